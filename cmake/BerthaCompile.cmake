@@ -1,0 +1,31 @@
+# Compiler settings shared by every target, ccache, and bertha_library() / bertha_test().
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_compile_options(-Wall -Wextra -Werror -Wno-missing-field-initializers -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  add_compile_options(-Wthread-safety)
+endif()
+if(BERTHA_SANITIZE)
+  add_compile_options(-fsanitize=${BERTHA_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${BERTHA_SANITIZE})
+endif()
+include_directories(${CMAKE_SOURCE_DIR})
+
+# bertha_test(NAME SOURCES... LIBS...): one Catch2 binary, each test case a ctest of its own.
+function(bertha_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE bertha_test_main ${ARG_LIBS})
+  catch_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_MODE PRE_TEST)
+endfunction()

@@ -1,0 +1,84 @@
+// Text to token ids, exactly as Hugging Face `tokenizers` produces them from the same tokenizer.json.
+//
+// Thread-safety: a Tokenizer is immutable after construction; any number of threads may call its const methods at once,
+// each with a Scratch and an Encoding of its own.
+// Memory: Encode writes only into Scratch and Encoding, which keep their capacity: in the steady state a call allocates
+// nothing.
+#ifndef BERTHA_TOKENIZER_TOKENIZER_H_
+#define BERTHA_TOKENIZER_TOKENIZER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace bertha::tokenizer {
+
+/// Which end of an over-long text loses tokens. Pairs are cut "longest first", as Hugging Face does.
+enum class TruncationSide { kRight, kLeft };
+
+struct EncodeOptions {
+  /// Most tokens in the result, special tokens included. 0: no limit. A limit smaller than the number of special tokens
+  /// does not truncate at all (as in the reference library).
+  size_t max_length = 0;
+  TruncationSide truncation_side = TruncationSide::kRight;
+};
+
+/// The result of Encode. Vectors have one entry per token, special tokens included.
+struct Encoding {
+  std::vector<int32_t> ids;
+  /// Segment of each token: 0 for the first text and its special tokens, 1 for the second (BERT).
+  std::vector<int32_t> type_ids;
+  /// Tokens before truncation, special tokens included; `ids.size() < full_length` means that some were cut off.
+  size_t full_length = 0;
+
+  bool truncated() const { return ids.size() < full_length; }
+};
+
+/// Working memory of one thread; opaque, reusable with any Tokenizer.
+class Scratch {
+ public:
+  Scratch();
+  ~Scratch();
+  Scratch(Scratch&&) noexcept;
+  Scratch& operator=(Scratch&&) noexcept;
+
+  struct Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  /// Builds a tokenizer from the text of a tokenizer.json. INVALID_ARGUMENT names the JSON path of what is broken;
+  /// UNIMPLEMENTED names a component that this library does not know.
+  static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromJson(absl::string_view json);
+  /// The same from a file. NOT_FOUND if it cannot be read.
+  static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromFile(const std::string& path);
+
+  /// Tokenizes one text, or a pair, into `out` (its former content is replaced).
+  /// INVALID_ARGUMENT with the byte offset if a text is not UTF-8; `out` is then unspecified.
+  virtual absl::Status Encode(absl::string_view text, std::optional<absl::string_view> pair,
+                              const EncodeOptions& options, Scratch& scratch, Encoding& out) const = 0;
+
+  /// Number of ids: the largest id + 1, added tokens included.
+  virtual size_t vocab_size() const = 0;
+  /// Id of a token's text, or nullopt.
+  virtual std::optional<int32_t> TokenToId(absl::string_view token) const = 0;
+  /// Text of an id, or nullopt if no token has it.
+  virtual std::optional<absl::string_view> IdToToken(int32_t id) const = 0;
+};
+
+}  // namespace bertha::tokenizer
+
+#endif  // BERTHA_TOKENIZER_TOKENIZER_H_
