@@ -21,6 +21,7 @@ if(BERTHA_SANITIZE)
   add_link_options(-fsanitize=${BERTHA_SANITIZE})
 endif()
 include_directories(${CMAKE_SOURCE_DIR})
+add_compile_definitions(BERTHA_VERSION="${PROJECT_VERSION}")
 
 # bertha_test(NAME SOURCES... LIBS...): one Catch2 binary, each test case a ctest of its own.
 function(bertha_test name)
