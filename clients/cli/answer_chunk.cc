@@ -1,0 +1,107 @@
+#include "clients/cli/answer_chunk.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+
+namespace bertha::cli {
+namespace {
+
+using Inputs = absl::Span<const Input* const>;
+
+/// Errors that the next inputs would meet just the same.
+bool ConcernsWholeRun(const CallResult& result) {
+  if (result.unreachable) return true;
+  switch (result.status.code()) {
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kFailedPrecondition:  // all inputs of a run are pairs, or none is
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return true;
+    default:
+      return false;
+  }
+}
+
+class ChunkAnswerer {
+ public:
+  ChunkAnswerer(Classifier& classifier, const RetryPolicy& policy, Outcome& outcome)
+      : classifier_(classifier), policy_(policy), outcome_(outcome) {}
+
+  /// Fills `slots[i]` for `inputs[i]`; stops early when the outcome turns fatal.
+  void Answer(Inputs inputs, absl::Span<absl::StatusOr<cli::Answer>*> slots) {
+    if (inputs.empty() || !outcome_.fatal.ok()) return;
+    CallResult result = CallWithRetries(inputs);
+    if (result.status.ok() && result.answers.size() != inputs.size()) {
+      result.status = absl::InternalError(
+          absl::StrCat("the server sent ", result.answers.size(), " results for ", inputs.size(), " inputs"));
+    }
+    if (result.status.ok()) {
+      for (size_t i = 0; i < inputs.size(); ++i) *slots[i] = std::move(result.answers[i]);
+    } else if (ConcernsWholeRun(result)) {
+      outcome_.fatal = result.status;
+      outcome_.unreachable = result.unreachable;
+    } else if (absl::IsInvalidArgument(result.status) && inputs.size() > 1) {
+      // The call is refused as a whole; halving finds the bad inputs in few calls and keeps the good ones together.
+      const size_t half = inputs.size() / 2;
+      Answer(inputs.subspan(0, half), slots.subspan(0, half));
+      Answer(inputs.subspan(half), slots.subspan(half));
+    } else {
+      for (auto* slot : slots) *slot = result.status;
+    }
+  }
+
+ private:
+  CallResult CallWithRetries(Inputs inputs) {
+    const absl::Time deadline = policy_.now() + policy_.timeout;
+    for (int attempt = 1;; ++attempt) {
+      CallResult result = classifier_.Classify(inputs, deadline);
+      if (result.status.ok()) return result;
+      const auto delay = RetryDelay(result, attempt);
+      if (!delay || policy_.now() + *delay >= deadline) return result;
+      policy_.wait(*delay);
+    }
+  }
+
+  Classifier& classifier_;
+  const RetryPolicy& policy_;
+  Outcome& outcome_;
+};
+
+}  // namespace
+
+std::optional<absl::Duration> RetryDelay(const CallResult& result, int attempt) {
+  const bool unavailable = absl::IsUnavailable(result.status) && !(result.unreachable && result.never_reached);
+  const bool pushed_back = absl::IsResourceExhausted(result.status) && result.pushback_ms.has_value();
+  if (!unavailable && !pushed_back) return std::nullopt;
+  if (result.pushback_ms && *result.pushback_ms < 0) return std::nullopt;
+  // Grows when the server keeps refusing, so that many callers at once leave it room to recover.
+  const absl::Duration backoff =
+      std::min(absl::Milliseconds(5) * (1 << std::min(attempt, 10)), absl::Milliseconds(500));
+  return std::max(backoff, absl::Milliseconds(result.pushback_ms.value_or(0)));
+}
+
+Outcome AnswerChunk(Chunk chunk, Classifier& classifier, const RetryPolicy& policy) {
+  Outcome outcome{.end_bytes = chunk.end_bytes};
+  std::vector<absl::StatusOr<Answer>> answers;
+  answers.reserve(chunk.inputs.size());
+  std::vector<const Input*> good;
+  std::vector<absl::StatusOr<Answer>*> slots;
+  for (const Input& input : chunk.inputs) {
+    answers.emplace_back(input.problem.ok() ? absl::UnknownError("not answered") : input.problem);
+    if (!input.problem.ok()) continue;
+    good.push_back(&input);
+    slots.push_back(&answers.back());
+  }
+  ChunkAnswerer(classifier, policy, outcome).Answer(good, absl::MakeSpan(slots));
+  if (!outcome.fatal.ok()) return outcome;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    outcome.rows.push_back({std::move(chunk.inputs[i]), std::move(answers[i])});
+  }
+  return outcome;
+}
+
+}  // namespace bertha::cli

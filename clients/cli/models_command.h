@@ -1,0 +1,20 @@
+// `bertha models`: what the server has loaded, and what it refused and why.
+#ifndef BERTHA_CLIENTS_CLI_MODELS_COMMAND_H_
+#define BERTHA_CLIENTS_CLI_MODELS_COMMAND_H_
+
+#include <string>
+
+namespace bertha::cli {
+
+struct ModelsOptions {
+  std::string address = "localhost:8001";
+  double timeout_seconds = 10;
+  bool json = false;
+};
+
+/// Returns the exit code.
+int RunModels(const ModelsOptions& options);
+
+}  // namespace bertha::cli
+
+#endif  // BERTHA_CLIENTS_CLI_MODELS_COMMAND_H_

@@ -1,0 +1,39 @@
+#include "clients/cli/rpc_channel.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include "absl/strings/str_cat.h"
+
+namespace bertha::cli {
+
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a proxy for the web must not stand between here and localhost
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);  // a server that is starting is found soon
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetMaxReceiveMessageSize(-1);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+absl::Status ToStatus(const grpc::Status& status) {
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+bool IsUnreachable(const grpc::Status& status, grpc::Channel& channel) {
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) return channel.GetState(false) != GRPC_CHANNEL_READY;
+  if (status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) return false;
+  const grpc_connectivity_state state = channel.GetState(false);
+  return state == GRPC_CHANNEL_CONNECTING || state == GRPC_CHANNEL_TRANSIENT_FAILURE;
+}
+
+std::string UnreachableMessage(absl::string_view address, const absl::Status& status) {
+  // gRPC's messages are chains "what: where: why"; the last link is what a person wants.
+  absl::string_view why = status.message();
+  const size_t last = why.rfind(": ");
+  if (last != absl::string_view::npos) why.remove_prefix(last + 2);
+  return absl::StrCat("cannot reach berthad at ", address, ": ", why,
+                      "; start it with scripts/serve or pass --address HOST:PORT");
+}
+
+}  // namespace bertha::cli

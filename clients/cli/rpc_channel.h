@@ -1,0 +1,30 @@
+// The connection to berthad, and telling "the server said no" from "there is no server".
+#ifndef BERTHA_CLIENTS_CLI_RPC_CHANNEL_H_
+#define BERTHA_CLIENTS_CLI_RPC_CHANNEL_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/support/status.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace bertha::cli {
+
+/// Never fails; the connection is made by the first call.
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);
+
+/// The same code and message.
+absl::Status ToStatus(const grpc::Status& status);
+
+/// True if a call over `channel` ended as `status` because there is no connection.
+bool IsUnreachable(const grpc::Status& status, grpc::Channel& channel);
+
+/// One line: what cannot be reached, why (from the status of the call), and what to do.
+std::string UnreachableMessage(absl::string_view address, const absl::Status& status);
+
+}  // namespace bertha::cli
+
+#endif  // BERTHA_CLIENTS_CLI_RPC_CHANNEL_H_
