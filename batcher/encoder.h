@@ -71,7 +71,7 @@ class Encoder {
   virtual absl::Status Stage(const PackedBatch& batch, int slot) = 0;
 
   /// Runs what was staged in `slot`; `output` gets one row per sequence, in order. A failure is that of this batch
-  /// alone: the encoder stays usable unless the status code is DATA_LOSS (the device is gone).
+  /// alone: the encoder stays usable.
   virtual absl::Status Run(int slot, EncoderOutput& output) = 0;
 };
 

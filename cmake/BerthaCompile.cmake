@@ -21,11 +21,19 @@ if(BERTHA_SANITIZE)
   add_link_options(-fsanitize=${BERTHA_SANITIZE})
 endif()
 include_directories(${CMAKE_SOURCE_DIR})
+add_compile_definitions(BERTHA_VERSION="${PROJECT_VERSION}")
 
-# bertha_test(NAME SOURCES... LIBS...): one Catch2 binary, each test case a ctest of its own.
+# bertha_test(NAME [SLOW] SOURCES... LIBS...): one Catch2 binary, each test case a ctest of its own. SLOW says that it has
+# test cases tagged [slow]: they get the ctest label `slow`, by which `scripts/test` leaves them out unless told --all.
 function(bertha_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "SLOW" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE bertha_test_main ${ARG_LIBS})
-  catch_discover_tests(${name} TEST_PREFIX "${name}: " DISCOVERY_MODE PRE_TEST)
+  set(common TEST_PREFIX "${name}: " DISCOVERY_MODE PRE_TEST)
+  if(ARG_SLOW)
+    catch_discover_tests(${name} TEST_SPEC "~[slow]" ${common})
+    catch_discover_tests(${name} TEST_SPEC "[slow]" ${common} PROPERTIES LABELS slow)
+  else()
+    catch_discover_tests(${name} ${common})
+  endif()
 endfunction()

@@ -1,0 +1,72 @@
+// One text on its way through the batcher, and what becomes of it.
+#ifndef BERTHA_BATCHER_REQUEST_H_
+#define BERTHA_BATCHER_REQUEST_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "absl/status/status.h"
+#include "batcher/clock.h"
+
+namespace bertha::batcher {
+
+/// A model that is served on a device; given out by Dispatcher::AddModel, in order, from 0.
+using ModelId = size_t;
+
+/// The batch in which a request was computed.
+struct BatchStats {
+  /// Requests in it.
+  uint32_t size = 0;
+  /// Their tokens, without padding.
+  uint32_t tokens = 0;
+  /// Tokens that the engine computed, with padding.
+  uint32_t padded_tokens = 0;
+};
+
+/// How a request ended. Exactly one per accepted request.
+struct Outcome {
+  /// OK; DEADLINE_EXCEEDED or CANCELLED (never computed); UNAVAILABLE (stopped while it waited); INTERNAL (the engine
+  /// failed on this request).
+  absl::Status status;
+  /// [output_width] numbers, if OK. A view: valid until OnDone returns.
+  std::span<const float> row;
+  /// When its forward pass began and ended; equal to TimePoint() if it was not computed.
+  TimePoint started;
+  TimePoint finished;
+  BatchStats batch;
+};
+
+struct Request;
+
+/// Receives the outcome of requests, on the dispatcher's completion thread. Must be quick and must not block.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  /// Called exactly once for every accepted request. The batcher does not touch `request` afterwards.
+  virtual void OnDone(Request& request, const Outcome& outcome) = 0;
+};
+
+/// The caller owns the request and what it points to; both stay alive and unchanged from Submit until OnDone.
+struct Request {
+  ModelId model = 0;
+  /// [tokens] ids and segment ids of the text, special tokens included; not empty.
+  std::span<const int32_t> ids;
+  std::span<const int32_t> type_ids;
+  /// When the answer is of no use any more. max(): the queue's default deadline applies.
+  TimePoint deadline = TimePoint::max();
+  Listener* listener = nullptr;
+
+  /// When the queue accepted it. Written by the queue.
+  TimePoint accepted;
+
+ private:
+  friend class BatchQueue;
+  /// Order of arrival, breaks ties between deadlines.
+  uint64_t sequence_ = 0;
+  bool waiting_ = false;
+};
+
+}  // namespace bertha::batcher
+
+#endif  // BERTHA_BATCHER_REQUEST_H_

@@ -1,0 +1,146 @@
+#include "models/json.h"
+
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace bertha::models {
+
+using nlohmann::json;
+
+absl::StatusOr<json> ParseJsonObject(const std::string& text) {
+  std::vector<std::set<std::string>> keys;
+  std::string duplicate;
+  // A key that is there twice would silently lose one of its values.
+  const json::parser_callback_t watch = [&](int, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      duplicate = parsed.get<std::string>();
+    }
+    return true;
+  };
+  try {
+    json document = json::parse(text, watch);
+    if (!duplicate.empty())
+      return absl::InvalidArgumentError(absl::StrCat("the key \"", duplicate, "\" is there twice"));
+    if (!document.is_object()) return absl::InvalidArgumentError("$: expected an object");
+    return document;
+  } catch (const json::parse_error& error) {
+    return absl::InvalidArgumentError(absl::StrCat("not valid JSON, at byte ", error.byte));
+  } catch (const json::exception&) {
+    return absl::InvalidArgumentError("not valid JSON: a number is out of range");
+  }
+}
+
+JsonReader::JsonReader(const json& object, std::string path) : object_(object), path_(std::move(path)) {
+  if (!object_.is_object()) status_ = absl::InvalidArgumentError(absl::StrCat(path_, ": expected an object"));
+}
+
+void JsonReader::Fail(const std::string& key, const std::string& what) {
+  if (status_.ok()) status_ = absl::InvalidArgumentError(absl::StrCat(path_, ".", key, ": ", what));
+}
+
+const json* JsonReader::Optional(const std::string& key) {
+  asked_.insert(key);
+  if (!object_.is_object()) return nullptr;
+  auto it = object_.find(key);
+  return it == object_.end() || it->is_null() ? nullptr : &*it;
+}
+
+const json* JsonReader::Find(const std::string& key) {
+  const json* value = Optional(key);
+  if (!value) Fail(key, "missing");
+  return value;
+}
+
+std::string JsonReader::String(const std::string& key) {
+  const json* value = Find(key);
+  if (value && !value->is_string()) Fail(key, "expected a string");
+  return value && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+int64_t JsonReader::Integer(const std::string& key, int64_t min, int64_t max) {
+  const json* value = Find(key);
+  if (!value) return min;
+  const bool fits = value->is_number_integer() &&
+                    (!value->is_number_unsigned() || value->get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX));
+  const int64_t number = fits ? value->get<int64_t>() : 0;
+  if (fits && number >= min && number <= max) return number;
+  Fail(key, absl::StrCat("expected an integer from ", min, " to ", max));
+  return min;
+}
+
+bool JsonReader::Bool(const std::string& key, bool fallback) {
+  const json* value = Optional(key);
+  if (!value) return fallback;
+  if (!value->is_boolean()) Fail(key, "expected true or false");
+  return value->is_boolean() ? value->get<bool>() : fallback;
+}
+
+const json* JsonReader::Object(const std::string& key) {
+  const json* value = Find(key);
+  if (value && !value->is_object()) Fail(key, "expected an object");
+  return value && value->is_object() ? value : nullptr;
+}
+
+const json* JsonReader::List(const std::string& key) {
+  const json* value = Find(key);
+  if (value && !value->is_array()) Fail(key, "expected a list");
+  return value && value->is_array() ? value : nullptr;
+}
+
+std::vector<std::string> JsonReader::Strings(const std::string& key) {
+  std::vector<std::string> result;
+  const json* list = List(key);
+  if (!list) return result;
+  for (const json& item : *list) {
+    if (!item.is_string()) {
+      Fail(absl::StrCat(key, "[", result.size(), "]"), "expected a string");
+      break;
+    }
+    result.push_back(item.get<std::string>());
+  }
+  return result;
+}
+
+std::vector<int32_t> JsonReader::Ids(const std::string& key) {
+  std::vector<int32_t> result;
+  const json* list = List(key);
+  if (!list) return result;
+  for (const json& item : *list) {
+    const int64_t id = item.is_number_integer() ? item.get<int64_t>() : -1;
+    if (id < 0 || id > std::numeric_limits<int32_t>::max()) {
+      Fail(absl::StrCat(key, "[", result.size(), "]"), "expected a token id");
+      break;
+    }
+    result.push_back(static_cast<int32_t>(id));
+  }
+  return result;
+}
+
+std::vector<float> JsonReader::Floats(const std::string& key) {
+  std::vector<float> result;
+  const json* list = List(key);
+  if (!list) return result;
+  for (const json& item : *list) {
+    const float number = item.is_number() ? item.get<float>() : NAN;
+    if (!std::isfinite(number)) {
+      Fail(absl::StrCat(key, "[", result.size(), "]"), "expected a finite number");
+      break;
+    }
+    result.push_back(number);
+  }
+  return result;
+}
+
+absl::Status JsonReader::Done() {
+  if (!status_.ok()) return status_;
+  for (const auto& item : object_.items()) {
+    if (!asked_.contains(item.key())) Fail(item.key(), "unknown key");
+  }
+  return status_;
+}
+
+}  // namespace bertha::models

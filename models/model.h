@@ -1,0 +1,44 @@
+// A package on disk becomes something that can serve: verified, tokenizer built, engine loaded and checked.
+//
+// Thread-safety: LoadModel may run beside serving threads. It runs forward passes on the calling thread, which so gets
+// an OpenMP pool of its own: call it from few threads.
+#ifndef BERTHA_MODELS_MODEL_H_
+#define BERTHA_MODELS_MODEL_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "batcher/encoder.h"
+#include "models/manifest.h"
+#include "models/probes.h"
+#include "tokenizer/tokenizer.h"
+
+namespace bertha::models {
+
+struct EngineOptions {
+  /// Encoder replicas that share the weights, one for each worker thread.
+  size_t replicas = 1;
+  /// Threads that one forward pass may use. More than there are free cores makes it slower, much slower.
+  int threads = 1;
+};
+
+struct Model {
+  Manifest manifest;
+  std::unique_ptr<const tokenizer::Tokenizer> tokenizer;
+  /// [replicas]
+  std::vector<std::unique_ptr<batcher::Encoder>> replicas;
+  ProbeReport probes;
+  /// Bytes of the weights in memory.
+  size_t weight_bytes = 0;
+};
+
+/// Loads and checks the package in `dir` as docs/package.md says. The message of an error begins with the name of the
+/// file that is to blame.
+absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& options);
+
+}  // namespace bertha::models
+
+#endif  // BERTHA_MODELS_MODEL_H_

@@ -1,0 +1,124 @@
+#include "models/probes.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "models/json.h"
+
+namespace bertha::models {
+namespace {
+
+constexpr size_t kMaxProbes = 1000;
+/// Probes that run together in the second pass: enough for rows of many lengths beside each other.
+constexpr size_t kBatch = 16;
+
+absl::Status CheckAgainstManifest(const Probe& probe, const Manifest& manifest) {
+  if (probe.ids.empty() || probe.ids.size() > manifest.max_length) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", probe.ids.size(), " ids, expected 1 to max_length = ", manifest.max_length));
+  }
+  if (probe.type_ids.size() != probe.ids.size()) return absl::InvalidArgumentError("type_ids and ids differ in length");
+  if (probe.logits.size() != manifest.labels.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", probe.logits.size(), " logits, but bertha.json has ", manifest.labels.size(), " labels"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Probe> ReadProbe(const nlohmann::json& object, const std::string& path, const Manifest& manifest) {
+  JsonReader reader(object, path);
+  Probe probe;
+  probe.text = reader.String("text");
+  if (reader.Optional("text_pair")) probe.text_pair = reader.String("text_pair");
+  probe.ids = reader.Ids("ids");
+  probe.type_ids = reader.Ids("type_ids");
+  probe.logits = reader.Floats("logits");
+  if (absl::Status status = reader.Done(); !status.ok()) return status;
+  if (absl::Status status = CheckAgainstManifest(probe, manifest); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
+  }
+  return probe;
+}
+
+/// Runs probes [begin, end) as one batch and returns the largest difference.
+absl::StatusOr<float> RunAndCompare(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin,
+                                    size_t end) {
+  std::vector<int32_t> ids, type_ids, cu_seqlens = {0};
+  for (size_t i = begin; i < end; ++i) {
+    ids.insert(ids.end(), probes[i].ids.begin(), probes[i].ids.end());
+    type_ids.insert(type_ids.end(), probes[i].type_ids.begin(), probes[i].type_ids.end());
+    cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
+  }
+  if (absl::Status status = encoder.Stage({ids, type_ids, cu_seqlens}, 0); !status.ok()) return status;
+  batcher::EncoderOutput output;
+  if (absl::Status status = encoder.Run(0, output); !status.ok()) return status;
+  float worst = 0;
+  for (size_t i = begin; i < end; ++i) {
+    for (size_t j = 0; j < output.width; ++j) {
+      const float difference = std::abs(output.row(i - begin)[j] - probes[i].logits[j]);
+      if (std::isnan(difference))
+        return absl::FailedPreconditionError(absl::StrCat("probe ", i, ": the logits are NaN"));
+      worst = std::max(worst, difference);
+    }
+  }
+  return worst;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Probe>> ParseProbes(const std::string& text, const Manifest& manifest) {
+  absl::StatusOr<nlohmann::json> document = ParseJsonObject(text);
+  if (!document.ok()) return document.status();
+  JsonReader reader(*document);
+  reader.Integer("schema_version", 1, 1);
+  const nlohmann::json* list = reader.List("probes");
+  if (absl::Status status = reader.Done(); !status.ok()) return status;
+  if (list->empty() || list->size() > kMaxProbes) {
+    return absl::InvalidArgumentError(absl::StrCat("$.probes: expected 1 to ", kMaxProbes, " probes"));
+  }
+  std::vector<Probe> probes;
+  for (size_t i = 0; i < list->size(); ++i) {
+    absl::StatusOr<Probe> probe = ReadProbe((*list)[i], absl::StrCat("$.probes[", i, "]"), manifest);
+    if (!probe.ok()) return probe.status();
+    probes.push_back(*std::move(probe));
+  }
+  return probes;
+}
+
+absl::Status CheckTokenizer(const tokenizer::Tokenizer& tokenizer, const Manifest& manifest,
+                            const std::vector<Probe>& probes) {
+  tokenizer::Scratch scratch;
+  tokenizer::Encoding encoding;
+  for (size_t i = 0; i < probes.size(); ++i) {
+    std::optional<absl::string_view> pair;
+    if (probes[i].text_pair) pair = *probes[i].text_pair;
+    absl::Status status =
+        tokenizer.Encode(probes[i].text, pair, {.max_length = manifest.max_length}, scratch, encoding);
+    if (status.ok() && (encoding.ids != probes[i].ids || encoding.type_ids != probes[i].type_ids)) {
+      status = absl::FailedPreconditionError("gives other ids than the exporter did");
+    }
+    if (!status.ok()) return absl::Status(status.code(), absl::StrCat("probe ", i, ": ", status.message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ProbeReport> CheckEncoder(batcher::Encoder& encoder, const std::vector<Probe>& probes, float tolerance) {
+  ProbeReport report{probes.size(), 0};
+  for (const size_t step : {size_t{1}, kBatch}) {
+    for (size_t begin = 0; begin < probes.size(); begin += step) {
+      const size_t end = std::min(begin + step, probes.size());
+      absl::StatusOr<float> worst = RunAndCompare(encoder, probes, begin, end);
+      if (!worst.ok()) return worst.status();
+      if (*worst > tolerance) {
+        return absl::FailedPreconditionError(absl::StrCat("the logits of probes ", begin, " to ", end - 1,
+                                                          " differ from the exporter's by ", *worst, ", more than ",
+                                                          tolerance));
+      }
+      report.max_abs_diff = std::max(report.max_abs_diff, *worst);
+    }
+  }
+  return report;
+}
+
+}  // namespace bertha::models

@@ -1,0 +1,49 @@
+// probes.json: the exporter's golden answers, and the check that this process gives the same.
+#ifndef BERTHA_MODELS_PROBES_H_
+#define BERTHA_MODELS_PROBES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "batcher/encoder.h"
+#include "models/manifest.h"
+#include "tokenizer/tokenizer.h"
+
+namespace bertha::models {
+
+/// Largest |logit difference| that fp32 may show against the exporter.
+inline constexpr float kFp32Tolerance = 1e-4f;
+
+struct Probe {
+  std::string text;
+  std::optional<std::string> text_pair;
+  std::vector<int32_t> ids;
+  std::vector<int32_t> type_ids;
+  /// [labels], fp32, of this text alone.
+  std::vector<float> logits;
+};
+
+/// What the check found.
+struct ProbeReport {
+  size_t count = 0;
+  float max_abs_diff = 0;
+};
+
+/// INVALID_ARGUMENT naming the JSON path; also if a probe does not fit the manifest.
+absl::StatusOr<std::vector<Probe>> ParseProbes(const std::string& text, const Manifest& manifest);
+
+/// Every probe's text must get exactly its ids. FAILED_PRECONDITION names the first that does not.
+absl::Status CheckTokenizer(const tokenizer::Tokenizer& tokenizer, const Manifest& manifest,
+                            const std::vector<Probe>& probes);
+
+/// Runs every probe alone, then all of them in batches, and compares. FAILED_PRECONDITION beyond `tolerance`.
+absl::StatusOr<ProbeReport> CheckEncoder(batcher::Encoder& encoder, const std::vector<Probe>& probes, float tolerance);
+
+}  // namespace bertha::models
+
+#endif  // BERTHA_MODELS_PROBES_H_

@@ -1,0 +1,183 @@
+#include "models/torchscript_engine.h"
+
+#include <ATen/Parallel.h>
+#include <torch/script.h>
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace bertha::models {
+namespace {
+
+using batcher::EncoderDescription;
+using batcher::EncoderOutput;
+using batcher::PackedBatch;
+
+/// Torch's messages carry a C++ stack and the module's source; the first line says what happened.
+std::string FirstLine(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  const std::string text = torch_error ? torch_error->what_without_backtrace() : error.what();
+  // An interpreter error ends with the innermost reason, after its source excerpts.
+  const size_t reason = text.rfind("RuntimeError: ");
+  const std::string from = reason == std::string::npos ? text : text.substr(reason);
+  return from.substr(0, from.find('\n'));
+}
+
+/// OpenMP's thread count belongs to the calling thread, so each thread that runs forward passes sets it once.
+void UseThreads(int threads) {
+  thread_local int current = 0;
+  if (current == threads) return;
+  at::set_num_threads(threads);
+  current = threads;
+}
+
+class TorchScriptEncoder final : public batcher::Encoder {
+ public:
+  TorchScriptEncoder(torch::jit::Module module, const Manifest& manifest, const EngineOptions& options,
+                     std::string dtype)
+      : module_(std::move(module)),
+        padding_(manifest.padding),
+        takes_type_ids_(manifest.takes_type_ids),
+        threads_(options.threads) {
+    description_ = {.engine = "torchscript",
+                    .device = "cpu",
+                    .dtype = std::move(dtype),
+                    .max_sequence_length = manifest.max_length,
+                    .output_width = manifest.labels.size(),
+                    .pads = true};
+  }
+
+  const EncoderDescription& Describe() const override { return description_; }
+
+  absl::Status Stage(const PackedBatch& batch, int slot) override {
+    Staged& staged = staged_[slot];
+    staged.rows = static_cast<int64_t>(batch.size());
+    staged.length = 0;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      staged.length = std::max<int64_t>(staged.length, batch.cu_seqlens[i + 1] - batch.cu_seqlens[i]);
+    }
+    const size_t size = static_cast<size_t>(staged.rows * staged.length);
+    staged.ids.assign(size, padding_.id);
+    staged.mask.assign(size, 0);
+    staged.type_ids.assign(size, padding_.type_id);
+    for (size_t i = 0; i < batch.size(); ++i) CopyRow(batch, i, staged);
+    return absl::OkStatus();
+  }
+
+  absl::Status Run(int slot, EncoderOutput& output) override {
+    try {
+      UseThreads(threads_);
+      c10::InferenceMode inference;
+      return CopyLogits(Forward(staged_[slot]), staged_[slot].rows, output);
+    } catch (const std::exception& error) {
+      return absl::InternalError(absl::StrCat("the forward pass failed: ", FirstLine(error)));
+    }
+  }
+
+ private:
+  /// [rows, length] each, row-major.
+  struct Staged {
+    std::vector<int64_t> ids, mask, type_ids;
+    int64_t rows = 0;
+    int64_t length = 0;
+  };
+
+  void CopyRow(const PackedBatch& batch, size_t i, Staged& staged) const {
+    const int32_t begin = batch.cu_seqlens[i], end = batch.cu_seqlens[i + 1];
+    const int64_t pad = padding_.left ? staged.length - (end - begin) : 0;
+    const auto at = static_cast<ptrdiff_t>(static_cast<int64_t>(i) * staged.length + pad);
+    std::copy(batch.ids.begin() + begin, batch.ids.begin() + end, staged.ids.begin() + at);
+    std::copy(batch.type_ids.begin() + begin, batch.type_ids.begin() + end, staged.type_ids.begin() + at);
+    std::fill_n(staged.mask.begin() + at, end - begin, 1);
+  }
+
+  at::Tensor Forward(Staged& staged) {
+    auto tensor = [&](std::vector<int64_t>& values) {
+      return torch::from_blob(values.data(), {staged.rows, staged.length}, torch::kInt64);
+    };
+    std::vector<c10::IValue> inputs = {tensor(staged.ids), tensor(staged.mask)};
+    if (takes_type_ids_) inputs.push_back(tensor(staged.type_ids));
+    c10::IValue result = module_.forward(std::move(inputs));
+    if (result.isTuple() && !result.toTupleRef().elements().empty()) result = result.toTupleRef().elements()[0];
+    TORCH_CHECK(result.isTensor(), "forward() returned ", result.tagKind(), ", expected a tensor of logits");
+    return result.toTensor();
+  }
+
+  absl::Status CopyLogits(const at::Tensor& logits, int64_t rows, EncoderOutput& output) const {
+    const auto width = static_cast<int64_t>(description_.output_width);
+    if (logits.dim() != 2 || logits.size(0) != rows || logits.size(1) != width) {
+      return absl::InternalError(absl::StrCat("forward() returned a tensor of shape ", Shape(logits), ", expected [",
+                                              rows, ", ", width, "]: one logit for each label of bertha.json"));
+    }
+    const at::Tensor dense = logits.to(torch::kFloat32).contiguous();
+    output.rows = static_cast<size_t>(rows);
+    output.width = static_cast<size_t>(width);
+    output.values.assign(dense.data_ptr<float>(), dense.data_ptr<float>() + dense.numel());
+    return absl::OkStatus();
+  }
+
+  static std::string Shape(const at::Tensor& tensor) {
+    std::string shape = "[";
+    for (int64_t i = 0; i < tensor.dim(); ++i) absl::StrAppend(&shape, i ? ", " : "", tensor.size(i));
+    return shape + "]";
+  }
+
+  torch::jit::Module module_;
+  const Padding padding_;
+  const bool takes_type_ids_;
+  const int threads_;
+  EncoderDescription description_;
+  std::array<Staged, kSlots> staged_;
+};
+
+size_t WeightBytes(const torch::jit::Module& module) {
+  size_t bytes = 0;
+  for (const at::Tensor& tensor : module.parameters()) bytes += tensor.nbytes();
+  return bytes;
+}
+
+std::string DtypeName(const torch::jit::Module& module) {
+  for (const at::Tensor& tensor : module.parameters()) {
+    if (tensor.scalar_type() == torch::kBFloat16) return "bf16";
+    if (tensor.scalar_type() == torch::kHalf) return "fp16";
+  }
+  return "fp32";
+}
+
+absl::Status CheckForward(const torch::jit::Module& module, const Manifest& manifest) {
+  const auto forward = module.find_method("forward");
+  if (!forward) return absl::InvalidArgumentError("the module has no forward()");
+  const size_t expected = manifest.takes_type_ids ? 3 : 2;
+  const size_t takes = forward->num_inputs() - 1;  // without self
+  if (takes < expected) {
+    return absl::InvalidArgumentError(absl::StrCat("forward() takes ", takes, " inputs, bertha.json names ", expected));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<TorchScriptReplicas> LoadTorchScript(const std::string& path, const Manifest& manifest,
+                                                    const EngineOptions& options) {
+  try {
+    torch::jit::Module module = torch::jit::load(path, torch::kCPU);
+    module.eval();
+    if (absl::Status status = CheckForward(module, manifest); !status.ok()) return status;
+    TorchScriptReplicas result;
+    result.weight_bytes = WeightBytes(module);
+    const std::string dtype = DtypeName(module);
+    module = torch::jit::freeze(module);
+    for (size_t i = 0; i < options.replicas; ++i) {
+      result.replicas.push_back(std::make_unique<TorchScriptEncoder>(module, manifest, options, dtype));
+    }
+    return result;
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot be loaded as TorchScript: ", FirstLine(error)));
+  }
+}
+
+}  // namespace bertha::models

@@ -1,0 +1,277 @@
+#include "server/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <sstream>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+
+namespace bertha::server {
+namespace {
+
+struct Number {
+  int64_t Config::*field;
+  int64_t min, max;
+};
+struct Text {
+  std::string Config::*field;
+  std::vector<std::string> choices;  // empty: anything
+};
+
+/// One setting.
+struct Setting {
+  const char* key;
+  std::variant<Number, Text> value;
+  const char* help;
+  const char* short_flag = "";
+};
+
+constexpr int64_t kDay = 86'400'000;
+
+const std::vector<Setting>& Settings() {
+  static const std::vector<Setting> settings = {
+      {"grpc.address", Text{&Config::grpc_address, {}}, "host:port that gRPC listens on, without TLS"},
+      {"models.directory", Text{&Config::models_directory, {}}, "Directory of packages: <models>/<name>/<version>/",
+       "--models"},
+      {"models.default", Text{&Config::models_default, {}},
+       "Model of requests that name none. Empty: the only one that is loaded"},
+      {"cpu.workers", Number{&Config::cpu_workers, 1, 1024},
+       "Batches that run side by side. More serve more texts per second and make each slower"},
+      {"cpu.threads", Number{&Config::cpu_threads, 0, 1024},
+       "Threads of one forward pass. 0: the available cores divided by cpu.workers"},
+      {"batch.max_requests", Number{&Config::batch_max_requests, 1, 1 << 20}, "Most texts in one batch"},
+      {"batch.max_tokens", Number{&Config::batch_max_tokens, 1, 1 << 30},
+       "Most tokens in one batch, padding included. Bounds how long an urgent request waits for a running batch"},
+      {"queue.max_requests", Number{&Config::queue_max_requests, 1, 1 << 30},
+       "Most texts that wait; beyond it calls get RESOURCE_EXHAUSTED at once"},
+      {"queue.max_tokens", Number{&Config::queue_max_tokens, 1, int64_t{1} << 40}, "Most tokens that wait; likewise"},
+      {"queue.default_deadline_ms", Number{&Config::queue_default_deadline_ms, 1, kDay},
+       "Deadline in milliseconds of a call that sets none"},
+      {"limits.max_inputs_per_call", Number{&Config::limits_max_inputs_per_call, 1, 1 << 20}, "Most texts in one call"},
+      {"limits.max_text_bytes", Number{&Config::limits_max_text_bytes, 1, 1 << 30}, "Most bytes of one text"},
+      {"limits.max_message_bytes", Number{&Config::limits_max_message_bytes, 1024, 1 << 30},
+       "Most bytes of one gRPC message"},
+      {"limits.max_stream_in_flight", Number{&Config::limits_max_stream_in_flight, 1, 1 << 20},
+       "Unanswered requests of one stream before the server stops reading from it"},
+      {"drain.timeout_ms", Number{&Config::drain_timeout_ms, 0, kDay},
+       "After SIGTERM or SIGINT: milliseconds to finish what was accepted; then it is cut off"},
+      {"log.format", Text{&Config::log_format, {"text", "json"}}, "text for people, json: one object a line"},
+      {"log.level", Text{&Config::log_level, {"debug", "info", "warn", "error"}}, "Least important level to log"},
+  };
+  return settings;
+}
+
+std::string FlagOf(const Setting& setting) {
+  return absl::StrCat("--", absl::StrReplaceAll(setting.key, {{".", "-"}, {"_", "-"}}));
+}
+
+absl::Status Set(const Setting& setting, const std::string& text, Config& config) {
+  if (const auto* number = std::get_if<Number>(&setting.value)) {
+    int64_t value = 0;
+    if (!absl::SimpleAtoi(text, &value) || value < number->min || value > number->max) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", text, "\" is not an integer from ", number->min, " to ", number->max));
+    }
+    config.*number->field = value;
+    return absl::OkStatus();
+  }
+  const Text& value = std::get<Text>(setting.value);
+  if (!value.choices.empty() && std::ranges::find(value.choices, text) == value.choices.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is none of ", absl::StrJoin(value.choices, ", ")));
+  }
+  config.*value.field = text;
+  return absl::OkStatus();
+}
+
+std::string Get(const Setting& setting, const Config& config) {
+  if (const auto* number = std::get_if<Number>(&setting.value)) return absl::StrCat(config.*number->field);
+  return config.*std::get<Text>(setting.value).field;
+}
+
+size_t EditDistance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substitute = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({substitute, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string NearestKey(const std::string& key) {
+  const auto& settings = Settings();
+  return std::ranges::min_element(settings, {}, [&](const Setting& s) { return EditDistance(key, s.key); })->key;
+}
+
+/// Walks a YAML tree; `prefix` is the key so far.
+absl::Status ApplyNode(const YAML::Node& node, const std::string& prefix, const std::string& name,
+                       std::set<std::string>& seen, Config& config) {
+  auto where = [&](const YAML::Node& at) { return absl::StrCat(name, ", line ", at.Mark().line + 1, ": "); };
+  if (!node.IsMap()) return absl::InvalidArgumentError(absl::StrCat(where(node), prefix, ": expected a mapping"));
+  for (const auto& item : node) {
+    if (!item.first.IsScalar()) return absl::InvalidArgumentError(absl::StrCat(where(item.first), "a key is no text"));
+    const std::string key = absl::StrCat(prefix, prefix.empty() ? "" : ".", item.first.Scalar());
+    const auto& settings = Settings();
+    const auto setting = std::ranges::find(settings, key, &Setting::key);
+    if (setting != settings.end()) {
+      if (!seen.insert(key).second) {
+        return absl::InvalidArgumentError(absl::StrCat(where(item.first), key, ": is there twice"));
+      }
+      if (!item.second.IsScalar()) {
+        return absl::InvalidArgumentError(absl::StrCat(where(item.first), key, ": expected a single value"));
+      }
+      if (absl::Status status = Set(*setting, item.second.Scalar(), config); !status.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat(where(item.second), key, ": ", status.message()));
+      }
+      continue;
+    }
+    const bool is_group = std::ranges::any_of(
+        settings, [&](const Setting& s) { return absl::string_view(s.key).substr(0, key.size() + 1) == key + "."; });
+    if (!is_group) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(where(item.first), key, ": unknown key; did you mean ", NearestKey(key), "?"));
+    }
+    if (item.second.IsNull()) continue;
+    if (absl::Status status = ApplyNode(item.second, key, name, seen, config); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ApplyFile(const std::string& path, Config& config) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) return absl::InvalidArgumentError(absl::StrCat(path, ": the configuration file cannot be read"));
+  return ApplyYaml(text.str(), path, config);
+}
+
+constexpr char kIntro[] =
+    "berthad serves text classifiers over gRPC: raw text in, label and latency out.\n"
+    "Example: berthad --models demo/models\n"
+    "Every setting below may also stand in a YAML file (--config FILE); its key is the flag's words, e.g.\n"
+    "  queue:\n    max_requests: 4096      # --queue-max-requests 4096";
+
+constexpr char kOutro[] =
+    "Signals: SIGTERM or SIGINT drains (what was accepted is finished) and exits 0; a second one exits at once.\n"
+    "Exit codes: 0 drained, 1 nothing could be served (port in use, no package loads), 2 usage or configuration.";
+
+}  // namespace
+
+absl::Status ApplyYaml(const std::string& text, const std::string& name, Config& config) {
+  try {
+    const YAML::Node root = YAML::Load(text);
+    if (root.IsNull()) return absl::OkStatus();
+    std::set<std::string> seen;
+    return ApplyNode(root, "", name, seen, config);
+  } catch (const YAML::Exception& error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ", line ", error.mark.line + 1, ": not valid YAML: ", error.msg));
+  }
+}
+
+absl::Status Validate(const Config& config) {
+  if (config.limits_max_inputs_per_call > config.queue_max_requests) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "limits.max_inputs_per_call (", config.limits_max_inputs_per_call, ") is larger than queue.max_requests (",
+        config.queue_max_requests, "): the largest call could never be queued; lower the first or raise the second"));
+  }
+  if (config.batch_max_tokens > config.queue_max_tokens) {
+    return absl::InvalidArgumentError(absl::StrCat("batch.max_tokens (", config.batch_max_tokens,
+                                                   ") is larger than queue.max_tokens (", config.queue_max_tokens,
+                                                   "): a full batch could never gather; raise the second"));
+  }
+  if (config.limits_max_text_bytes > config.limits_max_message_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "limits.max_text_bytes (", config.limits_max_text_bytes, ") is larger than limits.max_message_bytes (",
+        config.limits_max_message_bytes, "): such a text could never arrive; raise the second"));
+  }
+  const size_t colon = config.grpc_address.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(config.grpc_address.substr(colon + 1), &port) ||
+      port < 0 || port > 65535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("grpc.address: \"", config.grpc_address, "\" is not host:port, e.g. 0.0.0.0:8001"));
+  }
+  return absl::OkStatus();
+}
+
+std::string ToYaml(const Config& config) {
+  YAML::Emitter out;
+  std::string group;
+  out << YAML::BeginMap;
+  for (const Setting& setting : Settings()) {
+    const std::vector<std::string> parts = absl::StrSplit(setting.key, '.');
+    if (parts[0] != group) {
+      if (!group.empty()) out << YAML::EndMap;
+      group = parts[0];
+      out << YAML::Key << group << YAML::Value << YAML::BeginMap;
+    }
+    out << YAML::Key << parts[1] << YAML::Value;
+    if (std::holds_alternative<Number>(setting.value)) {
+      out << Get(setting, config);
+    } else {
+      out << YAML::DoubleQuoted << Get(setting, config) << YAML::Auto;
+    }
+  }
+  out << YAML::EndMap << YAML::EndMap;
+  return absl::StrCat(out.c_str(), "\n");
+}
+
+absl::StatusOr<ParsedCommandLine> ParseCommandLine(int argc, const char* const* argv) {
+  ParsedCommandLine parsed;
+  CLI::App app(kIntro);
+  app.name("berthad");
+  app.footer(kOutro);
+  app.set_version_flag("--version", "berthad " BERTHA_VERSION);
+  std::string config_file;
+  app.add_option("--config", config_file, "YAML file of settings; flags win over it")->type_name("FILE");
+  app.add_flag("--check-config", parsed.config.check_only, "Check flags and file, print the resulting settings, exit");
+  const auto& settings = Settings();
+  std::vector<std::string> given(settings.size());
+  for (size_t i = 0; i < settings.size(); ++i) {
+    const Setting& setting = settings[i];
+    const std::string names = absl::StrCat(FlagOf(setting), *setting.short_flag ? "," : "", setting.short_flag);
+    app.add_option(names, given[i], setting.help)
+        ->type_name(std::holds_alternative<Number>(setting.value) ? "N" : "TEXT")
+        ->default_str(Get(setting, parsed.config));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return ParsedCommandLine{.config = {}, .exit = true, .text = app.help()};
+  } catch (const CLI::CallForVersion& version) {
+    return ParsedCommandLine{.config = {}, .exit = true, .text = absl::StrCat(version.what(), "\n")};
+  } catch (const CLI::ParseError& error) {
+    return absl::InvalidArgumentError(absl::StrCat(error.what(), "; see berthad --help"));
+  }
+  if (app.count("--config")) {
+    if (absl::Status status = ApplyFile(config_file, parsed.config); !status.ok()) return status;
+  }
+  for (size_t i = 0; i < settings.size(); ++i) {
+    const std::string flag = FlagOf(settings[i]);
+    if (app.count(flag) == 0) continue;
+    if (absl::Status status = Set(settings[i], given[i], parsed.config); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(flag, ": ", status.message()));
+    }
+  }
+  if (absl::Status status = Validate(parsed.config); !status.ok()) return status;
+  return parsed;
+}
+
+}  // namespace bertha::server

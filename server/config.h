@@ -1,0 +1,63 @@
+// Everything that can be set: one table makes the configuration file's keys, the flags and --help.
+//
+// A key `queue.max_requests` is `queue: {max_requests: N}` in the YAML file and `--queue-max-requests N` on the command
+// line. The command line wins over the file.
+#ifndef BERTHA_SERVER_CONFIG_H_
+#define BERTHA_SERVER_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace bertha::server {
+
+/// Units, defaults and consequences stand in the table in config.cc, which is what --help prints.
+struct Config {
+  std::string grpc_address = "0.0.0.0:8001";
+  std::string models_directory = "models";
+  std::string models_default;
+  int64_t cpu_workers = 1;
+  int64_t cpu_threads = 0;
+  int64_t batch_max_requests = 64;
+  int64_t batch_max_tokens = 8192;
+  int64_t queue_max_requests = 4096;
+  int64_t queue_max_tokens = 1 << 20;
+  int64_t queue_default_deadline_ms = 30'000;
+  int64_t limits_max_inputs_per_call = 256;
+  int64_t limits_max_text_bytes = 1 << 20;
+  int64_t limits_max_message_bytes = 8 << 20;
+  int64_t limits_max_stream_in_flight = 256;
+  int64_t drain_timeout_ms = 30'000;
+  std::string log_format = "text";
+  std::string log_level = "info";
+
+  /// Not a setting: --check-config was given.
+  bool check_only = false;
+};
+
+/// What main() should do.
+struct ParsedCommandLine {
+  Config config;
+  /// Set if the process should print `text` and exit: --help, --version.
+  bool exit = false;
+  std::string text;
+};
+
+/// Reads the command line, and the file that --config names. INVALID_ARGUMENT with one line that names the flag or the
+/// file, line and key, and what was expected.
+absl::StatusOr<ParsedCommandLine> ParseCommandLine(int argc, const char* const* argv);
+
+/// Reads a YAML document into `config`. `name` is that of the file, for errors.
+absl::Status ApplyYaml(const std::string& text, const std::string& name, Config& config);
+
+/// Checks values against each other, e.g. a call must fit the queue. INVALID_ARGUMENT names both keys.
+absl::Status Validate(const Config& config);
+
+/// The configuration as a YAML document that ApplyYaml reads back.
+std::string ToYaml(const Config& config);
+
+}  // namespace bertha::server
+
+#endif  // BERTHA_SERVER_CONFIG_H_

@@ -1,0 +1,57 @@
+// grpc.health.v1.Health: Check and Watch (https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
+//
+// gRPC's built-in service answers SERVING from its first moment; this one says NOT_SERVING until told otherwise, which
+// here means: until a real forward pass has succeeded.
+//
+// Services: "" (the whole server), "bertha.v1.Bertha" (the same), and each model's name.
+// Thread-safety: thread-safe.
+#ifndef BERTHA_SERVER_GRPC_HEALTH_H_
+#define BERTHA_SERVER_GRPC_HEALTH_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "batcher/mutex.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace bertha::server {
+
+class GrpcHealth final : public grpc::health::v1::Health::CallbackService {
+ public:
+  GrpcHealth();
+  ~GrpcHealth() override;
+
+  void Set(const std::string& service, bool serving);
+  /// Everything is NOT_SERVING from now on, whatever Set says.
+  void Drain();
+  /// Ends all Watch streams, so that the server can shut down.
+  void EndWatches();
+
+  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context,
+                                  const grpc::health::v1::HealthCheckRequest* request,
+                                  grpc::health::v1::HealthCheckResponse* response) override;
+  grpc::ServerWriteReactor<grpc::health::v1::HealthCheckResponse>* Watch(
+      grpc::CallbackServerContext* context, const grpc::health::v1::HealthCheckRequest* request) override;
+
+ private:
+  using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
+  class Watcher;
+
+  Status StatusOf(const std::string& service) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NotifyAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Remove(const std::shared_ptr<Watcher>& watcher);
+
+  Mutex mutex_;
+  std::map<std::string, bool> serving_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace bertha::server
+
+#endif  // BERTHA_SERVER_GRPC_HEALTH_H_

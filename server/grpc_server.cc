@@ -1,0 +1,51 @@
+#include "server/grpc_server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+
+#include "absl/strings/str_cat.h"
+
+namespace bertha::server {
+
+GrpcServer::GrpcServer(const Config& config, Classifier& classifier, const ModelTable& models)
+    : service_(classifier, models, static_cast<size_t>(config.limits_max_stream_in_flight)) {
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  // Without this two daemons share a port silently, and each gets half of the connections.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(config.limits_max_message_bytes));
+  builder.AddListeningPort(config.grpc_address, grpc::InsecureServerCredentials(), &port_);
+  builder.RegisterService(&service_);
+  builder.RegisterService(&health_);
+  server_ = builder.BuildAndStart();
+}
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Classifier& classifier,
+                                                              const ModelTable& models) {
+  std::unique_ptr<GrpcServer> server(new GrpcServer(config, classifier, models));
+  if (!server->server_ || server->port_ == 0) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", config.grpc_address,
+                                               ": the port is in use or the address is not of this machine; choose "
+                                               "another with --grpc-address"));
+  }
+  return server;
+}
+
+GrpcServer::~GrpcServer() {
+  if (!server_) return;
+  health_.EndWatches();
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+}
+
+bool GrpcServer::Drain(batcher::Duration timeout) {
+  const auto deadline =
+      std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(timeout);
+  health_.Drain();
+  service_.DrainStreams();
+  health_.EndWatches();
+  server_->Shutdown(deadline);
+  server_->Wait();
+  return std::chrono::system_clock::now() < deadline;
+}
+
+}  // namespace bertha::server

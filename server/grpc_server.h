@@ -1,0 +1,43 @@
+// The gRPC listener: services, limits, reflection, and an orderly end.
+#ifndef BERTHA_SERVER_GRPC_SERVER_H_
+#define BERTHA_SERVER_GRPC_SERVER_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/config.h"
+#include "server/grpc_health.h"
+#include "server/grpc_service.h"
+
+namespace bertha::server {
+
+class GrpcServer {
+ public:
+  /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Classifier& classifier,
+                                                           const ModelTable& models);
+  /// Ends at once what has not ended.
+  ~GrpcServer();
+
+  GrpcHealth& health() { return health_; }
+  int port() const { return port_; }
+
+  /// Health says NOT_SERVING; no new call is accepted; accepted calls are finished, for `timeout` at most. True if all
+  /// were finished in time.
+  bool Drain(batcher::Duration timeout);
+
+ private:
+  GrpcServer(const Config& config, Classifier& classifier, const ModelTable& models);
+
+  GrpcHealth health_;
+  GrpcService service_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace bertha::server
+
+#endif  // BERTHA_SERVER_GRPC_SERVER_H_

@@ -1,0 +1,226 @@
+#include "server/grpc_service.h"
+
+#include <grpcpp/impl/codegen/proto_utils.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/retry.h"
+#include "server/stream_session.h"
+#include "server/wire_text.h"
+
+namespace bertha::server {
+namespace {
+
+using batcher::TimePoint;
+
+/// gRPC's deadline (wall clock) on the monotonic clock; max() if there is none.
+TimePoint DeadlineOf(const grpc::CallbackServerContext& context, const batcher::Clock& clock) {
+  const auto deadline = context.deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) return TimePoint::max();
+  const auto left = deadline - std::chrono::system_clock::now();
+  if (left > std::chrono::hours(24 * 365)) return TimePoint::max();
+  return clock.Now() + std::chrono::duration_cast<batcher::Duration>(left);
+}
+
+template <class Message>
+bool Decode(const grpc::ByteBuffer& bytes, Message& message) {
+  grpc::ByteBuffer copy(bytes);  // shares the slices; Deserialize consumes its argument
+  return grpc::SerializationTraits<Message>::Deserialize(&copy, &message).ok();
+}
+
+template <class Message>
+void Encode(const Message& message, grpc::ByteBuffer& bytes) {
+  bool own_buffer = false;
+  grpc::SerializationTraits<Message>::Serialize(message, &bytes, &own_buffer);
+}
+
+std::string Flatten(const grpc::ByteBuffer& bytes) {
+  std::vector<grpc::Slice> slices;
+  std::string flat;
+  if (!bytes.Dump(&slices).ok()) return flat;
+  for (const grpc::Slice& slice : slices) {
+    flat.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return flat;
+}
+
+/// Deletes itself when gRPC is done with it.
+class UnaryReactor final : public grpc::ServerUnaryReactor {
+ public:
+  UnaryReactor(grpc::CallbackServerContext& context, grpc::ByteBuffer& reply, Classifier& classifier)
+      : context_(context), reply_(reply), classifier_(classifier) {}
+
+  void Start(const grpc::ByteBuffer& bytes) {
+    if (!Decode(bytes, request_)) return Finish(ToGrpc(ExplainClassifyRequest(Flatten(bytes))));
+    auto call = classifier_.Start(request_, response_, DeadlineOf(context_, classifier_.clock()),
+                                  [this](const absl::Status& status) { Reply(status); });
+    bool cancelled;
+    {
+      MutexLock lock(mutex_);
+      call_ = call;
+      cancelled = cancelled_;
+    }
+    if (cancelled) call->Cancel();
+  }
+
+  void OnCancel() override {
+    std::shared_ptr<ClassifyCall> call;
+    {
+      MutexLock lock(mutex_);
+      cancelled_ = true;
+      call = call_;
+    }
+    if (call) call->Cancel();
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  void Reply(const absl::Status& status) {
+    if (status.ok()) Encode(response_, reply_);
+    if (const uint32_t ms = RetryAfterMs(status, classifier_)) {
+      context_.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(ms));
+    }
+    Finish(ToGrpc(status));
+  }
+
+  grpc::CallbackServerContext& context_;
+  grpc::ByteBuffer& reply_;
+  Classifier& classifier_;
+  v1::ClassifyRequest request_;
+  v1::ClassifyResponse response_;
+  Mutex mutex_;
+  std::shared_ptr<ClassifyCall> call_ ABSL_GUARDED_BY(mutex_);
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+v1::ModelStatus::State ToWire(ModelState state) {
+  switch (state) {
+    case ModelState::kLoading:
+      return v1::ModelStatus::STATE_LOADING;
+    case ModelState::kServing:
+      return v1::ModelStatus::STATE_SERVING;
+    case ModelState::kFailed:
+      return v1::ModelStatus::STATE_FAILED;
+  }
+  return v1::ModelStatus::STATE_UNSPECIFIED;
+}
+
+void FillStatus(const ModelEntry& entry, v1::ModelStatus& status) {
+  v1::ModelInfo& info = *status.mutable_model();
+  info.set_name(entry.key.name);
+  info.set_version(entry.key.version);
+  status.set_state(ToWire(entry.state));
+  status.set_reason(entry.reason);
+  status.set_is_default(entry.is_default);
+  if (!entry.model) return;
+  const ServingModel& model = *entry.model;
+  info.set_engine(model.encoder.engine);
+  info.set_device(model.encoder.device);
+  info.set_dtype(model.encoder.dtype);
+  status.set_family(model.manifest.family);
+  status.set_task(model.manifest.task);
+  for (const std::string& label : model.manifest.labels) status.add_labels(label);
+  status.set_max_length(static_cast<uint32_t>(model.manifest.max_length));
+  status.set_accepts_pairs(model.manifest.accepts_pairs);
+  status.set_probe_max_abs_diff(model.probes.max_abs_diff);
+  status.set_probe_count(static_cast<uint32_t>(model.probes.count));
+}
+
+}  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+}
+
+/// The gRPC side of a StreamSession. Deletes itself when gRPC is done with it.
+class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                            private StreamTransport {
+ public:
+  StreamReactor(GrpcService& service, grpc::CallbackServerContext& context)
+      : service_(service),
+        session_(std::make_shared<StreamSession>(service.classifier_, *this,
+                                                 DeadlineOf(context, service.classifier_.clock()),
+                                                 service.max_stream_in_flight_)) {
+    service_.AddStream(session_);
+    session_->Start();
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return session_->OnReadsDone();
+    v1::StreamClassifyRequest request;
+    if (Decode(incoming_, request)) return session_->OnRequest(std::move(request));
+    uint64_t id = 0;
+    const absl::Status why = ExplainStreamClassifyRequest(Flatten(incoming_), id);
+    session_->OnUndecodable(id, why);
+  }
+  void OnWriteDone(bool) override { session_->OnWriteDone(); }
+  void OnCancel() override { session_->OnCancel(); }
+  void OnDone() override {
+    service_.RemoveStream(session_);
+    delete this;
+  }
+
+ private:
+  using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+  void StartRead() override { Reactor::StartRead(&incoming_); }
+  void StartWrite(const v1::StreamClassifyResponse& response) override {
+    outgoing_.Clear();
+    Encode(response, outgoing_);
+    Reactor::StartWrite(&outgoing_);
+  }
+  void Finish(const absl::Status& status) override { Reactor::Finish(ToGrpc(status)); }
+
+  GrpcService& service_;
+  grpc::ByteBuffer incoming_, outgoing_;
+  const std::shared_ptr<StreamSession> session_;
+};
+
+grpc::ServerUnaryReactor* GrpcService::Classify(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                grpc::ByteBuffer* response) {
+  auto* reactor = new UnaryReactor(*context, *response, classifier_);
+  reactor->Start(*request);
+  return reactor;
+}
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GrpcService::StreamClassify(
+    grpc::CallbackServerContext* context) {
+  return new StreamReactor(*this, *context);
+}
+
+grpc::ServerUnaryReactor* GrpcService::ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest*,
+                                                  v1::ListModelsResponse* response) {
+  for (const ModelEntry& entry : models_.List()) FillStatus(entry, *response->add_models());
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+void GrpcService::AddStream(std::shared_ptr<StreamSession> session) {
+  bool drain;
+  {
+    MutexLock lock(mutex_);
+    drain = draining_;
+    streams_.insert(session);
+  }
+  if (drain) session->Drain();
+}
+
+void GrpcService::RemoveStream(const std::shared_ptr<StreamSession>& session) {
+  MutexLock lock(mutex_);
+  streams_.erase(session);
+}
+
+void GrpcService::DrainStreams() {
+  std::set<std::shared_ptr<StreamSession>> streams;
+  {
+    MutexLock lock(mutex_);
+    draining_ = true;
+    streams = streams_;
+  }
+  for (const auto& session : streams) session->Drain();
+}
+
+}  // namespace bertha::server

@@ -1,0 +1,57 @@
+// bertha.v1.Bertha on gRPC's callback API: decodes, hands over to the Classifier, encodes. No policy lives here.
+//
+// The two Classify methods take raw messages, so that one that protobuf refuses gets INVALID_ARGUMENT that says why
+// instead of gRPC's INTERNAL.
+#ifndef BERTHA_SERVER_GRPC_SERVICE_H_
+#define BERTHA_SERVER_GRPC_SERVICE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstddef>
+#include <set>
+
+#include "batcher/mutex.h"
+#include "bertha/v1/bertha.grpc.pb.h"
+#include "server/classify_call.h"
+#include "server/model_table.h"
+
+namespace bertha::server {
+
+class StreamSession;
+
+/// absl's status as gRPC's; the codes are the same.
+grpc::Status ToGrpc(const absl::Status& status);
+
+class GrpcService final
+    : public v1::Bertha::WithRawCallbackMethod_Classify<v1::Bertha::WithRawCallbackMethod_StreamClassify<
+          v1::Bertha::WithCallbackMethod_ListModels<v1::Bertha::Service>>> {
+ public:
+  GrpcService(Classifier& classifier, const ModelTable& models, size_t max_stream_in_flight)
+      : classifier_(classifier), models_(models), max_stream_in_flight_(max_stream_in_flight) {}
+
+  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamClassify(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest* request,
+                                       v1::ListModelsResponse* response) override;
+
+  /// Streams read no more, answer what they have read, and end.
+  void DrainStreams();
+
+ private:
+  friend class StreamReactor;
+  void AddStream(std::shared_ptr<StreamSession> session);
+  void RemoveStream(const std::shared_ptr<StreamSession>& session);
+
+  Classifier& classifier_;
+  const ModelTable& models_;
+  const size_t max_stream_in_flight_;
+  Mutex mutex_;
+  std::set<std::shared_ptr<StreamSession>> streams_ ABSL_GUARDED_BY(mutex_);
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace bertha::server
+
+#endif  // BERTHA_SERVER_GRPC_SERVICE_H_

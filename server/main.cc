@@ -1,0 +1,197 @@
+// berthad: reads its configuration, listens, loads the models, serves until SIGTERM or SIGINT, drains.
+#include <google/protobuf/stubs/logging.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "batcher/dispatcher.h"
+#include "server/classify_call.h"
+#include "server/config.h"
+#include "server/cores.h"
+#include "server/grpc_server.h"
+#include "server/log.h"
+#include "server/model_loader.h"
+#include "server/package_scan.h"
+
+namespace bertha::server {
+namespace {
+
+constexpr int kNothingServed = 1;
+constexpr int kUsage = 2;
+/// Tokenizing pool for long calls: few threads, since the cores belong to the forward passes.
+constexpr size_t kPoolThreads = 1;
+constexpr size_t kPoolQueue = 64;
+
+/// Blocks the signals in this thread and all that it starts, so that one thread can wait for them.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+/// A second signal means: now.
+void ExitOnNextSignal(const sigset_t& signals) {
+  std::thread([signals] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    spdlog::warn("second signal: exiting at once");
+    std::_Exit(128 + signal);
+  }).detach();
+}
+
+/// Large activations would otherwise be mapped and unmapped by every forward pass, and their pages faulted in again:
+/// 15 to 40% of the time of large batches.
+void KeepFreedMemory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+batcher::DispatcherOptions DispatcherOptionsOf(const Config& config) {
+  return {.queue = {.max_requests = static_cast<size_t>(config.queue_max_requests),
+                    .max_tokens = static_cast<size_t>(config.queue_max_tokens),
+                    .default_deadline = std::chrono::milliseconds(config.queue_default_deadline_ms)},
+          .workers = static_cast<size_t>(config.cpu_workers)};
+}
+
+models::EngineOptions EngineOptionsOf(const Config& config) {
+  const int64_t automatic = std::max<int64_t>(1, AvailableCores() / config.cpu_workers);
+  return {.replicas = static_cast<size_t>(config.cpu_workers),
+          .threads = static_cast<int>(config.cpu_threads ? config.cpu_threads : automatic)};
+}
+
+CallLimits CallLimitsOf(const Config& config) {
+  return {.max_inputs = static_cast<size_t>(config.limits_max_inputs_per_call),
+          .max_text_bytes = static_cast<size_t>(config.limits_max_text_bytes)};
+}
+
+absl::StatusOr<std::vector<FoundPackage>> FindPackages(const Config& config) {
+  absl::StatusOr<ScanResult> scan = ScanPackages(config.models_directory);
+  if (!scan.ok()) {
+    return absl::NotFoundError(std::string(scan.status().message()) + "; name a directory of packages with --models");
+  }
+  for (const std::string& line : scan->passed_over) spdlog::warn("{}", line);
+  if (scan->packages.empty()) {
+    return absl::NotFoundError(config.models_directory + ": no packages (<name>/<version>/SHA256SUMS) are in it");
+  }
+  return scan->packages;
+}
+
+/// The parts of a running daemon; members are destroyed in reverse order.
+class Daemon {
+ public:
+  explicit Daemon(const Config& config)
+      : config_(config),
+        table_(config.models_default),
+        dispatcher_(DispatcherOptionsOf(config), &clock_),
+        pool_(kPoolThreads, kPoolQueue),
+        classifier_(table_, dispatcher_, pool_, clock_, CallLimitsOf(config)) {}
+
+  /// `signals` are those that stop the daemon, blocked in every thread.
+  int Run(const sigset_t& signals) {
+    absl::StatusOr<std::vector<FoundPackage>> packages = FindPackages(config_);
+    if (!packages.ok()) return Fail(packages.status());
+    for (const FoundPackage& package : *packages) table_.SetLoading(package.key);
+    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(config_, classifier_, table_);
+    if (!server.ok()) return Fail(server.status());
+    GrpcHealth& health = (*server)->health();
+    spdlog::info("listening on {} (gRPC), loading {} packages of {}", config_.grpc_address, packages->size(),
+                 config_.models_directory);
+    std::thread loader([&] { LoadModels(*packages, health); });
+    int signal = 0;
+    sigwait(&signals, &signal);
+    stopping_ = true;
+    ExitOnNextSignal(signals);
+    const bool finished = Drain(**server, signal);
+    loader.join();
+    server->reset();
+    dispatcher_.Stop();
+    if (nothing_serves_) return kNothingServed;
+    spdlog::info("stopped");
+    return finished ? 0 : kNothingServed;
+  }
+
+ private:
+  static int Fail(const absl::Status& status) {
+    spdlog::error("{}", std::string(status.message()));
+    return kNothingServed;
+  }
+
+  void LoadModels(const std::vector<FoundPackage>& packages, GrpcHealth& health) {
+    for (const FoundPackage& package : packages) health.Set(package.key.name, false);
+    ModelLoader loader(table_, dispatcher_, EngineOptionsOf(config_),
+                       {.max_batch_requests = static_cast<size_t>(config_.batch_max_requests),
+                        .max_batch_tokens = static_cast<size_t>(config_.batch_max_tokens)},
+                       [&](const ModelKey& key) { health.Set(key.name, true); });
+    const size_t serving = loader.LoadAll(packages, [&] { return stopping_.load(); });
+    if (stopping_) return;
+    if (serving == 0) {
+      spdlog::error("no package of {} could be loaded; nothing to serve", config_.models_directory);
+      nothing_serves_ = true;
+      kill(getpid(), SIGTERM);
+      return;
+    }
+    health.Set("", true);
+    health.Set("bertha.v1.Bertha", true);
+    spdlog::info("ready: {} of {} packages serve", serving, packages.size());
+  }
+
+  bool Drain(GrpcServer& server, int signal) {
+    const auto load = dispatcher_.load();
+    if (!nothing_serves_) {
+      spdlog::info("{}: draining, {} texts wait, {} batches run, at most {} ms", strsignal(signal),
+                   load.waiting_requests, load.running_batches, config_.drain_timeout_ms);
+    }
+    const bool finished = server.Drain(std::chrono::milliseconds(config_.drain_timeout_ms));
+    if (!finished) spdlog::error("the drain took longer than drain.timeout_ms; what was left has been cut off");
+    return finished;
+  }
+
+  const Config config_;
+  const batcher::SteadyClock clock_;
+  ModelTable table_;
+  batcher::Dispatcher dispatcher_;
+  WorkPool pool_;
+  Classifier classifier_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<bool> nothing_serves_ = false;
+};
+
+int Main(int argc, char** argv) {
+  absl::StatusOr<ParsedCommandLine> parsed = ParseCommandLine(argc, argv);
+  if (!parsed.ok()) {
+    std::fprintf(stderr, "berthad: %s\n", std::string(parsed.status().message()).c_str());
+    return kUsage;
+  }
+  if (parsed->exit) {
+    std::fputs(parsed->text.c_str(), stdout);
+    return 0;
+  }
+  if (parsed->config.check_only) {
+    std::printf("# The configuration is valid:\n%s", ToYaml(parsed->config).c_str());
+    return 0;
+  }
+  InitLogging(parsed->config.log_format, parsed->config.log_level);
+  google::protobuf::SetLogHandler(nullptr);  // it would report every undecodable message; the caller is told instead
+  KeepFreedMemory();
+  const sigset_t signals = BlockStopSignals();  // before any thread exists
+  return Daemon(parsed->config).Run(signals);
+}
+
+}  // namespace
+}  // namespace bertha::server
+
+int main(int argc, char** argv) { return bertha::server::Main(argc, argv); }

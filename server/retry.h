@@ -1,0 +1,23 @@
+// Which refusals are worth trying again, and when.
+#ifndef BERTHA_SERVER_RETRY_H_
+#define BERTHA_SERVER_RETRY_H_
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "server/classify_call.h"
+
+namespace bertha::server {
+
+/// Milliseconds after which a caller should try again; 0 if trying again does not help.
+inline uint32_t RetryAfterMs(const absl::Status& status, const Classifier& classifier) {
+  if (!absl::IsResourceExhausted(status) && !absl::IsUnavailable(status)) return 0;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(classifier.RetryAfter()).count();
+  return static_cast<uint32_t>(std::max<int64_t>(1, ms));
+}
+
+}  // namespace bertha::server
+
+#endif  // BERTHA_SERVER_RETRY_H_

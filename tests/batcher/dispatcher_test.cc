@@ -1,0 +1,265 @@
+#include "batcher/dispatcher.h"
+
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "tests/batcher/fakes.h"
+#include "tests/catch.h"
+
+namespace bertha::batcher {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// A dispatcher with one model and one worker, whose forward passes wait at `gate` if `gated`.
+struct Fixture {
+  explicit Fixture(bool gated = false, QueueOptions queue = {}, ModelLimits limits = {}) {
+    auto owned = std::make_unique<FakeEncoder>();
+    encoder = owned.get();
+    if (gated) {
+      encoder->on_run = [this](const std::vector<int32_t>&) {
+        gate.Pass();
+        return absl::OkStatus();
+      };
+    }
+    dispatcher = std::make_unique<Dispatcher>(DispatcherOptions{.queue = queue, .workers = 1}, &clock);
+    std::vector<std::unique_ptr<Encoder>> replicas;
+    replicas.push_back(std::move(owned));
+    REQUIRE(dispatcher->AddModel(std::move(replicas), limits).ok());
+  }
+  absl::Status Submit(std::vector<Request*> call) {
+    absl::StatusOr<Reservation> reservation = dispatcher->Reserve(call.size());
+    if (!reservation.ok()) return reservation.status();
+    return dispatcher->Submit(*std::move(reservation), call);
+  }
+  /// Occupies the worker, so that what comes next waits.
+  void Occupy() {
+    REQUIRE(Submit({blocker.get()}).ok());
+    gate.AwaitArrivals(1);
+  }
+
+  FakeClock clock;
+  Gate gate;
+  Recorder recorder;
+  TestRequest blocker{1, 1, &recorder};
+  FakeEncoder* encoder;
+  std::unique_ptr<Dispatcher> dispatcher;
+};
+
+TEST_CASE("ARequestGetsItsOwnRow") {
+  Fixture f;
+  TestRequest a(3, 2, &f.recorder), b(5, 4, &f.recorder);
+  REQUIRE(f.Submit({a.get(), b.get()}).ok());
+  f.recorder.Await(2);
+  CHECK(f.recorder[a.request].row == std::vector<float>{6, 2});
+  CHECK(f.recorder[b.request].row == std::vector<float>{20, 4});
+  CHECK(f.recorder[a.request].status.ok());
+}
+
+TEST_CASE("AnIdleWorkerDoesNotWaitForMore") {
+  Fixture f;
+  TestRequest a(1, 1, &f.recorder);
+  REQUIRE(f.Submit({a.get()}).ok());
+  f.recorder.Await(1);  // the fake clock never moves: nothing could have timed out
+  CHECK(f.recorder[a.request].batch.size == 1);
+}
+
+TEST_CASE("WorkGathersWhileTheWorkerIsBusy") {
+  Fixture f(true);
+  f.Occupy();
+  TestRequest a(1, 1, &f.recorder), b(2, 1, &f.recorder), c(3, 1, &f.recorder);
+  for (Request* request : {a.get(), b.get(), c.get()}) REQUIRE(f.Submit({request}).ok());
+  f.gate.Open();
+  f.recorder.Await(4);
+  CHECK(f.encoder->batch_sizes == std::vector<size_t>{1, 3});
+  CHECK(f.recorder[c.request].batch.size == 3);
+  CHECK(f.recorder[c.request].batch.tokens == 3);
+}
+
+TEST_CASE("AFullQueueRefusesAtOnce") {
+  Fixture f(true, {.max_requests = 2});
+  f.Occupy();
+  TestRequest a(1, 1, &f.recorder), b(1, 1, &f.recorder), c(1, 1, &f.recorder);
+  REQUIRE(f.Submit({a.get(), b.get()}).ok());
+  CHECK(f.Submit({c.get()}).code() == absl::StatusCode::kResourceExhausted);
+  CHECK(f.dispatcher->RetryAfter() >= milliseconds(1));
+  f.gate.Open();
+  f.recorder.Await(3);
+  CHECK(f.recorder[c.request].times == 0);
+}
+
+TEST_CASE("AnUnusedReservationIsGivenBack") {
+  Fixture f(false, {.max_requests = 1});
+  { CHECK(f.dispatcher->Reserve(1).ok()); }
+  CHECK(f.dispatcher->Reserve(1).ok());
+}
+
+TEST_CASE("CancelledWorkIsNeverComputedAndFreesItsPlace") {
+  Fixture f(true, {.max_requests = 1});
+  f.Occupy();
+  TestRequest a(7, 1, &f.recorder), b(8, 1, &f.recorder);
+  REQUIRE(f.Submit({a.get()}).ok());
+  f.dispatcher->Cancel(a.request);
+  f.recorder.Await(1);
+  CHECK(f.recorder[a.request].status.code() == absl::StatusCode::kCancelled);
+  CHECK(f.Submit({b.get()}).ok());
+  f.gate.Open();
+  f.recorder.Await(3);
+  CHECK(f.encoder->batch_sizes == std::vector<size_t>{1, 1});
+  CHECK(f.recorder[a.request].times == 1);
+}
+
+TEST_CASE("CancellingWhatRunsOrHasEndedChangesNothing") {
+  Fixture f(true);
+  f.Occupy();
+  f.dispatcher->Cancel(f.blocker.request);
+  f.gate.Open();
+  f.recorder.Await(1);
+  f.dispatcher->Cancel(f.blocker.request);
+  f.dispatcher->Stop();
+  CHECK(f.recorder[f.blocker.request].status.ok());
+  CHECK(f.recorder[f.blocker.request].times == 1);
+}
+
+TEST_CASE("ExpiredWorkIsNeverComputed") {
+  Fixture f(true);
+  f.Occupy();
+  TestRequest a(1, 1, &f.recorder), b(1, 1, &f.recorder);
+  a.request.deadline = f.clock.Now() + milliseconds(5);
+  b.request.deadline = f.clock.Now() + milliseconds(50);
+  REQUIRE(f.Submit({a.get(), b.get()}).ok());
+  f.clock.Advance(milliseconds(5));
+  f.gate.Open();
+  f.recorder.Await(3);
+  CHECK(f.recorder[a.request].status.code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK(f.recorder[b.request].status.ok());
+  CHECK(f.encoder->batch_sizes == std::vector<size_t>{1, 1});
+}
+
+TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {
+  const bool throws = GENERATE(false, true);
+  constexpr int32_t kPoison = 13;
+  Recorder recorder;
+  FakeClock clock;
+  Gate gate;
+  auto encoder = std::make_unique<FakeEncoder>();
+  encoder->on_run = [&](const std::vector<int32_t>& ids) -> absl::Status {
+    gate.Pass();
+    for (int32_t id : ids) {
+      if (id == kPoison && throws) throw std::runtime_error("bad id");
+      if (id == kPoison) return absl::InternalError("bad id");
+    }
+    return absl::OkStatus();
+  };
+  Dispatcher dispatcher({.workers = 1}, &clock);
+  std::vector<std::unique_ptr<Encoder>> replicas;
+  replicas.push_back(std::move(encoder));
+  REQUIRE(dispatcher.AddModel(std::move(replicas), {}).ok());
+  TestRequest first(1, 1, &recorder), a(2, 3, &recorder), bad(kPoison, 1, &recorder), b(4, 2, &recorder);
+  std::vector<Request*> calls[] = {{first.get()}, {a.get(), bad.get(), b.get()}};
+  for (const auto& call : calls) {
+    REQUIRE(dispatcher.Submit(*dispatcher.Reserve(call.size()), call).ok());
+    gate.AwaitArrivals(1);
+  }
+  gate.Open();
+  recorder.Await(4);
+  CHECK(recorder[a.request].row == std::vector<float>{6, 3});
+  CHECK(recorder[b.request].row == std::vector<float>{8, 2});
+  CHECK(recorder[bad.request].status.code() == absl::StatusCode::kInternal);
+}
+
+TEST_CASE("AnEngineThatReturnsTooFewRowsIsAnEngineFault") {
+  Fixture f;
+  f.encoder->rows_withheld = 1;
+  TestRequest a(1, 1, &f.recorder);
+  REQUIRE(f.Submit({a.get()}).ok());
+  f.recorder.Await(1);
+  CHECK(f.recorder[a.request].status.code() == absl::StatusCode::kInternal);
+}
+
+TEST_CASE("StopFinishesWhatRunsAndEndsWhatWaits") {
+  Fixture f(true);
+  f.Occupy();
+  TestRequest waiting(1, 1, &f.recorder);
+  REQUIRE(f.Submit({waiting.get()}).ok());
+  std::thread stopper([&] { f.dispatcher->Stop(); });
+  f.recorder.Await(1);
+  CHECK(f.recorder[waiting.request].status.code() == absl::StatusCode::kUnavailable);
+  f.gate.Open();
+  stopper.join();
+  CHECK(f.recorder[f.blocker.request].status.ok());
+  CHECK(f.dispatcher->Reserve(1).status().code() == absl::StatusCode::kUnavailable);
+}
+
+TEST_CASE("AListenerMaySubmitFromOnDone") {
+  Fixture f;
+  TestRequest a(1, 1, &f.recorder), b(2, 1, &f.recorder);
+  bool accepted = false;
+  f.recorder.on_done = [&](Request& done) {
+    if (&done == a.get()) accepted = f.Submit({b.get()}).ok();
+  };
+  REQUIRE(f.Submit({a.get()}).ok());
+  f.recorder.Await(2);
+  CHECK(accepted);
+  CHECK(f.recorder[b.request].status.ok());
+}
+
+TEST_CASE("ABudgetBelowTheLongestTextIsRefused") {
+  FakeClock clock;
+  Dispatcher dispatcher({.workers = 1}, &clock);
+  std::vector<std::unique_ptr<Encoder>> replicas;
+  replicas.push_back(std::make_unique<FakeEncoder>());
+  CHECK(dispatcher.AddModel(std::move(replicas), {.max_batch_tokens = 63}).status().code() ==
+        absl::StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("UnderConcurrentSubmitsCancelsAndStopEveryAcceptedRequestEndsExactlyOnce") {
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    CAPTURE(seed);
+    FakeClock clock;
+    Recorder recorder;
+    auto dispatcher =
+        std::make_unique<Dispatcher>(DispatcherOptions{.queue = {.max_requests = 64}, .workers = 2}, &clock);
+    for (int model = 0; model < 2; ++model) {
+      std::vector<std::unique_ptr<Encoder>> replicas;
+      for (int worker = 0; worker < 2; ++worker) replicas.push_back(std::make_unique<FakeEncoder>());
+      REQUIRE(dispatcher->AddModel(std::move(replicas), {.max_batch_requests = 8}).ok());
+    }
+    constexpr int kThreads = 4, kEach = 100;
+    std::vector<std::unique_ptr<TestRequest>> requests;
+    for (int i = 0; i < kThreads * kEach; ++i) {
+      requests.push_back(std::make_unique<TestRequest>(i + 1, 1 + i % 7, &recorder, i % 2));
+    }
+    std::vector<char> accepted(requests.size(), 0);
+    std::vector<std::thread> callers;
+    for (int t = 0; t < kThreads; ++t) {
+      callers.emplace_back([&, t] {
+        std::mt19937 random(seed * 100 + t);
+        for (int i = t * kEach; i < (t + 1) * kEach; ++i) {
+          Request* request = requests[i]->get();
+          absl::StatusOr<Reservation> reservation = dispatcher->Reserve(1);
+          if (!reservation.ok()) continue;
+          accepted[i] = dispatcher->Submit(*std::move(reservation), {&request, 1}).ok();
+          if (random() % 3 == 0) dispatcher->Cancel(*request);
+        }
+      });
+    }
+    if (seed % 2) dispatcher->Stop();
+    for (std::thread& caller : callers) caller.join();
+    dispatcher->Stop();
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const Recorder::Ended ended = recorder[requests[i]->request];
+      REQUIRE(ended.times == (accepted[i] ? 1 : 0));
+      if (accepted[i] && ended.status.ok()) {
+        const auto length = static_cast<float>(requests[i]->ids.size());
+        REQUIRE(ended.row == std::vector<float>{static_cast<float>(i + 1) * length, length});
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bertha::batcher

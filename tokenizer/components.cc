@@ -1,0 +1,73 @@
+#include "tokenizer/components.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tokenizer/bert_normalizer.h"
+#include "tokenizer/bert_pre_tokenizer.h"
+#include "tokenizer/bert_processing.h"
+#include "tokenizer/status_macros.h"
+#include "tokenizer/template_processing.h"
+#include "tokenizer/wordpiece.h"
+
+namespace bertha::tokenizer {
+namespace {
+
+template <typename Stage>
+struct Component {
+  const char* type;
+  absl::StatusOr<Stage> (*make)(const JsonValue& json);
+  /// The files of 2020 name no type of model; a member that only this model has tells it then. Null: always named.
+  const char* telltale = nullptr;
+};
+
+constexpr Component<std::unique_ptr<const Normalizer>> kNormalizers[] = {
+    {"BertNormalizer", MakeBertNormalizer},
+};
+
+constexpr Component<std::unique_ptr<const PreTokenizer>> kPreTokenizers[] = {
+    {"BertPreTokenizer", MakeBertPreTokenizer},
+};
+
+constexpr Component<std::unique_ptr<const Model>> kModels[] = {
+    {"WordPiece", MakeWordPiece, "max_input_chars_per_word"},
+};
+
+constexpr Component<PostProcessor> kPostProcessors[] = {
+    {"BertProcessing", MakeBertProcessing},
+    {"TemplateProcessing", MakeTemplateProcessing},
+};
+
+template <typename Stage, size_t N>
+absl::StatusOr<Stage> Make(const Component<Stage> (&table)[N], const JsonValue& json) {
+  const std::optional<JsonValue> type = json.Find("type");
+  std::string name;
+  if (type) {
+    TOKENIZER_ASSIGN_OR_RETURN(name, type->AsString());
+  }
+  std::string known;
+  for (const Component<Stage>& component : table) {
+    if (type ? name == component.type : component.telltale != nullptr && json.Find(component.telltale)) {
+      return component.make(json);
+    }
+    absl::StrAppend(&known, known.empty() ? "" : ", ", component.type);
+  }
+  if (!type) return json.Get("type").status().ok() ? json.Invalid("type is null") : json.Get("type").status();
+  return type->Unknown(absl::StrCat(Quoted(name), " is not supported; known here: ", known));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const Normalizer>> MakeNormalizer(const JsonValue& json) {
+  return Make(kNormalizers, json);
+}
+
+absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePreTokenizer(const JsonValue& json) {
+  return Make(kPreTokenizers, json);
+}
+
+absl::StatusOr<std::unique_ptr<const Model>> MakeModel(const JsonValue& json) { return Make(kModels, json); }
+
+absl::StatusOr<PostProcessor> MakePostProcessor(const JsonValue& json) { return Make(kPostProcessors, json); }
+
+}  // namespace bertha::tokenizer

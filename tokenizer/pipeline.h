@@ -1,0 +1,59 @@
+// The tokenizer of one tokenizer.json: added tokens, and the stages in order.
+//
+// Thread-safety: immutable.
+#ifndef BERTHA_TOKENIZER_PIPELINE_H_
+#define BERTHA_TOKENIZER_PIPELINE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/json_reader.h"
+#include "tokenizer/post_processor.h"
+#include "tokenizer/scratch.h"
+#include "tokenizer/stages.h"
+#include "tokenizer/tokenizer.h"
+
+namespace bertha::tokenizer {
+
+class Pipeline final : public Tokenizer {
+ public:
+  static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromJson(const JsonValue& json);
+
+  absl::Status Encode(absl::string_view text, std::optional<absl::string_view> pair, const EncodeOptions& options,
+                      Scratch& scratch, Encoding& out) const override;
+  size_t vocab_size() const override;
+  std::optional<int32_t> TokenToId(absl::string_view token) const override;
+  std::optional<absl::string_view> IdToToken(int32_t id) const override;
+
+ private:
+  struct Stages {
+    std::unique_ptr<const Normalizer> normalizer;       // null: text stays as it is
+    std::unique_ptr<const PreTokenizer> pre_tokenizer;  // null: a section is one word
+    std::unique_ptr<const Model> model;
+    PostProcessor post_processor = PostProcessor::Plain();
+  };
+
+  Pipeline(Stages stages, AddedTokens added) : stages_(std::move(stages)), added_(std::move(added)) {}
+
+  static absl::StatusOr<Stages> MakeStages(const JsonValue& json);
+  absl::Status CheckSpecialIds(const JsonValue& json) const;
+
+  void Tokenize(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const;
+  void TokenizeSection(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const;
+  void TokenizeNormalized(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const;
+  void TruncateAndFinish(const EncodeOptions& options, bool is_pair, const Scratch::Impl& scratch, Encoding& out) const;
+
+  const Stages stages_;
+  const AddedTokens added_;
+};
+
+}  // namespace bertha::tokenizer
+
+#endif  // BERTHA_TOKENIZER_PIPELINE_H_

@@ -1,0 +1,64 @@
+// Post-processing: puts the special tokens around one or two texts and gives every token its type id.
+//
+// Every post-processor of tokenizer.json comes down to two templates, for one text and for a pair; this class applies
+// them, and one Make function per JSON type fills them in.
+// Thread-safety: immutable.
+// Invariant: the template for one text does not use the second.
+#ifndef BERTHA_TOKENIZER_POST_PROCESSOR_H_
+#define BERTHA_TOKENIZER_POST_PROCESSOR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "tokenizer/tokenizer.h"
+
+namespace bertha::tokenizer {
+
+/// One step of a template: a special token, or all the tokens of a text.
+struct TemplatePiece {
+  enum class Kind { kSpecial, kFirst, kSecond };
+  Kind kind;
+  int32_t type_id;
+  int32_t id = 0;  ///< of a special token
+
+  static TemplatePiece Special(int32_t id, int32_t type_id) { return {Kind::kSpecial, type_id, id}; }
+  static TemplatePiece First(int32_t type_id) { return {Kind::kFirst, type_id}; }
+  static TemplatePiece Second(int32_t type_id) { return {Kind::kSecond, type_id}; }
+};
+
+using Template = std::vector<TemplatePiece>;
+
+/// A run of token ids of the caller.
+struct IdRange {
+  const int32_t* data;
+  size_t size;
+};
+
+class PostProcessor {
+ public:
+  PostProcessor(Template single, Template pair) : single_(std::move(single)), pair_(std::move(pair)) {}
+
+  /// Without special tokens: the first text has type 0, the second type 1.
+  static PostProcessor Plain() {
+    return {{TemplatePiece::First(0)}, {TemplatePiece::First(0), TemplatePiece::Second(1)}};
+  }
+
+  size_t SpecialTokens(bool is_pair) const;
+  /// The largest id of a special token, or -1.
+  int32_t LargestId() const;
+  /// Tokens of the result for texts of so many tokens.
+  size_t Length(size_t first, size_t second, bool is_pair) const;
+  /// Replaces ids and type_ids of `out`.
+  void Apply(IdRange first, IdRange second, bool is_pair, Encoding& out) const;
+
+ private:
+  const Template& For(bool is_pair) const { return is_pair ? pair_ : single_; }
+
+  Template single_, pair_;
+};
+
+}  // namespace bertha::tokenizer
+
+#endif  // BERTHA_TOKENIZER_POST_PROCESSOR_H_

@@ -1,0 +1,35 @@
+#include "tokenizer/tokenizer.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "tokenizer/json_reader.h"
+#include "tokenizer/pipeline.h"
+#include "tokenizer/scratch.h"
+#include "tokenizer/status_macros.h"
+
+namespace bertha::tokenizer {
+
+Scratch::Scratch() : impl_(std::make_unique<Impl>()) {}
+Scratch::~Scratch() = default;
+Scratch::Scratch(Scratch&&) noexcept = default;
+Scratch& Scratch::operator=(Scratch&&) noexcept = default;
+
+absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromJson(absl::string_view json) {
+  TOKENIZER_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(json));
+  return Pipeline::FromJson(document.root());
+}
+
+absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  // Copying nothing from an empty file sets failbit on `content` only; a directory fails here, not on opening.
+  if (!file || !(file.peek(), !file.bad())) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  content << file.rdbuf();
+  absl::StatusOr<std::unique_ptr<const Tokenizer>> tokenizer = FromJson(content.str());
+  if (tokenizer.ok()) return tokenizer;
+  return absl::Status(tokenizer.status().code(), absl::StrCat(path, ": ", tokenizer.status().message()));
+}
+
+}  // namespace bertha::tokenizer

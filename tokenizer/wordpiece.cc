@@ -1,0 +1,80 @@
+#include "tokenizer/wordpiece.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "tokenizer/status_macros.h"
+#include "tokenizer/utf8.h"
+
+namespace bertha::tokenizer {
+namespace {
+
+struct Piece {
+  int32_t id = DoubleArrayTrie::kNoValue;
+  size_t size = 0;
+};
+
+/// The longest token from `root` that `text` starts with; not the empty one. Tokens are UTF-8, so that pieces cannot
+/// end inside a code point.
+Piece LongestPiece(const DoubleArrayTrie& trie, DoubleArrayTrie::Node root, absl::string_view text) {
+  Piece best;
+  DoubleArrayTrie::Node node = root;
+  for (size_t i = 0; i < text.size(); ++i) {
+    node = trie.Step(node, text[i]);
+    if (node == DoubleArrayTrie::kNone) break;
+    if (const int32_t id = trie.ValueAt(node); id != DoubleArrayTrie::kNoValue) best = {id, i + 1};
+  }
+  return best;
+}
+
+}  // namespace
+
+WordPiece::WordPiece(Vocabulary vocabulary, const Options& options)
+    : vocabulary_(std::move(vocabulary)),
+      options_(options),
+      continuation_root_(vocabulary_.trie().Walk(DoubleArrayTrie::kRoot, options_.continuing_subword_prefix)) {}
+
+void WordPiece::Tokenize(absl::string_view text, const std::vector<ByteRange>& words, std::vector<int32_t>& ids) const {
+  for (const ByteRange& word : words) TokenizeWord(word.of(text), ids);
+}
+
+void WordPiece::TokenizeWord(absl::string_view word, std::vector<int32_t>& ids) const {
+  const size_t longest = options_.max_input_chars_per_word;
+  const bool too_long = word.size() > longest && CountCodePoints(word) > longest;
+  const size_t old_size = ids.size();
+  if (!too_long && AppendPieces(word, ids)) return;
+  ids.resize(old_size);
+  ids.push_back(options_.unk_id);
+}
+
+bool WordPiece::AppendPieces(absl::string_view word, std::vector<int32_t>& ids) const {
+  DoubleArrayTrie::Node root = DoubleArrayTrie::kRoot;
+  while (!word.empty()) {
+    if (root == DoubleArrayTrie::kNone) return false;
+    const Piece piece = LongestPiece(vocabulary_.trie(), root, word);
+    if (piece.size == 0) return false;
+    ids.push_back(piece.id);
+    word.remove_prefix(piece.size);
+    root = continuation_root_;
+  }
+  return true;
+}
+
+absl::StatusOr<std::unique_ptr<const Model>> MakeWordPiece(const JsonValue& json) {
+  WordPiece::Options options;
+  std::string unk_token;
+  TOKENIZER_RETURN_IF_ERROR(json.Read("unk_token", &unk_token));
+  TOKENIZER_RETURN_IF_ERROR(json.Read("continuing_subword_prefix", &options.continuing_subword_prefix));
+  TOKENIZER_RETURN_IF_ERROR(json.Read("max_input_chars_per_word", &options.max_input_chars_per_word));
+  TOKENIZER_ASSIGN_OR_RETURN(const JsonValue vocab, json.Get("vocab"));
+  TOKENIZER_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::FromJson(vocab));
+  const std::optional<int32_t> unk_id = vocabulary.Find(unk_token);
+  if (!unk_id) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(json.path(), ".unk_token: ", Quoted(unk_token), " is not in the vocabulary"));
+  }
+  options.unk_id = *unk_id;
+  return std::make_unique<const WordPiece>(std::move(vocabulary), options);
+}
+
+}  // namespace bertha::tokenizer
