@@ -1,16 +1,14 @@
-"""Where the built program and the stubs are, and a fake server for each test."""
+"""The command line against a fake server of its own for each test."""
+
 import os
+import pathlib
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("BERTHA_BUILD_DIR", "build/release"))
-BERTHA = ROOT / BUILD / "bin" / "bertha"
-sys.path.insert(0, str(ROOT / "clients" / "python"))
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1] / "clients" / "python"), str(HERE)]
 
 
 @pytest.fixture
@@ -23,17 +21,17 @@ def server():
 
 
 @pytest.fixture
-def cli(server):
-    """Runs `bertha ARGUMENTS` against the fake server."""
+def cli(server, program):
+    """cli(ARGUMENTS...) runs `bertha ARGUMENTS` against the fake server; cli.binary is the program."""
 
-    def run(*arguments, stdin=b"", env=None, binary=BERTHA):
+    def run(*arguments, stdin=b"", binary=program("bertha")):
         return subprocess.run(
             [str(binary), *arguments],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             timeout=60,
-            env={"PATH": os.environ["PATH"], "BERTHA_ADDRESS": server.address, **(env or {})},
+            env={"PATH": os.environ["PATH"], "BERTHA_ADDRESS": server.address},
         )
 
-    run.binary = BERTHA
+    run.binary = program("bertha")
     return run

@@ -1,5 +1,6 @@
 """The Python client against a fake server."""
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -9,8 +10,9 @@ import pytest
 
 from bertha import BerthaError, Client, Result
 from bertha.v1 import bertha_pb2
-from conftest import ROOT
 from fake_server import Failure, score_of
+
+CLIENT_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "clients" / "python"
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ def test_models(client, server):
 
 
 def python(code, *arguments):
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")}
+    env = {**os.environ, "PYTHONPATH": str(CLIENT_FOLDER)}
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code, *arguments], env=env, capture_output=True, text=True, timeout=60
     )
