@@ -21,8 +21,11 @@ namespace bertha::models {
 struct EngineOptions {
   /// Encoder replicas that share the weights, one for each worker thread.
   size_t replicas = 1;
-  /// Threads that one forward pass may use. More than there are free cores makes it slower, much slower.
+  /// Threads of one forward pass. 0: 1 or `max_threads`, whichever answers the probes faster here and now; small models
+  /// lose more to the hand-over between threads than they win.
   int threads = 1;
+  /// More than there are free cores makes a forward pass slower, much slower.
+  int max_threads = 1;
 };
 
 struct Model {
@@ -31,6 +34,8 @@ struct Model {
   /// [replicas]
   std::vector<std::unique_ptr<batcher::Encoder>> replicas;
   ProbeReport probes;
+  /// Threads of one forward pass.
+  int threads = 1;
   /// Bytes of the weights in memory.
   size_t weight_bytes = 0;
 };

@@ -37,12 +37,11 @@ void UseThreads(int threads) {
 
 class TorchScriptEncoder final : public batcher::Encoder {
  public:
-  TorchScriptEncoder(torch::jit::Module module, const Manifest& manifest, const EngineOptions& options,
-                     std::string dtype)
+  TorchScriptEncoder(torch::jit::Module module, const Manifest& manifest, std::string dtype, int threads)
       : module_(std::move(module)),
         padding_(manifest.padding),
         takes_type_ids_(manifest.takes_type_ids),
-        threads_(options.threads) {
+        threads_(threads) {
     description_ = {.engine = "torchscript",
                     .device = "cpu",
                     .dtype = std::move(dtype),
@@ -161,23 +160,34 @@ absl::Status CheckForward(const torch::jit::Module& module, const Manifest& mani
 
 }  // namespace
 
-absl::StatusOr<TorchScriptReplicas> LoadTorchScript(const std::string& path, const Manifest& manifest,
-                                                    const EngineOptions& options) {
+struct TorchScriptModule::Impl {
+  torch::jit::Module module;
+  Manifest manifest;
+  std::string dtype;
+  size_t weight_bytes = 0;
+};
+
+TorchScriptModule::TorchScriptModule(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TorchScriptModule::TorchScriptModule(TorchScriptModule&&) noexcept = default;
+TorchScriptModule::~TorchScriptModule() = default;
+
+absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(const std::string& path, const Manifest& manifest) {
   try {
     torch::jit::Module module = torch::jit::load(path, torch::kCPU);
     module.eval();
     if (absl::Status status = CheckForward(module, manifest); !status.ok()) return status;
-    TorchScriptReplicas result;
-    result.weight_bytes = WeightBytes(module);
-    const std::string dtype = DtypeName(module);
-    module = torch::jit::freeze(module);
-    for (size_t i = 0; i < options.replicas; ++i) {
-      result.replicas.push_back(std::make_unique<TorchScriptEncoder>(module, manifest, options, dtype));
-    }
-    return result;
+    auto impl = std::make_unique<Impl>(Impl{{}, manifest, DtypeName(module), WeightBytes(module)});
+    impl->module = torch::jit::freeze(module);
+    return TorchScriptModule(std::move(impl));
   } catch (const std::exception& error) {
     return absl::InvalidArgumentError(absl::StrCat("cannot be loaded as TorchScript: ", FirstLine(error)));
   }
 }
+
+std::unique_ptr<batcher::Encoder> TorchScriptModule::NewReplica(int threads) const {
+  return std::make_unique<TorchScriptEncoder>(impl_->module, impl_->manifest, impl_->dtype, threads);
+}
+
+size_t TorchScriptModule::weight_bytes() const { return impl_->weight_bytes; }
 
 }  // namespace bertha::models

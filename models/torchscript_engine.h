@@ -8,25 +8,32 @@
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "batcher/encoder.h"
 #include "models/manifest.h"
-#include "models/model.h"
 
 namespace bertha::models {
 
-struct TorchScriptReplicas {
-  /// [options.replicas], sharing one immutable module. Each has buffers of its own.
-  std::vector<std::unique_ptr<batcher::Encoder>> replicas;
-  size_t weight_bytes = 0;
-};
+/// A loaded module: immutable, shared by its replicas.
+class TorchScriptModule {
+ public:
+  /// Loads `path` for the CPU in the module's own numeric type. INVALID_ARGUMENT if it is no TorchScript module, or has
+  /// no forward() of these inputs. The module is a program: load only what is trusted and checksummed.
+  static absl::StatusOr<TorchScriptModule> Load(const std::string& path, const Manifest& manifest);
+  TorchScriptModule(TorchScriptModule&&) noexcept;
+  ~TorchScriptModule();
 
-/// Loads `path` for the CPU in the module's own numeric type. INVALID_ARGUMENT if it is no TorchScript module, or has
-/// no forward() of these inputs. The module is a program: load only what is trusted and checksummed.
-absl::StatusOr<TorchScriptReplicas> LoadTorchScript(const std::string& path, const Manifest& manifest,
-                                                    const EngineOptions& options);
+  /// An encoder with buffers of its own, whose forward pass uses `threads` threads. It keeps the module alive.
+  std::unique_ptr<batcher::Encoder> NewReplica(int threads) const;
+
+  size_t weight_bytes() const;
+
+ private:
+  struct Impl;
+  explicit TorchScriptModule(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace bertha::models
 

@@ -49,7 +49,8 @@ const std::vector<Setting>& Settings() {
       {"cpu.workers", Number{&Config::cpu_workers, 1, 1024},
        "Batches that run side by side. More serve more texts per second and make each slower"},
       {"cpu.threads", Number{&Config::cpu_threads, 0, 1024},
-       "Threads of one forward pass. 0: the available cores divided by cpu.workers"},
+       "Threads of one forward pass. 0: 1, or the available cores divided by cpu.workers, whichever is measured to be "
+       "faster when the model is loaded"},
       {"batch.max_requests", Number{&Config::batch_max_requests, 1, 1 << 20}, "Most texts in one batch"},
       {"batch.max_tokens", Number{&Config::batch_max_tokens, 1, 1 << 30},
        "Most tokens in one batch, padding included. Bounds how long an urgent request waits for a running batch"},

@@ -136,8 +136,7 @@ grpc::Status ToGrpc(const absl::Status& status) {
 }
 
 /// The gRPC side of a StreamSession. Deletes itself when gRPC is done with it.
-class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
-                            private StreamTransport {
+class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public StreamTransport {
  public:
   StreamReactor(GrpcService& service, grpc::CallbackServerContext& context)
       : service_(service),

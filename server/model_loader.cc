@@ -40,10 +40,11 @@ absl::Status ModelLoader::Load(const FoundPackage& package) {
   if (!id.ok()) return id.status();
   model->id = *id;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
-  spdlog::info("{}: serving: {} on {} in {}, {:.1f} MB of weights, {} probes agree within {:.1e}, loaded in {} ms",
-               package.key.ToString(), model->encoder.engine, model->encoder.device, model->encoder.dtype,
-               static_cast<double>(loaded->weight_bytes) / 1e6, model->probes.count, model->probes.max_abs_diff,
-               ms.count());
+  spdlog::info(
+      "{}: serving: {} on {} in {} with {} threads, {:.1f} MB of weights, {} probes agree within {:.1e}, loaded in {} "
+      "ms",
+      package.key.ToString(), model->encoder.engine, model->encoder.device, model->encoder.dtype, loaded->threads,
+      static_cast<double>(loaded->weight_bytes) / 1e6, model->probes.count, model->probes.max_abs_diff, ms.count());
   table_.SetServing(std::move(model));
   return absl::OkStatus();
 }

@@ -40,19 +40,19 @@ constexpr Component<PostProcessor> kPostProcessors[] = {
 
 template <typename Stage, size_t N>
 absl::StatusOr<Stage> Make(const Component<Stage> (&table)[N], const JsonValue& json) {
-  const std::optional<JsonValue> type = json.Find("type");
+  const absl::StatusOr<JsonValue> type = json.Get("type");
   std::string name;
-  if (type) {
+  if (type.ok()) {
     TOKENIZER_ASSIGN_OR_RETURN(name, type->AsString());
   }
   std::string known;
   for (const Component<Stage>& component : table) {
-    if (type ? name == component.type : component.telltale != nullptr && json.Find(component.telltale)) {
+    if (type.ok() ? name == component.type : component.telltale != nullptr && json.Find(component.telltale)) {
       return component.make(json);
     }
     absl::StrAppend(&known, known.empty() ? "" : ", ", component.type);
   }
-  if (!type) return json.Get("type").status().ok() ? json.Invalid("type is null") : json.Get("type").status();
+  if (!type.ok()) return type.status();
   return type->Unknown(absl::StrCat(Quoted(name), " is not supported; known here: ", known));
 }
 

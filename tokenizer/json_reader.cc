@@ -89,7 +89,9 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
     std::string path = "$";
     for (const Frame& frame : frames_) {
       if (frame.container->is_array()) {
-        absl::StrAppend(&path, "[", frame.container->size(), "]");
+        // An outer array has its open element already; the innermost is about to get its next.
+        const bool innermost = &frame == &frames_.back();
+        absl::StrAppend(&path, "[", frame.container->size() - (innermost ? 0 : 1), "]");
       } else if (!frame.key.empty()) {
         path += Bracketed(frame.key);
       }

@@ -179,7 +179,9 @@ int Explain(const CLI::App& app, const CLI::ParseError& error) {
     WriteOut(out.str());
     return kExitOk;
   }
-  PrintError(absl::StrCat(error.what(), "; see `", HelpCommand(app), "`"));
+  const bool unknown = app.get_subcommands().empty() && app.remaining_size() > 0;
+  const std::string what = unknown ? absl::StrCat("no such command: ", app.remaining().front()) : error.what();
+  PrintError(absl::StrCat(what, "; see `", HelpCommand(app), "`"));
   return kExitUsage;
 }
 

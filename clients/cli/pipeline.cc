@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "batcher/mutex.h"
 
 namespace bertha::cli {
 namespace {
@@ -20,8 +20,9 @@ class Pipeline {
   void Work() {
     while (auto numbered = TakeChunk()) {
       Outcome outcome = steps_.answer(std::move(numbered->second));
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(mutex_);
       done_.emplace(numbered->first, std::move(outcome));
+      changed_.NotifyAll();
     }
   }
 
@@ -29,41 +30,43 @@ class Pipeline {
   void Write() {
     while (auto outcome = TakeOutcome()) {
       steps_.write(*std::move(outcome));
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(mutex_);
       ++written_;
+      changed_.NotifyAll();
     }
   }
 
   absl::Status read_status() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     return read_status_;
   }
 
  private:
-  bool MayRead() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return ended_ || read_ - written_ < window_; }
-  bool MayWrite() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+  bool MayRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_ || read_ - written_ < window_; }
+  bool MayWrite() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return done_.count(written_) != 0 || (ended_ && written_ == read_);
   }
 
   /// Blocks in `read` with only read_mutex_ held, so that answers are handed in and written meanwhile.
   std::optional<std::pair<size_t, Chunk>> TakeChunk() {
-    absl::MutexLock read_lock(&read_mutex_);
+    MutexLock read_lock(read_mutex_);
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &Pipeline::MayRead));
+      MutexLock lock(mutex_);
+      while (!MayRead()) changed_.Wait(mutex_);
       if (ended_) return std::nullopt;
     }
     absl::StatusOr<Chunk> chunk = steps_.read();
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     if (chunk.ok() && !chunk->inputs.empty()) return std::make_pair(read_++, *std::move(chunk));
     if (!chunk.ok()) read_status_ = chunk.status();
     ended_ = true;
+    changed_.NotifyAll();
     return std::nullopt;
   }
 
   std::optional<Outcome> TakeOutcome() {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &Pipeline::MayWrite));
+    MutexLock lock(mutex_);
+    while (!MayWrite()) changed_.Wait(mutex_);
     auto found = done_.find(written_);
     if (found == done_.end()) return std::nullopt;
     Outcome outcome = std::move(found->second);
@@ -73,8 +76,9 @@ class Pipeline {
 
   const size_t window_;
   const PipelineSteps& steps_;
-  absl::Mutex read_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // held by the one worker that reads
-  absl::Mutex mutex_;
+  Mutex read_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // held by the one worker that reads
+  Mutex mutex_;
+  CondVar changed_;                             // any of the state below
   size_t read_ ABSL_GUARDED_BY(mutex_) = 0;     // chunks taken so far: the number of the next one
   size_t written_ ABSL_GUARDED_BY(mutex_) = 0;  // outcomes written so far: the number of the next one
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;

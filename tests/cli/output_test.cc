@@ -136,8 +136,8 @@ TEST_CASE("Detail: every label, and where the time went") {
   const auto lines = SplitLines(MakeDetailWriter({})->Rows({Good(0, "I love it")}));
   REQUIRE(lines.size() == 4);
   CHECK(lines[0] == "I love it");
-  CHECK(absl::StartsWith(lines[1], "  glad    0.9000  ██"));
-  CHECK(absl::StartsWith(lines[2], "  sad     0.1000  ██"));
+  CHECK(absl::StartsWith(lines[1], "  glad   0.9000  ██"));
+  CHECK(absl::StartsWith(lines[2], "  sad    0.1000  ██"));
   CHECK(lines[3] ==
         "  3.34 ms: tokenize 11 µs, queue 22 µs, compute 3.30 ms; 7 tokens (cut: longer than the model takes) in a "
         "batch of 4; mood v3 (torchscript, cpu, fp32)");

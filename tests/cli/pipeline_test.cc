@@ -1,12 +1,9 @@
 #include "clients/cli/pipeline.h"
 
-#include <algorithm>
+#include <latch>
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/barrier.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "tests/catch.h"
 
 namespace bertha::cli {
@@ -50,12 +47,12 @@ TEST_CASE("Everything read is written, once and in reading order") {
 
 TEST_CASE("As many chunks as there are workers are answered at the same time") {
   Source source(4);
-  absl::Barrier all_four(4);  // the run hangs if they do not meet
+  std::latch all_four(4);  // the run hangs if they do not meet
   size_t written = 0;
   CHECK(RunPipeline(4, {.read = [&] { return source.Read(); },
                         .answer =
                             [&](Chunk chunk) {
-                              all_four.Block();
+                              all_four.arrive_and_wait();
                               return Answered(chunk);
                             },
                         .write = [&](Outcome) { ++written; }})
@@ -66,19 +63,17 @@ TEST_CASE("As many chunks as there are workers are answered at the same time") {
 TEST_CASE("Order holds when the first chunk is answered last, and reading waits for it") {
   constexpr size_t kWorkers = 2, kWindow = 4 * kWorkers;
   Source source(100);
-  absl::Notification window_full;
-  absl::Mutex mutex;
-  size_t answered = 0, read_when_first_was_answered = 0;
+  std::latch all_but_the_first(kWindow - 1);
+  size_t read_when_first_was_answered = 0;
   std::vector<uint64_t> written;
   CHECK(RunPipeline(kWorkers, {.read = [&] { return source.Read(); },
                                .answer =
                                    [&](Chunk chunk) {
                                      if (chunk.inputs[0].index == 0) {
-                                       window_full.WaitForNotification();
+                                       all_but_the_first.wait();
                                        read_when_first_was_answered = source.read();
-                                     } else {
-                                       absl::MutexLock lock(&mutex);
-                                       if (++answered == kWindow - 1) window_full.Notify();
+                                     } else if (chunk.inputs[0].index < kWindow) {
+                                       all_but_the_first.count_down();
                                      }
                                      return Answered(chunk);
                                    },
@@ -89,18 +84,18 @@ TEST_CASE("Order holds when the first chunk is answered last, and reading waits 
 }
 
 TEST_CASE("An answer is written while the source keeps the next chunk waiting") {
-  absl::Notification first_written;
+  std::latch first_written(1);
   bool first = true;
   const auto status = RunPipeline(2, {.read = [&]() -> absl::StatusOr<Chunk> {
                                         if (first) {
                                           first = false;
                                           return Chunk{.inputs = {{.index = 0}}};
                                         }
-                                        first_written.WaitForNotification();  // hangs if writing waited for reading
+                                        first_written.wait();  // hangs if writing waited for reading
                                         return Chunk{};
                                       },
                                       .answer = [](Chunk chunk) { return Answered(chunk); },
-                                      .write = [&](Outcome) { first_written.Notify(); }});
+                                      .write = [&](Outcome) { first_written.count_down(); }});
   CHECK(status.ok());
 }
 

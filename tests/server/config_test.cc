@@ -1,0 +1,104 @@
+#include "server/config.h"
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/server/fixture.h"
+
+namespace bertha::server {
+namespace {
+
+absl::StatusOr<ParsedCommandLine> Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "berthad");
+  return ParseCommandLine(static_cast<int>(arguments.size()), arguments.data());
+}
+
+TEST_CASE("FlagsSetTheirSetting") {
+  auto parsed = Parse({"--models", "x", "--queue-max-requests", "500", "--log-format=json", "--check-config"});
+  REQUIRE(parsed.ok());
+  CHECK(parsed->config.models_directory == "x");
+  CHECK(parsed->config.queue_max_requests == 500);
+  CHECK(parsed->config.log_format == "json");
+  CHECK(parsed->config.check_only);
+}
+
+TEST_CASE("TheCommandLineWinsOverTheFile") {
+  const std::string path = (std::filesystem::temp_directory_path() / "bertha_config_test.yaml").string();
+  std::ofstream(path) << "queue:\n  max_requests: 300\n  max_tokens: 20000\n";
+  auto parsed = Parse({"--config", path.c_str(), "--queue-max-requests", "500"});
+  std::filesystem::remove(path);
+  REQUIRE(parsed.ok());
+  CHECK(parsed->config.queue_max_requests == 500);
+  CHECK(parsed->config.queue_max_tokens == 20000);
+}
+
+TEST_CASE("ABadFileIsRefusedWithLineAndKey") {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"queue:\n  max_request: 3\n",
+       "f.yaml, line 2: queue.max_request: unknown key; did you mean queue.max_requests?"},
+      {"queues: 3\n", "f.yaml, line 1: queues: unknown key"},
+      {"queue:\n  max_requests: many\n", "f.yaml, line 2: queue.max_requests: \"many\" is not an integer from 1"},
+      {"queue:\n  max_requests: -1\n", "queue.max_requests: \"-1\" is not an integer"},
+      {"queue:\n  max_requests: 1\n  max_requests: 2\n", "queue.max_requests: is there twice"},
+      {"queue:\n  max_requests: [1]\n", "queue.max_requests: expected a single value"},
+      {"queue: 5\n", "queue: expected a mapping"},
+      {"log: {format: xml}\n", "log.format: \"xml\" is none of text, json"},
+      {"a: [1\n", "not valid YAML"},
+      {"- 1\n", "expected a mapping"},
+  };
+  for (const auto& [text, message] : cases) {
+    Config config;
+    CAPTURE(text);
+    CHECK(Is(ApplyYaml(text, "f.yaml", config), absl::StatusCode::kInvalidArgument, message));
+  }
+}
+
+TEST_CASE("BadFlagsAreRefusedWithTheirName") {
+  CHECK(Is(Parse({"--queue-max-requests", "0"}).status(), absl::StatusCode::kInvalidArgument, "--queue-max-requests"));
+  CHECK(Is(Parse({"--nonsense"}).status(), absl::StatusCode::kInvalidArgument, "--nonsense"));
+  CHECK(Is(Parse({"--config", "/no/such/file"}).status(), absl::StatusCode::kInvalidArgument, "/no/such/file"));
+  CHECK(Is(Parse({"--grpc-address", "8001"}).status(), absl::StatusCode::kInvalidArgument, "host:port"));
+  CHECK(Is(Parse({"--grpc-address", "h:70000"}).status(), absl::StatusCode::kInvalidArgument, "host:port"));
+}
+
+TEST_CASE("SettingsThatContradictEachOtherAreRefused") {
+  CHECK(Is(Parse({"--queue-max-requests", "10"}).status(), absl::StatusCode::kInvalidArgument,
+           "limits.max_inputs_per_call"));
+  CHECK(Is(Parse({"--queue-max-tokens", "10"}).status(), absl::StatusCode::kInvalidArgument, "batch.max_tokens"));
+  CHECK(Is(Parse({"--limits-max-message-bytes", "2048"}).status(), absl::StatusCode::kInvalidArgument,
+           "limits.max_text_bytes"));
+}
+
+TEST_CASE("AnEmptyFileIsTheDefaultConfiguration") {
+  Config config;
+  CHECK(ApplyYaml("", "f", config).ok());
+  CHECK(ApplyYaml("queue:\n", "f", config).ok());
+  CHECK(config.queue_max_requests == Config().queue_max_requests);
+}
+
+TEST_CASE("ThePrintedConfigurationReadsBack") {
+  Config config;
+  config.models_default = "a \"quoted\" name";
+  config.queue_max_tokens = 12345;
+  Config read;
+  REQUIRE(ApplyYaml(ToYaml(config), "printed", read).ok());
+  CHECK(read.models_default == config.models_default);
+  CHECK(read.queue_max_tokens == 12345);
+  CHECK(ToYaml(read) == ToYaml(config));
+}
+
+TEST_CASE("HelpAndVersionAreTextToPrint") {
+  auto help = Parse({"--help"});
+  REQUIRE(help.ok());
+  CHECK(help->exit);
+  CHECK(help->text.find("--queue-default-deadline-ms") != std::string::npos);
+  auto version = Parse({"--version"});
+  REQUIRE(version.ok());
+  CHECK(version->exit);
+  CHECK(version->text.find("berthad") == 0);
+}
+
+}  // namespace
+}  // namespace bertha::server

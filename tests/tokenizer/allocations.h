@@ -1,0 +1,14 @@
+// Counts the allocations of the test binary, by replacing operator new.
+#ifndef BERTHA_TESTS_TOKENIZER_ALLOCATIONS_H_
+#define BERTHA_TESTS_TOKENIZER_ALLOCATIONS_H_
+
+#include <cstddef>
+
+namespace bertha::tokenizer {
+
+/// Allocations so far, of all threads.
+size_t Allocations();
+
+}  // namespace bertha::tokenizer
+
+#endif  // BERTHA_TESTS_TOKENIZER_ALLOCATIONS_H_

@@ -1,0 +1,31 @@
+// The committed answers of the reference library (generate_goldens.py).
+#include <fstream>
+
+#include "tests/tokenizer/support.h"
+
+namespace bertha::tokenizer {
+namespace {
+
+TEST_CASE("EveryGoldenTextHasTheIdsOfTheReferenceLibrary") {
+  for (const std::string name : {"uncased", "cased"}) {
+    const auto tokenizer = Tokenizer::FromFile(DataFile(name + ".json"));
+    INFO(tokenizer.status().ToString());
+    REQUIRE(tokenizer.ok());
+    std::ifstream goldens(DataFile(name + ".golden.jsonl"));
+    size_t lines = 0;
+    for (std::string line; std::getline(goldens, line); ++lines) {
+      const json golden = json::parse(line);
+      std::optional<std::string> pair;
+      if (golden["pair"].is_string()) pair = golden["pair"].get<std::string>();
+      INFO(name << ": " << line);
+      const Encoding encoding = EncodeWith(**tokenizer, golden["text"].get<std::string>(), pair);
+      CHECK(encoding.ids == golden["ids"].get<std::vector<int32_t>>());
+      CHECK(encoding.type_ids == golden["type_ids"].get<std::vector<int32_t>>());
+      CHECK(encoding.full_length == encoding.ids.size());
+    }
+    CHECK(lines > 200);
+  }
+}
+
+}  // namespace
+}  // namespace bertha::tokenizer

