@@ -19,6 +19,7 @@ configure() {
   key=$(sha256sum <"$ROOT/CMakePresets.json")$ROOT
   if [[ -e $folder/build.ninja && -e $folder/.configured && $(<"$folder/.configured") == "$key" ]]; then return; fi
   say "Configuring build/$1"
+  need_space "$ROOT" 500 "building $1"
   (cd "$ROOT" && cmake --fresh --preset "$1") >"$log" 2>&1 ||
     { tail -n 30 "$log" >&2 && die "cmake --preset $1 failed (log: $log)"; }
   printf '%s' "$key" >"$folder/.configured"
