@@ -122,6 +122,7 @@ TEST_CASE("A large text travels alone rather than push a call over the limit in 
 }
 
 TEST_CASE("A live source is sent as lines come, without waiting for a full chunk") {
+  alarm(10);  // a reader that waits for a full chunk must fail, not hang
   Pipe pipe;
   InputReader reader(pipe.fd(), {.max_inputs = 32});
   pipe.Write("first\nsecond\nthi");
@@ -133,6 +134,7 @@ TEST_CASE("A live source is sent as lines come, without waiting for a full chunk
   CHECK(chunk->inputs[0].index == 2);
   pipe.Close();
   CHECK(reader.Next()->inputs.empty());
+  alarm(0);
 }
 
 TEST_CASE("A text that is not UTF-8 is refused with its offset; it keeps its number and spoils no other") {

@@ -194,12 +194,15 @@ def test_answers_come_while_the_input_is_still_open(cli, server):
         stdout=subprocess.PIPE,
         env={"BERTHA_ADDRESS": server.address},
     )
+    watchdog = threading.Timer(10, child.kill)  # a client that waits for more input must fail, not hang
+    watchdog.start()
     for text in ("one", "two"):
         child.stdin.write(f"{text}\n".encode())
         child.stdin.flush()
         assert json.loads(child.stdout.readline())["label"] == score_of(text)[0]
     child.stdin.close()
     assert child.wait(timeout=20) == 0
+    watchdog.cancel()
     child.stdout.close()
 
 

@@ -115,6 +115,10 @@ struct Fixture : ClassifierFixture {
     session = std::make_shared<StreamSession>(classifier, transport, batcher::TimePoint::max(), max_in_flight);
     session->Start();
   }
+  ~Fixture() {  // no thread may be on its way through what is destroyed here
+    gate.Open();
+    dispatcher.Stop();
+  }
   void Send(uint64_t id, const std::string& text, uint32_t timeout_ms = 0) {
     v1::StreamClassifyRequest request;
     request.set_id(id);

@@ -6,6 +6,9 @@
 
 namespace bertha::tokenizer {
 
+/// False under ThreadSanitizer, whose runtime has an operator new that cannot be replaced.
+extern const bool kAllocationsAreCounted;
+
 /// Allocations so far, of all threads.
 size_t Allocations();
 
