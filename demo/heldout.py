@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The posts that the demo sentiment model never saw: `heldout()` for programs, one JSON object a line for shells.
+"""The posts that the demo sentiment model never saw: `heldout()` for programs, JSON lines for shells.
 
-    python demo/heldout.py | head -3
-    {"text": "...", "label": "negative"}
+python demo/heldout.py | head -3
+{"text": "...", "label": "negative"}
 """
 
 from __future__ import annotations

@@ -6,26 +6,42 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from bertha_export import ExportError, Request, cli, export
+from bertha_export.probes import shortest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import (BertConfig, BertForSequenceClassification, BertForTokenClassification, BertModel,
-                          BertTokenizerFast, DistilBertConfig, DistilBertForSequenceClassification)
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    BertTokenizerFast,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+)
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "models" / "export"))
-
-from bertha_export import ExportError, Request, cli, export  # noqa: E402
-from bertha_export.probes import shortest  # noqa: E402
 
 MAX_LENGTH = 40
 WORDS = "the quick brown fox jumps over lazy dog i love hate it is what thank you so much".split()
-PIECES = list(dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"abcdefghijklmnopqrstuvwxyz.,!?'",
-          *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]))
+PIECES = list(
+    dict.fromkeys(
+        [
+            "[PAD]",
+            "[UNK]",
+            "[CLS]",
+            "[SEP]",
+            "[MASK]",
+            *WORDS,
+            *"abcdefghijklmnopqrstuvwxyz.,!?'",
+            *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),
+        ]
+    )
+)
 
 
 def make_tokenizer() -> BertTokenizerFast:
@@ -38,8 +54,15 @@ def make_tokenizer() -> BertTokenizerFast:
 
 
 def make_config(**changes: object) -> BertConfig:
-    settings = dict(vocab_size=len(PIECES), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-                    intermediate_size=64, max_position_embeddings=MAX_LENGTH, num_labels=3)
+    settings = dict(
+        vocab_size=len(PIECES),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=MAX_LENGTH,
+        num_labels=3,
+    )
     return BertConfig(**{**settings, **changes})
 
 
@@ -73,7 +96,12 @@ def read(package: Path, name: str) -> dict:
 def test_package_is_named_after_checkpoint_and_version(package: Path) -> None:
     assert (package.parent.name, package.name) == ("tiny", "1")
     assert {file.name for file in package.iterdir()} == {
-        "bertha.json", "model.pt", "tokenizer.json", "probes.json", "SHA256SUMS"}
+        "bertha.json",
+        "model.pt",
+        "tokenizer.json",
+        "probes.json",
+        "SHA256SUMS",
+    }
 
 
 def test_sums_cover_every_other_file_and_are_right(package: Path) -> None:
@@ -92,10 +120,15 @@ def test_manifest_has_the_specified_keys_and_no_others(package: Path) -> None:
     manifest = read(package, "bertha.json")
     assert manifest.pop("provenance")["architecture"] == "BertForSequenceClassification"
     assert manifest == {
-        "schema_version": 1, "family": "bert", "task": "sequence-classification",
-        "problem_type": "single_label_classification", "labels": ["LABEL_0", "LABEL_1", "LABEL_2"],
-        "max_length": MAX_LENGTH, "inputs": ["input_ids", "attention_mask", "token_type_ids"],
-        "padding": {"id": 0, "type_id": 0, "side": "right"}}
+        "schema_version": 1,
+        "family": "bert",
+        "task": "sequence-classification",
+        "problem_type": "single_label_classification",
+        "labels": ["LABEL_0", "LABEL_1", "LABEL_2"],
+        "max_length": MAX_LENGTH,
+        "inputs": ["input_ids", "attention_mask", "token_type_ids"],
+        "padding": {"id": 0, "type_id": 0, "side": "right"},
+    }
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4, 5])
@@ -124,7 +157,9 @@ def test_padding_does_not_change_a_row(package: Path) -> None:
 
 
 def test_weights_keep_hugging_face_names(package: Path, eager: torch.nn.Module) -> None:
-    names = {name.removeprefix("model.") for name, _ in torch.jit.load(package / "model.pt").named_parameters()}
+    names = {
+        name.removeprefix("model.") for name, _ in torch.jit.load(package / "model.pt").named_parameters()
+    }
     assert names == {name for name, _ in eager.named_parameters()}
 
 
@@ -224,10 +259,13 @@ def test_card_is_copied_and_summed(checkpoint: Path, tmp_path: Path) -> None:
     assert "MODEL_CARD.md" in (package / "SHA256SUMS").read_text()
 
 
-@pytest.mark.parametrize(("changes", "problem_type"), [
-    ({"problem_type": "multi_label_classification"}, "multi_label_classification"),
-    ({"num_labels": 1}, "regression"),
-])
+@pytest.mark.parametrize(
+    ("changes", "problem_type"),
+    [
+        ({"problem_type": "multi_label_classification"}, "multi_label_classification"),
+        ({"num_labels": 1}, "regression"),
+    ],
+)
 def test_problem_type_comes_from_the_configuration(tmp_path: Path, changes: dict, problem_type: str) -> None:
     checkpoint = save(BertForSequenceClassification(make_config(**changes)), tmp_path / "model")
     package = export(Request(checkpoint, tmp_path / "models"))
@@ -240,13 +278,19 @@ def test_checkpoint_without_tokenizer_is_refused(tmp_path: Path) -> None:
         export(Request(checkpoint, tmp_path / "models"))
 
 
-@pytest.mark.parametrize(("model", "message"), [
-    (lambda: BertModel(make_config()), "BertModel has no classification head"),
-    (lambda: BertForTokenClassification(make_config()), "BertForTokenClassification is not supported"),
-    (lambda: DistilBertForSequenceClassification(DistilBertConfig(vocab_size=80, dim=32, n_heads=2, n_layers=1,
-                                                                  hidden_dim=32)),
-     "DistilBertForSequenceClassification is not supported.*BertForSequenceClassification"),
-])
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: BertModel(make_config()), "BertModel has no classification head"),
+        (lambda: BertForTokenClassification(make_config()), "BertForTokenClassification is not supported"),
+        (
+            lambda: DistilBertForSequenceClassification(
+                DistilBertConfig(vocab_size=80, dim=32, n_heads=2, n_layers=1, hidden_dim=32)
+            ),
+            "DistilBertForSequenceClassification is not supported.*BertForSequenceClassification",
+        ),
+    ],
+)
 def test_architecture_is_named_in_the_refusal(tmp_path: Path, model, message: str) -> None:
     checkpoint = save(model(), tmp_path / "model")
     with pytest.raises(ExportError, match=message):
@@ -256,7 +300,9 @@ def test_architecture_is_named_in_the_refusal(tmp_path: Path, model, message: st
 def test_encoder_saved_under_a_classifiers_name_is_refused(tmp_path: Path) -> None:
     checkpoint = save(BertModel(make_config()), tmp_path / "model")
     config = read(checkpoint, "config.json")
-    (checkpoint / "config.json").write_text(json.dumps(config | {"architectures": ["BertForSequenceClassification"]}))
+    (checkpoint / "config.json").write_text(
+        json.dumps(config | {"architectures": ["BertForSequenceClassification"]})
+    )
     with pytest.raises(ExportError, match="lacks 2 of the model's weights, classifier.bias first"):
         export(Request(checkpoint, tmp_path / "models"))
 
@@ -267,12 +313,20 @@ def test_tokenizer_larger_than_the_model_is_refused(tmp_path: Path) -> None:
         export(Request(checkpoint, tmp_path / "models"))
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"name": "../up"}, "cannot be a model's name"), ({"name": ".hidden"}, "cannot be a model's name"),
-    ({"version": 0}, "not a positive integer"), ({"card": Path("nowhere.md")}, "nowhere.md does not exist"),
-    ({"checkpoint": Path("nowhere")}, "no config.json"), ({"max_length": 0}, "outside 1 to 40"),
-])
-def test_wrong_request_says_what_is_wrong(checkpoint: Path, tmp_path: Path, change: dict, message: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "../up"}, "cannot be a model's name"),
+        ({"name": ".hidden"}, "cannot be a model's name"),
+        ({"version": 0}, "not a positive integer"),
+        ({"card": Path("nowhere.md")}, "nowhere.md does not exist"),
+        ({"checkpoint": Path("nowhere")}, "no config.json"),
+        ({"max_length": 0}, "outside 1 to 40"),
+    ],
+)
+def test_wrong_request_says_what_is_wrong(
+    checkpoint: Path, tmp_path: Path, change: dict, message: str
+) -> None:
     with pytest.raises(ExportError, match=message):
         export(Request(**{"checkpoint": checkpoint, "output": tmp_path, **change}))
 

@@ -1,7 +1,7 @@
 """Exports fine-tuned Hugging Face checkpoints as bertha model packages (docs/package.md is the format).
 
-    from bertha_export import Request, export
-    package = export(Request(checkpoint=Path("checkpoint"), output=Path("models"), name="sentiment"))
+from bertha_export import Request, export
+package = export(Request(checkpoint=Path("checkpoint"), output=Path("models"), name="sentiment"))
 """
 
 from bertha_export.errors import ExportError

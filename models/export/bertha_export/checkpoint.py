@@ -44,8 +44,10 @@ def load(directory: Path, max_length: int | None) -> Checkpoint:
     family = family_of(config.architectures)
     tokenizer = _load_tokenizer(directory)
     if len(tokenizer) > config.vocab_size:
-        raise ExportError(f"the tokenizer has {len(tokenizer)} ids and the model knows only {config.vocab_size}: "
-                          "they do not belong together")
+        raise ExportError(
+            f"the tokenizer has {len(tokenizer)} ids and the model knows only {config.vocab_size}: "
+            "they do not belong together"
+        )
     return Checkpoint(
         model=_load_model(directory, config),
         tokenizer=_without_limits(tokenizer.backend_tokenizer),
@@ -62,26 +64,37 @@ def load(directory: Path, max_length: int | None) -> Checkpoint:
 def _load_model(directory: Path, config: PretrainedConfig) -> torch.nn.Module:
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            directory, config=config, local_files_only=True, dtype=torch.float32, attn_implementation="sdpa",
-            output_loading_info=True)
+            directory,
+            config=config,
+            local_files_only=True,
+            dtype=torch.float32,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+        )
     except (OSError, RuntimeError, ValueError) as error:
         raise ExportError(f"the weights in {directory} cannot be loaded: {_first_line(error)}") from error
     if missing := sorted(report["missing_keys"]):
-        raise ExportError(f"the checkpoint lacks {len(missing)} of the model's weights, {missing[0]} first: without "
-                          "trained values for them its answers would be random")
+        raise ExportError(
+            f"the checkpoint lacks {len(missing)} of the model's weights, {missing[0]} first: without "
+            "trained values for them its answers would be random"
+        )
     return model.eval()
 
 
 def _load_tokenizer(directory: Path):  # -> PreTrainedTokenizerFast
     if not any((directory / name).is_file() for name in TOKENIZER_FILES):
-        raise ExportError(f"{directory} has no tokenizer ({' or '.join(TOKENIZER_FILES)}): "
-                          "call save_pretrained() of the tokenizer that the model was trained with")
+        raise ExportError(
+            f"{directory} has no tokenizer ({' or '.join(TOKENIZER_FILES)}): "
+            "call save_pretrained() of the tokenizer that the model was trained with"
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(directory, use_fast=True, local_files_only=True)
     except Exception as error:  # the tokenizers library raises bare Exception
         raise ExportError(f"the tokenizer in {directory} cannot be loaded: {_first_line(error)}") from error
     if not tokenizer.is_fast:
-        raise ExportError(f"{type(tokenizer).__name__} has no fast version, and a package needs its tokenizer.json")
+        raise ExportError(
+            f"{type(tokenizer).__name__} has no fast version, and a package needs its tokenizer.json"
+        )
     return tokenizer
 
 
@@ -109,8 +122,10 @@ def _max_length(config: PretrainedConfig, tokenizer_limit: int, asked: int | Non
     if asked is None:
         return most
     if not 1 <= asked <= config.max_position_embeddings:
-        raise ExportError(f"--max-length {asked} is outside 1 to {config.max_position_embeddings}, "
-                          "the positions that the model has")
+        raise ExportError(
+            f"--max-length {asked} is outside 1 to {config.max_position_embeddings}, "
+            "the positions that the model has"
+        )
     return asked
 
 

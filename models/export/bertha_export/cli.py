@@ -36,16 +36,42 @@ exit status: 0 exported, 1 the checkpoint cannot be exported (one line says why)
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    result = argparse.ArgumentParser("bertha-export", description=DESCRIPTION, epilog=EXAMPLES,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    result = argparse.ArgumentParser(
+        "bertha-export",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = result.add_argument
     add("checkpoint", type=Path, help="checkpoint directory")
-    add("-o", "--output", type=Path, required=True, metavar="DIR", help="model directory that the package goes into")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="model directory that the package goes into",
+    )
     add("--name", help="the model's name (default: the checkpoint directory's name)")
-    add("--version", type=int, default=1, metavar="N", help="the package's version, a positive integer (default: 1)")
-    add("--max-length", type=int, metavar="TOKENS",
-        help="most tokens of an input, special tokens included (default: what the checkpoint allows)")
-    add("--no-pairs", dest="pairs", action="store_false", help="the model judges single texts only: refuse text pairs")
+    add(
+        "--version",
+        type=int,
+        default=1,
+        metavar="N",
+        help="the package's version, a positive integer (default: 1)",
+    )
+    add(
+        "--max-length",
+        type=int,
+        metavar="TOKENS",
+        help="most tokens of an input, special tokens included (default: what the checkpoint allows)",
+    )
+    add(
+        "--no-pairs",
+        dest="pairs",
+        action="store_false",
+        help="the model judges single texts only: refuse text pairs",
+    )
     add("--card", type=Path, metavar="FILE", help="model card to put into the package")
     add("--force", action="store_true", help="replace the package if this version exists")
     return result

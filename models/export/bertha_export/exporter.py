@@ -24,8 +24,9 @@ TASK = "sequence-classification"
 class Request:
     """What to export, and where to.
 
-    The package becomes `output/name/version`. `name` defaults to the checkpoint directory's name, `max_length` to the
-    checkpoint's own limit. `card` is copied in as MODEL_CARD.md. `force` replaces a package that is already there.
+    The package becomes `output/name/version`. `name` defaults to the checkpoint directory's name,
+    `max_length` to the checkpoint's own limit. `card` is copied in as MODEL_CARD.md. `force` replaces a
+    package that is already there.
     """
 
     checkpoint: Path
@@ -38,11 +39,13 @@ class Request:
     force: bool = False
 
     def target(self) -> Path:
-        """Where the package will be. Raises ExportError if name or version cannot be a directory of a model store."""
+        """Where the package will be. Raises ExportError if name or version cannot name a directory there."""
         name = self.name or self.checkpoint.resolve().name
         if not NAME.match(name):
-            raise ExportError(f"\"{name}\" cannot be a model's name: letters, digits, '.', '_' and '-' only, and a "
-                              "letter or digit first")
+            raise ExportError(
+                f"\"{name}\" cannot be a model's name: letters, digits, '.', '_' and '-' only, and a "
+                "letter or digit first"
+            )
         if self.version < 1:
             raise ExportError(f"version {self.version} is not a positive integer")
         return self.output / name / str(self.version)
@@ -70,11 +73,15 @@ def export(request: Request, say: Callable[[str], None] = lambda line: None) -> 
 
 
 def write_probes(directory: Path, checkpoint: Checkpoint, pairs: bool) -> None:
-    """Runs the probes through the files just written, so that they prove the package and not the checkpoint."""
+    """Runs the probes through the files just written: they prove the package, not the checkpoint."""
     module = torch.jit.load(str(directory / "model.pt"), map_location="cpu").eval()
     texts = probes.probe_texts(checkpoint.tokenizer, checkpoint.max_length, pairs)
-    package.write_probes(directory / "probes.json", probes.make_probes(
-        module, checkpoint.tokenizer, checkpoint.family.inputs, checkpoint.max_length, texts))
+    package.write_probes(
+        directory / "probes.json",
+        probes.make_probes(
+            module, checkpoint.tokenizer, checkpoint.family.inputs, checkpoint.max_length, texts
+        ),
+    )
 
 
 def manifest(checkpoint: Checkpoint, request: Request) -> dict[str, object]:
@@ -88,8 +95,11 @@ def manifest(checkpoint: Checkpoint, request: Request) -> dict[str, object]:
         "labels": checkpoint.labels,
         "max_length": checkpoint.max_length,
         "inputs": list(checkpoint.family.inputs),
-        "padding": {"id": checkpoint.pad_id, "type_id": checkpoint.pad_type_id,
-                    "side": checkpoint.family.padding_side},
+        "padding": {
+            "id": checkpoint.pad_id,
+            "type_id": checkpoint.pad_type_id,
+            "side": checkpoint.family.padding_side,
+        },
         **optional,
         "provenance": {
             "checkpoint": request.checkpoint.resolve().name,

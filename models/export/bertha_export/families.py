@@ -13,8 +13,8 @@ WITH_TYPES = ("input_ids", "attention_mask", "token_type_ids")
 class Family:
     """How the models of one architecture are called.
 
-    `name` is the manifest's `family`; `prefix` begins the names of its architectures; `inputs` are those of `forward`
-    in order; `padding_side` is where short rows are filled up.
+    `name` is the manifest's `family`; `prefix` begins the names of its architectures; `inputs` are those of
+    `forward` in order; `padding_side` is where short rows are filled up.
     """
 
     name: str
@@ -34,16 +34,22 @@ def family_of(architectures: list[str] | None) -> Family:
     Raises ExportError, which tells a model without a classification head from one of an unknown kind.
     """
     if not architectures:
-        raise ExportError("config.json names no architecture, so nothing says how to load the checkpoint; "
-                          "save it with save_pretrained() from the class it was trained with")
+        raise ExportError(
+            "config.json names no architecture, so nothing says how to load the checkpoint; "
+            "save it with save_pretrained() from the class it was trained with"
+        )
     architecture = architectures[0]
     if family := FAMILIES.get(architecture):
         return family
     known = ", ".join(sorted(FAMILIES))
     if any(_is_headless(architecture, family.prefix) for family in FAMILIES.values()):
-        raise ExportError(f"{architecture} has no classification head: fine-tune the checkpoint as one of {known}")
-    raise ExportError(f"architecture {architecture} is not supported (supported: {known}); any TorchScript module with "
-                      "the same inputs still works as a package made by hand, with family \"torchscript\"")
+        raise ExportError(
+            f"{architecture} has no classification head: fine-tune the checkpoint as one of {known}"
+        )
+    raise ExportError(
+        f"architecture {architecture} is not supported (supported: {known}); any TorchScript module with "
+        'the same inputs still works as a package made by hand, with family "torchscript"'
+    )
 
 
 def _is_headless(architecture: str, prefix: str) -> bool:

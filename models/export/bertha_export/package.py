@@ -18,7 +18,7 @@ SUMS = "SHA256SUMS"
 
 @contextmanager
 def new_package(target: Path, force: bool) -> Iterator[Path]:
-    """Yields an empty directory; when the block ends well it is sealed and becomes `target`, else it vanishes.
+    """Yields an empty directory; if the block ends well it is sealed and becomes `target`, else it vanishes.
 
     `force` replaces a `target` that exists; without it that is an ExportError, raised before the block runs.
     """
@@ -53,13 +53,18 @@ def write_json(path: Path, value: object, indent: int | None = 2) -> None:
 def write_probes(path: Path, probes: dict[str, object]) -> None:
     """probes.json with one probe a line, so that a difference between two packages can be read."""
     lines = ",\n  ".join(json.dumps(probe, ensure_ascii=True) for probe in probes["probes"])
-    path.write_text(f'{{"schema_version": {probes["schema_version"]}, "probes": [\n  {lines}\n]}}\n', encoding="utf-8")
+    path.write_text(
+        f'{{"schema_version": {probes["schema_version"]}, "probes": [\n  {lines}\n]}}\n', encoding="utf-8"
+    )
 
 
 def seal(directory: Path) -> None:
     """Writes SHA256SUMS over every other file of `directory`, under a temporary name first."""
-    lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
-             for file in sorted(directory.iterdir()) if file.name != SUMS]
+    lines = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
+        for file in sorted(directory.iterdir())
+        if file.name != SUMS
+    ]
     unfinished = directory / f".{SUMS}.tmp"
     unfinished.write_text("".join(lines), encoding="utf-8")
     os.replace(unfinished, directory / SUMS)

@@ -14,7 +14,13 @@ from bertha_export.errors import ExportError
 
 TOLERANCE = 1e-5  # largest |difference| of a logit between the traced and the original module
 EXAMPLE_SHAPE = (2, 7)
-RECORDS_OF_THE_WRITER = {"version", "byteorder", ".data/serialization_id", ".format_version", ".storage_alignment"}
+RECORDS_OF_THE_WRITER = {
+    "version",
+    "byteorder",
+    ".data/serialization_id",
+    ".format_version",
+    ".storage_alignment",
+}
 
 
 class LogitsOnly(nn.Module):
@@ -33,7 +39,7 @@ class LogitsOnly(nn.Module):
 
 
 def trace(model: nn.Module, names: Sequence[str], vocabulary: int, max_length: int) -> torch.jit.ScriptModule:
-    """The model as TorchScript, checked against the original at many shapes. Raises ExportError if they differ."""
+    """The model as TorchScript, checked at many shapes. Raises ExportError if it differs from `model`."""
     module = LogitsOnly(model, names).eval()
     example = example_inputs(names, min(EXAMPLE_SHAPE[1], max_length), EXAMPLE_SHAPE[0], vocabulary)
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
@@ -43,8 +49,10 @@ def trace(model: nn.Module, names: Sequence[str], vocabulary: int, max_length: i
             inputs = example_inputs(names, length, batch, vocabulary)
             difference = (traced(*inputs) - module(*inputs)).abs().max().item()
             if not difference <= TOLERANCE:
-                raise ExportError(f"the traced module differs from the original by {difference:.2g} "
-                                  f"at batch {batch}, length {length}: the model's code depends on its input's shape")
+                raise ExportError(
+                    f"the traced module differs from the original by {difference:.2g} "
+                    f"at batch {batch}, length {length}: the model's code depends on its input's shape"
+                )
     return traced
 
 
@@ -57,7 +65,7 @@ def checked_shapes(max_length: int) -> Iterator[tuple[int, int]]:
 
 
 def example_inputs(names: Sequence[str], length: int, batch: int, vocabulary: int) -> tuple[Tensor, ...]:
-    """Seeded random inputs, int64 [batch, length]; every row but the first is shorter, padded on the right."""
+    """Seeded random inputs, int64 [batch, length]; rows after the first are padded on the right."""
     generator = torch.Generator().manual_seed(1000 * length + batch)
     ids = torch.randint(0, vocabulary, (batch, length), generator=generator)
     lengths = torch.randint(1, length + 1, (batch,), generator=generator)
@@ -69,7 +77,7 @@ def example_inputs(names: Sequence[str], length: int, batch: int, vocabulary: in
 
 
 def save(traced: torch.jit.ScriptModule, path: Path) -> None:
-    """Writes `path` without the debug records: they hold source lines and paths of the machine that exported."""
+    """Writes `path` without the debug records, which hold paths of the machine that exported."""
     buffer = io.BytesIO()
     torch.jit.save(traced, buffer)
     buffer.seek(0)
