@@ -31,6 +31,9 @@ std::string FirstLine(const std::exception& error) {
 void UseThreads(int threads) {
   thread_local int current = 0;
   if (current == threads) return;
+  // At a thread's first parallel operation Torch gives it the count that *any* thread set last. Asking for the count
+  // brings that forward: it must not undo what comes now.
+  at::get_num_threads();
   at::set_num_threads(threads);
   current = threads;
 }
@@ -62,7 +65,7 @@ class TorchScriptEncoder final : public batcher::Encoder {
     const size_t size = static_cast<size_t>(staged.rows * staged.length);
     staged.ids.assign(size, padding_.id);
     staged.mask.assign(size, 0);
-    staged.type_ids.assign(size, padding_.type_id);
+    if (takes_type_ids_) staged.type_ids.assign(size, padding_.type_id);
     for (size_t i = 0; i < batch.size(); ++i) CopyRow(batch, i, staged);
     return absl::OkStatus();
   }
@@ -90,7 +93,9 @@ class TorchScriptEncoder final : public batcher::Encoder {
     const int64_t pad = padding_.left ? staged.length - (end - begin) : 0;
     const auto at = static_cast<ptrdiff_t>(static_cast<int64_t>(i) * staged.length + pad);
     std::copy(batch.ids.begin() + begin, batch.ids.begin() + end, staged.ids.begin() + at);
-    std::copy(batch.type_ids.begin() + begin, batch.type_ids.begin() + end, staged.type_ids.begin() + at);
+    if (takes_type_ids_) {
+      std::copy(batch.type_ids.begin() + begin, batch.type_ids.begin() + end, staged.type_ids.begin() + at);
+    }
     std::fill_n(staged.mask.begin() + at, end - begin, 1);
   }
 
@@ -154,6 +159,13 @@ absl::Status CheckForward(const torch::jit::Module& module, const Manifest& mani
   const size_t takes = forward->num_inputs() - 1;  // without self
   if (takes < expected) {
     return absl::InvalidArgumentError(absl::StrCat("forward() takes ", takes, " inputs, bertha.json names ", expected));
+  }
+  const auto& inputs = forward->function().getSchema().arguments();
+  const auto needs = static_cast<size_t>(std::ranges::count_if(
+                         inputs, [](const c10::Argument& input) { return !input.default_value().has_value(); })) -
+                     1;
+  if (needs > expected) {
+    return absl::InvalidArgumentError(absl::StrCat("forward() needs ", needs, " inputs, bertha.json names ", expected));
   }
   return absl::OkStatus();
 }
