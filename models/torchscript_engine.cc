@@ -1,6 +1,7 @@
 #include "models/torchscript_engine.h"
 
 #include <ATen/Parallel.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/script.h>
 
 #include <algorithm>
@@ -17,14 +18,19 @@ using batcher::EncoderDescription;
 using batcher::EncoderOutput;
 using batcher::PackedBatch;
 
-/// Torch's messages carry a C++ stack and the module's source; the first line says what happened.
-std::string FirstLine(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  const std::string text = torch_error ? torch_error->what_without_backtrace() : error.what();
-  // An interpreter error ends with the innermost reason, after its source excerpts.
+/// Torch's messages carry a C++ stack, and the interpreter's the module's source; one line says what happened.
+std::string Reason(const std::exception& error) {
+  std::string text = error.what();
+  if (const auto* raised = dynamic_cast<const torch::jit::JITException*>(&error)) {  // by the module itself
+    text = absl::StrCat(raised->getPythonClassName().value_or("RuntimeError"), ": ",
+                        raised->getOriginalMsg().value_or("no reason given"));
+  } else if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error)) {
+    text = torch_error->what_without_backtrace();
+  }
+  // What an operation throws stands behind the tracebacks.
   const size_t reason = text.rfind("RuntimeError: ");
-  const std::string from = reason == std::string::npos ? text : text.substr(reason);
-  return from.substr(0, from.find('\n'));
+  if (reason != std::string::npos) text.erase(0, reason);
+  return text.substr(0, text.find('\n'));
 }
 
 /// OpenMP's thread count belongs to the calling thread, so each thread that runs forward passes sets it once.
@@ -76,7 +82,7 @@ class TorchScriptEncoder final : public batcher::Encoder {
       c10::InferenceMode inference;
       return CopyLogits(Forward(staged_[slot]), staged_[slot].rows, output);
     } catch (const std::exception& error) {
-      return absl::InternalError(absl::StrCat("the forward pass failed: ", FirstLine(error)));
+      return absl::InternalError(absl::StrCat("the forward pass failed: ", Reason(error)));
     }
   }
 
@@ -192,7 +198,7 @@ absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(const std::string& pat
     impl->module = torch::jit::freeze(module);
     return TorchScriptModule(std::move(impl));
   } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot be loaded as TorchScript: ", FirstLine(error)));
+    return absl::InvalidArgumentError(absl::StrCat("cannot be loaded as TorchScript: ", Reason(error)));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "models/torchscript_engine.h"
 
 #include <ATen/Parallel.h>
+#include <torch/csrc/jit/frontend/sugared_value.h>
 #include <torch/script.h>
 
 #include <thread>
@@ -216,6 +217,42 @@ TEST_CASE("AModuleThatThrowsGivesOneLineAndStaysUsable") {
       CHECK_THAT(message, !Catch::Contains("frame #"));
     }
   }
+}
+
+/// Knows what `ValueError` is: only Python's compiler does by itself, exported modules come from there.
+struct ExceptionResolver final : torch::jit::Resolver {
+  struct ValueError final : torch::jit::SugaredValue {
+    std::string kind() const override { return "class"; }
+    std::shared_ptr<SugaredValue> call(const torch::jit::SourceRange& at, torch::jit::GraphFunction& caller,
+                                       at::ArrayRef<torch::jit::NamedValue> arguments,
+                                       at::ArrayRef<torch::jit::NamedValue>, size_t) override {
+      torch::jit::Graph& graph = *caller.graph();
+      return std::make_shared<torch::jit::ExceptionMessageValue>(
+          arguments[0].value(graph), torch::jit::insertConstant(graph, std::string("builtins.ValueError"), at));
+    }
+  };
+  std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string& name, torch::jit::GraphFunction& m,
+                                                         const torch::jit::SourceRange& at) override {
+    if (name == "ValueError") return std::make_shared<ValueError>();
+    return torch::jit::nativeResolver()->resolveValue(name, m, at);
+  }
+};
+
+TEST_CASE("AnExceptionThatTheModuleRaisesIsQuoted") {
+  torch::jit::Module module("m");
+  module.define(R"(
+def forward(self, ids, mask):
+    if int(ids[0, 0]) == 666:
+        raise ValueError("no such token")
+    return ids[:, 0:1] * 1.0
+)",
+                std::make_shared<ExceptionResolver>());
+  absl::StatusOr<TorchScriptModule> loaded = Load(module, ManifestOf(1));
+  REQUIRE(loaded.ok());
+  auto encoder = loaded->NewReplica(1);
+  CHECK(Failure(*encoder, {{666}}) ==
+        absl::InternalError("the forward pass failed: builtins.ValueError: no such token"));
+  CHECK(Answer(*encoder, {{7}}) == Rows{{7}});
 }
 
 TEST_CASE("WhatIsNoUsableModuleIsRefused") {
