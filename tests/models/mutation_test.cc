@@ -80,6 +80,7 @@ int CountRefused(const json& good, const std::function<absl::Status(const std::s
     CAPTURE(text, status.ToString());
     REQUIRE(status.code() == absl::StatusCode::kInvalidArgument);
     REQUIRE_FALSE(status.message().empty());
+    REQUIRE(status.message().find('\n') == absl::string_view::npos);
     ++refused;
   }
   return refused;
