@@ -11,6 +11,8 @@
 #include <sstream>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 namespace bertha::models {
@@ -23,17 +25,20 @@ struct CloseFile {
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
-absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
-  File file(std::fopen(path.c_str(), "rb"));
-  if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+/// Hex digest of the file `name` in `dir`.
+absl::StatusOr<std::string> Sha256OfFile(const std::string& dir, const std::string& name) {
+  File file(std::fopen(absl::StrCat(dir, "/", name).c_str(), "rb"));
+  if (!file) return absl::NotFoundError(absl::StrCat(name, ": cannot be read"));
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
+    return absl::InternalError(absl::StrCat(name, ": OpenSSL offers no SHA-256"));
+  }
   std::vector<char> buffer(1 << 18);
   size_t n;
   while ((n = std::fread(buffer.data(), 1, buffer.size(), file.get())) > 0) {
     EVP_DigestUpdate(context.get(), buffer.data(), n);
   }
-  if (std::ferror(file.get())) return absl::DataLossError(absl::StrCat(path, ": reading failed"));
+  if (std::ferror(file.get())) return absl::DataLossError(absl::StrCat(name, ": reading failed"));
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned length = 0;
   EVP_DigestFinal_ex(context.get(), digest, &length);
@@ -48,13 +53,18 @@ absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& dir) {
   fs::directory_iterator entries(dir, error);
   if (error) return absl::NotFoundError(absl::StrCat(dir, ": ", error.message()));
   std::vector<std::string> names;
-  for (const fs::directory_entry& entry : entries) {
-    const std::string name = entry.path().filename().string();
-    if (!fs::is_regular_file(entry.symlink_status(error))) {
+  for (; entries != fs::directory_iterator(); entries.increment(error)) {
+    const std::string name = entries->path().filename().string();
+    if (std::ranges::any_of(name, absl::ascii_iscntrl)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(absl::CEscape(name), ": the name of a file has control characters"));
+    }
+    if (!fs::is_regular_file(entries->symlink_status(error))) {
       return absl::InvalidArgumentError(absl::StrCat(name, ": a package holds plain files only, no links or folders"));
     }
     if (name != kSumsFile) names.push_back(name);
   }
+  if (error) return absl::DataLossError(absl::StrCat(dir, ": ", error.message()));
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -108,7 +118,7 @@ absl::Status VerifySums(const std::string& dir) {
       return absl::DataLossError(absl::StrCat(name, ": not listed in ", kSumsFile,
                                               "; remove it, or run `bertha package seal` if it belongs here"));
     }
-    absl::StatusOr<std::string> sum = Sha256OfFile(absl::StrCat(dir, "/", name));
+    absl::StatusOr<std::string> sum = Sha256OfFile(dir, name);
     if (!sum.ok()) return sum.status();
     if (*sum != listed->second) {
       return absl::DataLossError(absl::StrCat(name, ": does not match its checksum in ", kSumsFile,
@@ -127,19 +137,20 @@ absl::Status SealSums(const std::string& dir) {
   if (!files.ok()) return files.status();
   std::string text;
   for (const std::string& name : *files) {
-    absl::StatusOr<std::string> sum = Sha256OfFile(absl::StrCat(dir, "/", name));
+    absl::StatusOr<std::string> sum = Sha256OfFile(dir, name);
     if (!sum.ok()) return sum.status();
     absl::StrAppend(&text, *sum, "  ", name, "\n");
   }
   // Written beside the package and moved in: a reader sees the old sums or the new ones, never a part.
+  std::error_code error;
   const std::string target = absl::StrCat(dir, "/", kSumsFile);
-  const std::string temporary = absl::StrCat(fs::path(dir).lexically_normal().string(), ".", kSumsFile, ".tmp");
+  const std::string temporary = absl::StrCat(fs::canonical(dir, error).string(), ".", kSumsFile, ".tmp");
+  if (error) return absl::UnavailableError(absl::StrCat(dir, ": ", error.message()));
   {
     std::ofstream file(temporary, std::ios::binary);
     file << text;
     if (!file.flush()) return absl::UnavailableError(absl::StrCat(temporary, ": cannot be written"));
   }
-  std::error_code error;
   fs::rename(temporary, target, error);
   if (error) return absl::UnavailableError(absl::StrCat(target, ": ", error.message()));
   return absl::OkStatus();

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 
@@ -11,7 +12,7 @@ using nlohmann::json;
 
 absl::StatusOr<json> ParseJsonObject(const std::string& text) {
   std::vector<std::set<std::string>> keys;
-  std::string duplicate;
+  std::optional<std::string> duplicate;
   // A key that is there twice would silently lose one of its values.
   const json::parser_callback_t watch = [&](int, json::parse_event_t event, json& parsed) {
     if (event == json::parse_event_t::object_start) keys.emplace_back();
@@ -23,8 +24,7 @@ absl::StatusOr<json> ParseJsonObject(const std::string& text) {
   };
   try {
     json document = json::parse(text, watch);
-    if (!duplicate.empty())
-      return absl::InvalidArgumentError(absl::StrCat("the key \"", duplicate, "\" is there twice"));
+    if (duplicate) return absl::InvalidArgumentError(absl::StrCat("the key \"", *duplicate, "\" is there twice"));
     if (!document.is_object()) return absl::InvalidArgumentError("$: expected an object");
     return document;
   } catch (const json::parse_error& error) {
@@ -40,6 +40,10 @@ JsonReader::JsonReader(const json& object, std::string path) : object_(object), 
 
 void JsonReader::Fail(const std::string& key, const std::string& what) {
   if (status_.ok()) status_ = absl::InvalidArgumentError(absl::StrCat(path_, ".", key, ": ", what));
+}
+
+void JsonReader::Fail(const absl::Status& status) {
+  if (status_.ok()) status_ = status;
 }
 
 const json* JsonReader::Optional(const std::string& key) {

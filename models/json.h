@@ -39,6 +39,8 @@ class JsonReader {
 
   /// Remembers an error of the caller's; the first one counts.
   void Fail(const std::string& key, const std::string& what);
+  /// The same for what the reader of an inner object found, whose message has the path already; OK is none.
+  void Fail(const absl::Status& status);
   absl::Status Done();
 
  private:

@@ -61,7 +61,7 @@ Padding ReadPadding(JsonReader& reader) {
   const std::string side = padding.String("side");
   if (side != "left" && side != "right") padding.Fail("side", "expected \"left\" or \"right\"");
   result.left = side == "left";
-  if (absl::Status status = padding.Done(); !status.ok()) reader.Fail("padding", std::string(status.message()));
+  reader.Fail(padding.Done());
   return result;
 }
 
@@ -86,7 +86,7 @@ absl::StatusOr<Manifest> ParseManifest(const std::string& text) {
   manifest.takes_type_ids = ReadInputs(reader);
   manifest.padding = ReadPadding(reader);
   manifest.accepts_pairs = reader.Bool("accepts_pairs", true);
-  reader.Optional("provenance");
+  if (reader.Optional("provenance")) reader.Object("provenance");
   if (absl::Status status = reader.Done(); !status.ok()) return status;
   return manifest;
 }

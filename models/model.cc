@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -60,7 +61,7 @@ std::chrono::nanoseconds TimeProbe(batcher::Encoder& encoder, const Probe& probe
 
 /// 1 or `max_threads`: races them on the longest probe, in turns, so that both see the same foreign load.
 int ChooseThreads(const TorchScriptModule& module, const std::vector<Probe>& probes, int max_threads) {
-  if (max_threads == 1) return 1;
+  if (max_threads <= 1) return 1;
   constexpr int kRounds = 9, kWarmUp = 2;
   constexpr auto kEnough = std::chrono::milliseconds(500);
   const Probe& longest = *std::ranges::max_element(probes, {}, [](const Probe& probe) { return probe.ids.size(); });
@@ -81,9 +82,7 @@ int ChooseThreads(const TorchScriptModule& module, const std::vector<Probe>& pro
   return many_wins ? max_threads : 1;
 }
 
-}  // namespace
-
-absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& options) {
+absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& options) {
   Model model;
   if (absl::Status status = VerifySums(dir); !status.ok()) return status;
   if (absl::Status status = LoadManifest(dir, model); !status.ok()) return status;
@@ -100,6 +99,16 @@ absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& opt
   model.threads = options.threads ? options.threads : ChooseThreads(*module, *probes, options.max_threads);
   for (size_t i = 0; i < options.replicas; ++i) model.replicas.push_back(module->NewReplica(model.threads));
   return model;
+}
+
+}  // namespace
+
+absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& options) {
+  try {
+    return LoadChecked(dir, options);
+  } catch (const std::exception& error) {  // no memory, say; other models go on serving
+    return absl::InternalError(absl::StrCat("loading failed: ", error.what()));
+  }
 }
 
 }  // namespace bertha::models

@@ -41,6 +41,17 @@ absl::StatusOr<Probe> ReadProbe(const nlohmann::json& object, const std::string&
   return probe;
 }
 
+/// "probe 3" or "probes 0 to 15".
+std::string NameProbes(size_t begin, size_t end) {
+  return end - begin == 1 ? absl::StrCat("probe ", begin) : absl::StrCat("probes ", begin, " to ", end - 1);
+}
+
+absl::Status CheckShape(const batcher::EncoderOutput& output, size_t rows, size_t width) {
+  if (output.rows == rows && output.width == width && output.values.size() >= rows * width) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("the engine returned [", output.rows, ", ", output.width, "], expected [", rows, ", ", width, "]"));
+}
+
 /// Runs probes [begin, end) as one batch and returns the largest difference.
 absl::StatusOr<float> RunAndCompare(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin,
                                     size_t end) {
@@ -50,9 +61,11 @@ absl::StatusOr<float> RunAndCompare(batcher::Encoder& encoder, const std::vector
     type_ids.insert(type_ids.end(), probes[i].type_ids.begin(), probes[i].type_ids.end());
     cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
   }
-  if (absl::Status status = encoder.Stage({ids, type_ids, cu_seqlens}, 0); !status.ok()) return status;
   batcher::EncoderOutput output;
-  if (absl::Status status = encoder.Run(0, output); !status.ok()) return status;
+  absl::Status status = encoder.Stage({ids, type_ids, cu_seqlens}, 0);
+  if (status.ok()) status = encoder.Run(0, output);
+  if (status.ok()) status = CheckShape(output, end - begin, probes[begin].logits.size());
+  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(NameProbes(begin, end), ": ", status.message()));
   float worst = 0;
   for (size_t i = begin; i < end; ++i) {
     for (size_t j = 0; j < output.width; ++j) {
@@ -111,7 +124,7 @@ absl::StatusOr<ProbeReport> CheckEncoder(batcher::Encoder& encoder, const std::v
       absl::StatusOr<float> worst = RunAndCompare(encoder, probes, begin, end);
       if (!worst.ok()) return worst.status();
       if (*worst > tolerance) {
-        return absl::FailedPreconditionError(absl::StrCat("the logits of probes ", begin, " to ", end - 1,
+        return absl::FailedPreconditionError(absl::StrCat("the logits of ", NameProbes(begin, end),
                                                           " differ from the exporter's by ", *worst, ", more than ",
                                                           tolerance));
       }

@@ -1,6 +1,7 @@
 #include "models/torchscript_engine.h"
 
 #include <ATen/Parallel.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/script.h>
 
 #include <algorithm>
@@ -17,20 +18,28 @@ using batcher::EncoderDescription;
 using batcher::EncoderOutput;
 using batcher::PackedBatch;
 
-/// Torch's messages carry a C++ stack and the module's source; the first line says what happened.
-std::string FirstLine(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  const std::string text = torch_error ? torch_error->what_without_backtrace() : error.what();
-  // An interpreter error ends with the innermost reason, after its source excerpts.
+/// Torch's messages carry a C++ stack, and the interpreter's the module's source; one line says what happened.
+std::string Reason(const std::exception& error) {
+  std::string text = error.what();
+  if (const auto* raised = dynamic_cast<const torch::jit::JITException*>(&error)) {  // by the module itself
+    text = absl::StrCat(raised->getPythonClassName().value_or("RuntimeError"), ": ",
+                        raised->getOriginalMsg().value_or("no reason given"));
+  } else if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error)) {
+    text = torch_error->what_without_backtrace();
+  }
+  // What an operation throws stands behind the tracebacks.
   const size_t reason = text.rfind("RuntimeError: ");
-  const std::string from = reason == std::string::npos ? text : text.substr(reason);
-  return from.substr(0, from.find('\n'));
+  if (reason != std::string::npos) text.erase(0, reason);
+  return text.substr(0, text.find('\n'));
 }
 
 /// OpenMP's thread count belongs to the calling thread, so each thread that runs forward passes sets it once.
 void UseThreads(int threads) {
   thread_local int current = 0;
   if (current == threads) return;
+  // At a thread's first parallel operation Torch gives it the count that *any* thread set last. Asking for the count
+  // brings that forward: it must not undo what comes now.
+  at::get_num_threads();
   at::set_num_threads(threads);
   current = threads;
 }
@@ -62,7 +71,7 @@ class TorchScriptEncoder final : public batcher::Encoder {
     const size_t size = static_cast<size_t>(staged.rows * staged.length);
     staged.ids.assign(size, padding_.id);
     staged.mask.assign(size, 0);
-    staged.type_ids.assign(size, padding_.type_id);
+    if (takes_type_ids_) staged.type_ids.assign(size, padding_.type_id);
     for (size_t i = 0; i < batch.size(); ++i) CopyRow(batch, i, staged);
     return absl::OkStatus();
   }
@@ -73,7 +82,7 @@ class TorchScriptEncoder final : public batcher::Encoder {
       c10::InferenceMode inference;
       return CopyLogits(Forward(staged_[slot]), staged_[slot].rows, output);
     } catch (const std::exception& error) {
-      return absl::InternalError(absl::StrCat("the forward pass failed: ", FirstLine(error)));
+      return absl::InternalError(absl::StrCat("the forward pass failed: ", Reason(error)));
     }
   }
 
@@ -90,7 +99,9 @@ class TorchScriptEncoder final : public batcher::Encoder {
     const int64_t pad = padding_.left ? staged.length - (end - begin) : 0;
     const auto at = static_cast<ptrdiff_t>(static_cast<int64_t>(i) * staged.length + pad);
     std::copy(batch.ids.begin() + begin, batch.ids.begin() + end, staged.ids.begin() + at);
-    std::copy(batch.type_ids.begin() + begin, batch.type_ids.begin() + end, staged.type_ids.begin() + at);
+    if (takes_type_ids_) {
+      std::copy(batch.type_ids.begin() + begin, batch.type_ids.begin() + end, staged.type_ids.begin() + at);
+    }
     std::fill_n(staged.mask.begin() + at, end - begin, 1);
   }
 
@@ -155,6 +166,13 @@ absl::Status CheckForward(const torch::jit::Module& module, const Manifest& mani
   if (takes < expected) {
     return absl::InvalidArgumentError(absl::StrCat("forward() takes ", takes, " inputs, bertha.json names ", expected));
   }
+  const auto& inputs = forward->function().getSchema().arguments();
+  const auto needs = static_cast<size_t>(std::ranges::count_if(
+                         inputs, [](const c10::Argument& input) { return !input.default_value().has_value(); })) -
+                     1;
+  if (needs > expected) {
+    return absl::InvalidArgumentError(absl::StrCat("forward() needs ", needs, " inputs, bertha.json names ", expected));
+  }
   return absl::OkStatus();
 }
 
@@ -180,7 +198,7 @@ absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(const std::string& pat
     impl->module = torch::jit::freeze(module);
     return TorchScriptModule(std::move(impl));
   } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot be loaded as TorchScript: ", FirstLine(error)));
+    return absl::InvalidArgumentError(absl::StrCat("cannot be loaded as TorchScript: ", Reason(error)));
   }
 }
 

@@ -59,6 +59,7 @@ TEST_CASE("BadFlagsAreRefusedWithTheirName") {
   CHECK(Is(Parse({"--queue-max-requests", "0"}).status(), absl::StatusCode::kInvalidArgument, "--queue-max-requests"));
   CHECK(Is(Parse({"--nonsense"}).status(), absl::StatusCode::kInvalidArgument, "--nonsense"));
   CHECK(Is(Parse({"--config", "/no/such/file"}).status(), absl::StatusCode::kInvalidArgument, "/no/such/file"));
+  CHECK(Is(Parse({"--config", "/"}).status(), absl::StatusCode::kInvalidArgument, "/: the configuration file"));
   CHECK(Is(Parse({"--grpc-address", "8001"}).status(), absl::StatusCode::kInvalidArgument, "host:port"));
   CHECK(Is(Parse({"--grpc-address", "h:70000"}).status(), absl::StatusCode::kInvalidArgument, "host:port"));
 }

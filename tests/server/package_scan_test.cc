@@ -23,6 +23,8 @@ TEST_CASE("OnlyFinishedPackagesWithProperNamesAreFound") {
   package("copying/1", false);
   package("odd/latest", true);
   package("odd/01", true);
+  package("odd/1 ", true);
+  package("odd/+1", true);
   package(".hidden/1", true);
   std::ofstream(root / "README.md") << "not a model";
   auto scan = ScanPackages(root.string());
@@ -31,7 +33,7 @@ TEST_CASE("OnlyFinishedPackagesWithProperNamesAreFound") {
   REQUIRE(scan->packages.size() == 2);
   CHECK(scan->packages[0].key.ToString() == "good:2");
   CHECK(scan->packages[1].key.ToString() == "good:10");
-  CHECK(scan->passed_over.size() == 4);
+  CHECK(scan->passed_over.size() == 6);
 }
 
 TEST_CASE("AModelDirectoryThatIsNotThereIsNamed") {

@@ -1,0 +1,245 @@
+#include "models/checksums.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cctype>
+#include <functional>
+
+#include "tests/catch.h"
+#include "tests/models/support.h"
+
+namespace bertha::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+// sha256sum of "", "abc" (FIPS 180-4's own example) and 1,000,000 times "a" (likewise; it takes more than one read).
+constexpr char kEmpty[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+constexpr char kAbc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+constexpr char kMillion[] = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
+
+std::string Sums() { return std::string(kAbc) + "  abc\n" + kEmpty + "  empty file\n" + kMillion + "  million\n"; }
+
+/// A sealed package of three files.
+struct Package {
+  Package() {
+    WriteFile(dir / "abc", "abc");
+    WriteFile(dir / "million", std::string(1'000'000, 'a'));
+    WriteFile(dir / "empty file", "");
+    WriteFile(dir / "SHA256SUMS", Sums());
+  }
+  absl::Status Verify() const { return VerifySums(dir.path()); }
+
+  TempDir outer;
+  TempDir dir;
+};
+
+TEST_CASE("AWholePackageVerifies") { CHECK(Package().Verify() == absl::OkStatus()); }
+
+TEST_CASE("BinaryModeAndAMissingLastNewlineAreTheSameFormat") {
+  Package package;
+  std::string sums = std::string(kAbc) + " *abc\n" + kMillion + " *million\n" + kEmpty + "  empty file";
+  WriteFile(package.dir / "SHA256SUMS", sums);
+  CHECK(package.Verify() == absl::OkStatus());
+}
+
+TEST_CASE("OneFlippedBitIsFoundInEveryFile") {
+  for (const char* name : {"abc", "million"}) {
+    for (const double where : {0.0, 0.5, 1.0}) {
+      Package package;
+      std::string content = FileContent(package.dir / name);
+      content[static_cast<size_t>(where * static_cast<double>(content.size() - 1))] ^= 1;
+      WriteFile(package.dir / name, content);
+      CAPTURE(name, where);
+      const absl::Status status = package.Verify();
+      CHECK(status.code() == absl::StatusCode::kDataLoss);
+      CHECK(status.message() == std::string(name) +
+                                    ": does not match its checksum in SHA256SUMS; the file is damaged or was changed "
+                                    "after sealing");
+    }
+  }
+}
+
+TEST_CASE("EveryDepartureFromTheSumsIsNamed") {
+  struct Case {
+    const char* what;
+    std::function<void(const Package&)> spoil;
+    absl::StatusCode code;
+    std::string message;  // its beginning
+  };
+  auto write_sums = [](const std::string& text) {
+    return [text](const Package& p) { WriteFile(p.dir / "SHA256SUMS", text); };
+  };
+  const std::string ok = Sums();
+  std::string upper = ok;
+  std::ranges::transform(upper.begin(), upper.begin() + 64, upper.begin(), [](unsigned char c) { return toupper(c); });
+  const std::string line4 = "SHA256SUMS: line 4 is not \"<sha256>  <name>\"";
+  const std::string link = ": a package holds plain files only, no links or folders";
+  using enum absl::StatusCode;
+  const std::vector<Case> cases = {
+      {"grown file", [](const Package& p) { WriteFile(p.dir / "empty file", "x"); }, kDataLoss, "empty file: does not"},
+      {"cut file", [](const Package& p) { fs::resize_file(p.dir / "million", 999'999); }, kDataLoss,
+       "million: does not match"},
+      {"missing file", [](const Package& p) { fs::remove(p.dir / "million"); }, kDataLoss,
+       "million: listed in SHA256SUMS but missing"},
+      {"new file", [](const Package& p) { WriteFile(p.dir / "new", "x"); }, kDataLoss, "new: not listed in SHA256SUMS"},
+      {"hidden new file", [](const Package& p) { WriteFile(p.dir / ".new", ""); }, kDataLoss, ".new: not listed"},
+      {"link to a file inside", [](const Package& p) { fs::create_symlink("abc", p.dir / "link"); }, kInvalidArgument,
+       "link" + link},
+      {"listed file is a link to the same content",
+       [](const Package& p) {
+         WriteFile(p.outer / "abc", "abc");
+         fs::remove(p.dir / "abc");
+         fs::create_symlink(p.outer / "abc", p.dir / "abc");
+       },
+       kInvalidArgument, "abc" + link},
+      {"dangling link", [](const Package& p) { fs::create_symlink("nowhere", p.dir / "link"); }, kInvalidArgument,
+       "link" + link},
+      {"the sums are a link",
+       [](const Package& p) {
+         fs::rename(p.dir / "SHA256SUMS", p.outer / "SHA256SUMS");
+         fs::create_symlink(p.outer / "SHA256SUMS", p.dir / "SHA256SUMS");
+       },
+       kInvalidArgument, "SHA256SUMS" + link},
+      {"folder", [](const Package& p) { fs::create_directory(p.dir / "sub"); }, kInvalidArgument, "sub" + link},
+      {"pipe", [](const Package& p) { REQUIRE(mkfifo((p.dir / "pipe").c_str(), 0600) == 0); }, kInvalidArgument,
+       "pipe" + link},
+      {"no sums", [](const Package& p) { fs::remove(p.dir / "SHA256SUMS"); }, kNotFound, "SHA256SUMS: "},
+      {"no directory", [](const Package& p) { fs::remove_all(p.dir.path()); }, kNotFound, ""},
+      {"empty sums", write_sums(""), kDataLoss, "abc: not listed in SHA256SUMS"},
+      {"same line twice", write_sums(ok + kAbc + "  abc\n"), kInvalidArgument, line4},
+      {"second sum for a file", write_sums(ok + kEmpty + "  abc\n"), kInvalidArgument, line4},
+      {"empty line", write_sums(ok + "\n"), kInvalidArgument, line4},
+      {"no name", write_sums(ok + kAbc + "  \n"), kInvalidArgument, line4},
+      {"short sum", write_sums(ok + std::string(kAbc).substr(1) + "  x\n"), kInvalidArgument, line4},
+      {"long sum", write_sums(ok + kAbc + "0  x\n"), kInvalidArgument, line4},
+      {"one space", write_sums(ok + kAbc + " x\n"), kInvalidArgument, line4},
+      {"a tab", write_sums(ok + kAbc + "\tx\n"), kInvalidArgument, line4},
+      {"BSD format", write_sums(ok + "SHA256 (x) = " + kAbc + "\n"), kInvalidArgument, line4},
+      {"upper-case sum", write_sums(upper), kInvalidArgument, "SHA256SUMS: line 1 is not"},
+      {"sum of the sums", write_sums(ok + kAbc + "  SHA256SUMS\n"), kDataLoss, "SHA256SUMS: listed in"},
+      {"a megabyte of sums", write_sums(std::string((1 << 20) + 1, '\n')), kInvalidArgument,
+       "SHA256SUMS: has 1048577 bytes, at most 1048576 are allowed"},
+  };
+  for (const Case& c : cases) {
+    const Package package;
+    c.spoil(package);
+    CAPTURE(c.what);
+    const absl::Status status = package.Verify();
+    CHECK(status.code() == c.code);
+    CHECK(std::string(status.message()).substr(0, c.message.size()) == c.message);
+  }
+}
+
+TEST_CASE("ANameThatLeadsOutOfThePackageIsNeverFollowed") {
+  for (const std::string& prefix : {std::string("../"), std::string("./"), std::string("sub/../")}) {
+    Package package;
+    WriteFile(package.outer / "abc", "abc");
+    const std::string name = prefix + "abc";  // exists beside or inside, with this very sum
+    WriteFile(package.dir / "SHA256SUMS", Sums() + kAbc + "  " + name + "\n");
+    CHECK(package.Verify().message() == name + ": listed in SHA256SUMS but missing");
+  }
+  Package package;
+  const std::string absolute = package.dir / "abc";
+  WriteFile(package.dir / "SHA256SUMS", Sums() + kAbc + "  " + absolute + "\n");
+  CHECK(package.Verify().message() == absolute + ": listed in SHA256SUMS but missing");
+}
+
+TEST_CASE("SealWritesTheFormatOfSha256sum") {
+  Package package;
+  fs::remove(package.dir / "SHA256SUMS");
+  REQUIRE(SealSums(package.dir.path()) == absl::OkStatus());
+  CHECK(FileContent(package.dir / "SHA256SUMS") == Sums());
+  CHECK(package.Verify() == absl::OkStatus());
+  CHECK(std::system(("cd '" + package.dir.path() + "' && sha256sum --check --strict --status SHA256SUMS").c_str()) ==
+        0);
+}
+
+TEST_CASE("SealingAgainReplacesTheSumsInOneStep") {
+  Package package;
+  // A hard link keeps the old file's content in view: it must be replaced, not overwritten.
+  fs::create_hard_link(package.dir / "SHA256SUMS", package.outer / "old");
+  WriteFile(package.dir / "abc", "changed");
+  REQUIRE(SealSums(package.dir.path()) == absl::OkStatus());
+  CHECK(package.Verify() == absl::OkStatus());
+  CHECK(FileContent(package.outer / "old") == Sums());
+}
+
+TEST_CASE("SealingLeavesNothingBehindHoweverTheDirectoryIsWritten") {
+  for (const char* spelling : {"%", "%/", "%/.", "%/../package", "%//"}) {
+    TempDir outer;
+    const std::string dir = outer / "package";
+    fs::create_directory(dir);
+    WriteFile(dir + "/abc", "abc");
+    std::string spelled = spelling;
+    spelled.replace(0, 1, dir);
+    CAPTURE(spelled);
+    CHECK(SealSums(spelled) == absl::OkStatus());
+    CHECK(FileContent(dir + "/SHA256SUMS") == std::string(kAbc) + "  abc\n");
+    CHECK(std::distance(fs::directory_iterator(outer.path()), {}) == 1);
+    CHECK(std::distance(fs::directory_iterator(dir), {}) == 2);
+  }
+}
+
+TEST_CASE("TheNewSumsAreWrittenBesideThePackageNotIntoIt") {
+  for (const char* spelling : {"%", "%/", "%/.", "%//"}) {
+    Package package;
+    std::string spelled = spelling;
+    spelled.replace(0, 1, package.dir.path());
+    const std::string beside = package.dir.path() + ".SHA256SUMS.tmp";
+    fs::create_directory(beside);  // in the way
+    CAPTURE(spelled);
+    const absl::Status status = SealSums(spelled);
+    fs::remove(beside);
+    CHECK(status.code() == absl::StatusCode::kUnavailable);
+    CHECK(status.message() == beside + ": cannot be written");
+    CHECK(package.Verify() == absl::OkStatus());
+  }
+}
+
+TEST_CASE("WhatCannotBeVerifiedIsNotSealed") {
+  struct Case {
+    const char* what;
+    std::function<void(const Package&)> spoil;
+    std::string message;
+  };
+  const std::string plain = ": a package holds plain files only, no links or folders";
+  const std::vector<Case> cases = {
+      {"link", [](const Package& p) { fs::create_symlink("abc", p.dir / "link"); }, "link" + plain},
+      {"folder", [](const Package& p) { fs::create_directory(p.dir / "sub"); }, "sub" + plain},
+      {"a name of two lines", [](const Package& p) { WriteFile(p.dir / "a\nb", ""); },
+       "a\\nb: the name of a file has control characters"},
+  };
+  for (const Case& c : cases) {
+    const Package package;
+    c.spoil(package);
+    CAPTURE(c.what);
+    const absl::Status status = SealSums(package.dir.path());
+    CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+    CHECK(status.message() == c.message);
+    CHECK(FileContent(package.dir / "SHA256SUMS") == Sums());
+  }
+  CHECK(SealSums("/nonexistent/package").code() == absl::StatusCode::kNotFound);
+}
+
+TEST_CASE("ReadFileReturnsEveryByteUpToItsLimit") {
+  TempDir dir;
+  const std::string content("a\0\r\n\xff", 5);
+  WriteFile(dir / "file", content);
+  const auto all = ReadFile(dir / "file", 5);
+  REQUIRE(all.ok());
+  CHECK(*all == content);
+  const absl::Status too_large = ReadFile(dir / "file", 4).status();
+  CHECK(too_large.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(too_large.message() == "file: has 5 bytes, at most 4 are allowed");
+  const absl::Status missing = ReadFile(dir / "missing", 5).status();
+  CHECK(missing.code() == absl::StatusCode::kNotFound);
+  CHECK(missing.message() == "missing: No such file or directory");
+  WriteFile(dir / "empty", "");
+  CHECK(ReadFile(dir / "empty", 0).value() == "");
+  CHECK_FALSE(ReadFile(dir.path(), 5).ok());
+}
+
+}  // namespace
+}  // namespace bertha::models
