@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <set>
@@ -158,7 +159,10 @@ absl::Status ApplyFile(const std::string& path, Config& config) {
   std::ifstream file(path);
   std::stringstream text;
   text << file.rdbuf();
-  if (!file) return absl::InvalidArgumentError(absl::StrCat(path, ": the configuration file cannot be read"));
+  std::error_code error;  // a directory can be opened, and then reads like an empty file
+  if (!file || std::filesystem::is_directory(path, error)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": the configuration file cannot be read"));
+  }
   return ApplyYaml(text.str(), path, config);
 }
 
