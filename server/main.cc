@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -34,6 +35,9 @@ constexpr int kUsage = 2;
 /// Tokenizing pool for long calls: few threads, since the cores belong to the forward passes.
 constexpr size_t kPoolThreads = 1;
 constexpr size_t kPoolQueue = 64;
+/// After drain.timeout_ms the calls that are left are cancelled; this is for them to end, and for a package that is
+/// being loaded.
+constexpr std::chrono::milliseconds kStuckGrace{3000};
 
 /// Blocks the signals in this thread and all that it starts, so that one thread can wait for them.
 sigset_t BlockStopSignals() {
@@ -45,13 +49,18 @@ sigset_t BlockStopSignals() {
   return signals;
 }
 
-/// A second signal means: now.
-void ExitOnNextSignal(const sigset_t& signals) {
-  std::thread([signals] {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    spdlog::warn("second signal: exiting at once");
-    std::_Exit(128 + signal);
+/// From the first stop signal on: a second one ends the process at once, and so does a drain that outlives `limit`,
+/// e.g. because a forward pass never returns.
+void BoundTheDrain(const sigset_t& signals, std::chrono::milliseconds limit) {
+  std::thread([signals, limit] {
+    const timespec timeout = {.tv_sec = limit.count() / 1000, .tv_nsec = limit.count() % 1000 * 1'000'000};
+    const int signal = sigtimedwait(&signals, nullptr, &timeout);
+    if (signal > 0) {
+      spdlog::warn("second signal: exiting at once");
+      std::_Exit(128 + signal);
+    }
+    spdlog::error("the drain does not end, something is stuck: exiting with work unfinished");
+    std::_Exit(kNothingServed);
   }).detach();
 }
 
@@ -132,7 +141,7 @@ class Daemon {
     int signal = 0;
     sigwait(&signals, &signal);
     stopping_ = true;
-    ExitOnNextSignal(signals);
+    BoundTheDrain(signals, std::chrono::milliseconds(config_.drain_timeout_ms) + kStuckGrace);
     const bool finished = Drain(**server, signal);
     loader.join();
     server->reset();

@@ -92,7 +92,7 @@ absl::Status Pipeline::CheckSpecialIds(const JsonValue& json) const {
 absl::Status Pipeline::Encode(absl::string_view text, std::optional<absl::string_view> pair,
                               const EncodeOptions& options, Scratch& scratch, Encoding& out) const {
   TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text", text));
-  if (pair) TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text pair", *pair));
+  if (pair) TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text_pair", *pair));
   Scratch::Impl& memory = scratch.impl();
   Tokenize(text, memory, memory.first);
   memory.second.clear();

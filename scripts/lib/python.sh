@@ -27,11 +27,19 @@ ensure_venv() {
     die "cannot make $VENV: $(tail -n 1 "$LOGS/venv.log")"
 }
 
-# Makes `import bertha` find clients/python. The path is relative, so the tree may move.
-link_python_client() {
+# link_python_package NAME FOLDER: makes `import` find a package of the tree. The path is relative, so the tree may move.
+link_python_package() {
   local file
-  file=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/bertha.pth
-  [[ -e $file ]] || echo ../../../../clients/python >"$file"
+  file=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/$1.pth
+  [[ -e $file ]] || echo "../../../../$2" >"$file"
+}
+
+# The command bertha-export, as installing models/export would make it.
+link_exporter() {
+  local command=$VENV/bin/bertha-export
+  link_python_package bertha_export models/export
+  [[ -e $command ]] || printf '#!%s\nfrom bertha_export.cli import main\n\nraise SystemExit(main())\n' "$PYTHON" >"$command"
+  chmod +x "$command"
 }
 
 # ensure_wheels LIST...: installs what is missing, after saying what and how big.
@@ -57,7 +65,7 @@ ensure_runtime() {
   loader_has "${TORCH_CPU_NEEDS[@]}" || lists+=("$REQUIREMENTS/cuda-runtime.txt")
   ensure_venv
   ensure_wheels "${lists[@]}"
-  link_python_client
+  link_python_package bertha clients/python
 }
 
 # What Python needs to import torch, to train, export and compare.
@@ -69,4 +77,5 @@ ensure_test_python() {
     lists+=("$REQUIREMENTS/cuda-import.txt")
   fi
   ensure_wheels "${lists[@]}"
+  link_exporter
 }

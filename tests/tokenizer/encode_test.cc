@@ -63,7 +63,7 @@ TEST_CASE("TextThatIsNotUtf8IsRefusedWithTheByteOffset") {
   };
   CHECK(status(ascii + "\xff", {}) == absl::InvalidArgumentError("text: invalid UTF-8 at byte 17"));
   CHECK(status("é\xc3", {}) == absl::InvalidArgumentError("text: invalid UTF-8 at byte 2"));
-  CHECK(status("a", "b\x80") == absl::InvalidArgumentError("text pair: invalid UTF-8 at byte 1"));
+  CHECK(status("a", "b\x80") == absl::InvalidArgumentError("text_pair: invalid UTF-8 at byte 1"));
   CHECK(status("a", "b").ok());
 }
 
