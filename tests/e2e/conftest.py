@@ -105,11 +105,11 @@ def bertha(program):
 
 
 @pytest.fixture(scope="session")
-def slow_models(tmp_path_factory, package, program):
+def slow_models(tmp_path_factory, package):
     """A directory with the demo tokenizer's model "slow": about 40 ms for each forward pass, whatever the batch. A text
     with the token of "nan" gets NaN."""
     from e2e_slow import make_slow_package
 
     folder = tmp_path_factory.mktemp("slow_models")
-    make_slow_package(folder / "slow" / "1", package, program("bertha"), milliseconds=40)
+    make_slow_package(folder / "slow" / "1", package, milliseconds=40)
     return folder

@@ -1,6 +1,7 @@
 """What the end-to-end tests share: a running berthad, calls, packages, and the reference in Python."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -199,6 +200,13 @@ def edit_json(path, change):
     document = json.loads(path.read_text())
     change(document)
     path.write_text(json.dumps(document))
+
+
+def seal(folder):
+    """What `bertha package seal` writes, for tests that seal many; one test compares the two."""
+    files = sorted(f for f in folder.iterdir() if f.name != "SHA256SUMS")
+    lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in files]
+    (folder / "SHA256SUMS").write_text("".join(lines))
 
 
 # --- the reference ---

@@ -30,7 +30,7 @@ def rows_of(done):
 
 
 def test_json_has_every_key_and_the_references_answers(cli, package, reference):
-    rows = rows_of(cli("classify", "--json", "--logits", stdin="\n".join(TEXTS).encode()))
+    rows = rows_of(cli("classify", "--json", "--logits", stdin="".join(f"{t}\n" for t in TEXTS).encode()))
     assert [r["index"] for r in rows] == list(range(len(TEXTS)))
     for text, row in zip(TEXTS, rows):
         assert set(row) == KEYS | {"logits"}

@@ -96,19 +96,34 @@ class Plan:
         return self._good(kind, rng.choices(self._texts, k=2), codes=(CODE.OK, CODE.CANCELLED), cancel=True)
 
 
-def classify(method, planned, alone):
+def cancel_at_once(method, planned):
+    """Every terminal status that the call reports, and the last one's answer."""
     codes, ended = [], threading.Event()
     future = method.future(planned.request, timeout=planned.timeout)
     future.add_done_callback(lambda f: (codes.append(f.code()), ended.set()))
+    future.cancel()
+    ended.wait(2 * PATIENCE)
+    return codes, future.details(), future.result() if codes == [CODE.OK] else None
+
+
+def run(method, planned):
     if planned.cancel:
-        future.cancel()
-    if not ended.wait(2 * PATIENCE):
-        return Ended(planned, [], "never ended")
+        return cancel_at_once(method, planned)
+    try:
+        return [CODE.OK], "", method(planned.request, timeout=planned.timeout)
+    except grpc.RpcError as error:
+        return [error.code()], error.details(), None
+
+
+def classify(method, planned, alone):
+    codes, details, answer = run(method, planned)
+    if not codes:
+        return Ended(planned, codes, "never ended")
     if codes[0] not in planned.codes:
-        return Ended(planned, codes, f"{codes[0]}: {future.details()}")
+        return Ended(planned, codes, f"{codes[0]}: {details}")
     if codes[0] is not CODE.OK:
         return Ended(planned, codes)
-    answer = pb.ClassifyResponse.FromString(future.result())
+    answer = pb.ClassifyResponse.FromString(answer)
     if len(answer.results) != len(planned.texts):
         return Ended(planned, codes, f"{len(answer.results)} results for {len(planned.texts)} texts")
     difference = max(largest_difference(r.logits, alone[t]) for t, r in zip(planned.texts, answer.results))

@@ -3,12 +3,13 @@
 import json
 import os
 import shutil
+import subprocess
 
 import grpc
 import pytest
 
 from bertha.v1 import bertha_pb2 as pb
-from e2e_support import copy_package, edit_json, failure, flip_bit, texts_request
+from e2e_support import copy_package, edit_json, failure, flip_bit, seal, texts_request
 
 FILES = ["bertha.json", "model.pt", "tokenizer.json", "probes.json", "SHA256SUMS"]
 
@@ -72,16 +73,16 @@ LABEL_COUNT = 3  # what the damages above take the demo model to have
 
 
 @pytest.fixture(scope="module")
-def damaged(tmp_path_factory, package, bertha):
+def damaged(tmp_path_factory, package):
     """One good package named "good", and one for each damage."""
     assert len(json.loads((package / "bertha.json").read_text())["labels"]) == LABEL_COUNT
     folder = tmp_path_factory.mktemp("damaged")
     copy_package(package, folder / "good" / "1")
-    for name, (damage, seal, _) in DAMAGES.items():
+    for name, (damage, sealed, _) in DAMAGES.items():
         target = copy_package(package, folder / name / "1")
         damage(target)
-        if seal:
-            assert bertha("package", "seal", target).returncode == 0
+        if sealed:
+            seal(target)
     yield folder
     shutil.rmtree(folder)
 
@@ -160,11 +161,26 @@ def test_package_verify_accepts_the_good_one(damaged, bertha):
     assert b"OK" in done.stdout and not done.stderr
 
 
+def test_package_seal_writes_what_sha256sum_checks(package, bertha, tmp_path):
+    folder = copy_package(package, tmp_path / "1")
+    (folder / "SHA256SUMS").unlink()
+    (folder / "notes.txt").write_text("belongs here")
+    done = bertha("package", "seal", folder)
+    assert done.returncode == 0 and b"sealed" in done.stdout
+    written = (folder / "SHA256SUMS").read_bytes()
+    checked = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, text=True)
+    assert checked.returncode == 0 and checked.stdout.count(": OK") == len(list(folder.iterdir())) - 1
+    assert [f.name for f in tmp_path.iterdir()] == ["1"], "something was left beside the package"
+    seal(folder)
+    assert (folder / "SHA256SUMS").read_bytes() == written
+    assert bertha("package", "verify", folder).returncode == 0
+
+
 def test_every_flipped_bit_of_the_manifest_is_caught(package, tmp_path, bertha):
     """The manifest could stay valid with another label; the sums see it anyway."""
     manifest = (package / "bertha.json").read_bytes()
     folder = copy_package(package, tmp_path / "1")
-    for position in range(0, len(manifest), max(1, len(manifest) // 8)):
+    for position in range(0, len(manifest), len(manifest) // 3 + 1):
         flipped = bytearray(manifest)
         flipped[position] ^= 1
         (folder / "bertha.json").write_bytes(flipped)

@@ -63,6 +63,7 @@ def eager_logits(checkpoint, texts):
     return logits
 
 
+@pytest.mark.slow
 def test_the_published_encoder_answers_as_in_transformers(daemon, checkpoint, minilm_models, reference):
     rng = random.Random(50)
     texts = LINES + [long_text(rng, 200) for _ in range(3)] + pairs(10, seed=51, longest=90)

@@ -130,12 +130,12 @@ def test_an_unknown_service_is_not_found(shared):
 
 
 @pytest.fixture(scope="module")
-def very_slow_models(tmp_path_factory, package, program):
+def very_slow_models(tmp_path_factory, package):
     """A model that takes seconds to load: each forward pass takes 0.4 s, and it is proven with several."""
     from e2e_slow import make_slow_package
 
     folder = tmp_path_factory.mktemp("very_slow_models")
-    make_slow_package(folder / "sleepy" / "1", package, program("bertha"), milliseconds=400)
+    make_slow_package(folder / "sleepy" / "1", package, milliseconds=400)
     return folder
 
 
