@@ -75,7 +75,8 @@ def test_the_published_encoder_answers_as_in_transformers(daemon, checkpoint, mi
 
     both = [stub.Classify.future(texts_request(texts, model=name)) for name in ("minilm", "demo")]
     minilm, demo = (f.result().results for f in both)
-    differences = [largest_difference(r.logits, e) for r, e in zip(minilm, eager_logits(checkpoint, texts), strict=True)]
+    expected = eager_logits(checkpoint, texts)
+    differences = [largest_difference(r.logits, e) for r, e in zip(minilm, expected, strict=True)]
     assert max(differences) <= TOLERANCE
     assert len({r.scores[0].label for r in minilm}) > 1, "the head tells no two texts apart"
     for text, result in zip(texts, demo, strict=True):
