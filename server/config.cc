@@ -159,7 +159,7 @@ absl::Status ApplyFile(const std::string& path, Config& config) {
   std::ifstream file(path);
   std::stringstream text;
   text << file.rdbuf();
-  std::error_code error;
+  std::error_code error;  // a directory can be opened, and then reads like an empty file
   if (!file || std::filesystem::is_directory(path, error)) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": the configuration file cannot be read"));
   }

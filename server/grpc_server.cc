@@ -41,11 +41,12 @@ bool GrpcServer::Drain(batcher::Duration timeout) {
   const auto deadline =
       std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(timeout);
   health_.Drain();
-  service_.DrainStreams();
+  service_.BeginDrain();
+  const bool finished = service_.WaitUntilQuiet(std::chrono::steady_clock::now() + timeout);
   health_.EndWatches();
   server_->Shutdown(deadline);
   server_->Wait();
-  return std::chrono::system_clock::now() < deadline;
+  return finished;
 }
 
 }  // namespace bertha::server

@@ -2,6 +2,7 @@
 
 #include <grpcpp/impl/codegen/proto_utils.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,10 @@ namespace bertha::server {
 namespace {
 
 using batcher::TimePoint;
+using SteadyClock = std::chrono::steady_clock;
+
+/// A drain is over when no call has come for kQuiet; callers who keep coming do not hold it up longer than kMostLinger.
+constexpr std::chrono::milliseconds kQuiet{100}, kMostLinger{1000};
 
 /// gRPC's deadline (wall clock) on the monotonic clock; max() if there is none.
 TimePoint DeadlineOf(const grpc::CallbackServerContext& context, const batcher::Clock& clock) {
@@ -45,56 +50,6 @@ std::string Flatten(const grpc::ByteBuffer& bytes) {
   }
   return flat;
 }
-
-/// Deletes itself when gRPC is done with it.
-class UnaryReactor final : public grpc::ServerUnaryReactor {
- public:
-  UnaryReactor(grpc::CallbackServerContext& context, grpc::ByteBuffer& reply, Classifier& classifier)
-      : context_(context), reply_(reply), classifier_(classifier) {}
-
-  void Start(const grpc::ByteBuffer& bytes) {
-    if (!Decode(bytes, request_)) return Finish(ToGrpc(ExplainClassifyRequest(Flatten(bytes))));
-    auto call = classifier_.Start(request_, response_, DeadlineOf(context_, classifier_.clock()),
-                                  [this](const absl::Status& status) { Reply(status); });
-    bool cancelled;
-    {
-      MutexLock lock(mutex_);
-      call_ = call;
-      cancelled = cancelled_;
-    }
-    if (cancelled) call->Cancel();
-  }
-
-  void OnCancel() override {
-    std::shared_ptr<ClassifyCall> call;
-    {
-      MutexLock lock(mutex_);
-      cancelled_ = true;
-      call = call_;
-    }
-    if (call) call->Cancel();
-  }
-
-  void OnDone() override { delete this; }
-
- private:
-  void Reply(const absl::Status& status) {
-    if (status.ok()) Encode(response_, reply_);
-    if (const uint32_t ms = RetryAfterMs(status, classifier_)) {
-      context_.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(ms));
-    }
-    Finish(ToGrpc(status));
-  }
-
-  grpc::CallbackServerContext& context_;
-  grpc::ByteBuffer& reply_;
-  Classifier& classifier_;
-  v1::ClassifyRequest request_;
-  v1::ClassifyResponse response_;
-  Mutex mutex_;
-  std::shared_ptr<ClassifyCall> call_ ABSL_GUARDED_BY(mutex_);
-  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
-};
 
 v1::ModelStatus::State ToWire(ModelState state) {
   switch (state) {
@@ -134,6 +89,61 @@ void FillStatus(const ModelEntry& entry, v1::ModelStatus& status) {
 grpc::Status ToGrpc(const absl::Status& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
 }
+
+/// Deletes itself when gRPC is done with it.
+class UnaryReactor final : public grpc::ServerUnaryReactor {
+ public:
+  UnaryReactor(GrpcService& service, grpc::CallbackServerContext& context, grpc::ByteBuffer& reply)
+      : service_(service), context_(context), reply_(reply), classifier_(service.classifier_) {}
+
+  void Start(const grpc::ByteBuffer& bytes) {
+    if (!service_.BeginCall()) return Reply(absl::UnavailableError("the server is shutting down; try another one"));
+    if (!Decode(bytes, request_)) return Finish(ToGrpc(ExplainClassifyRequest(Flatten(bytes))));
+    auto call = classifier_.Start(request_, response_, DeadlineOf(context_, classifier_.clock()),
+                                  [this](const absl::Status& status) { Reply(status); });
+    bool cancelled;
+    {
+      MutexLock lock(mutex_);
+      call_ = call;
+      cancelled = cancelled_;
+    }
+    if (cancelled) call->Cancel();
+  }
+
+  void OnCancel() override {
+    std::shared_ptr<ClassifyCall> call;
+    {
+      MutexLock lock(mutex_);
+      cancelled_ = true;
+      call = call_;
+    }
+    if (call) call->Cancel();
+  }
+
+  void OnDone() override {
+    service_.EndCall();
+    delete this;
+  }
+
+ private:
+  void Reply(const absl::Status& status) {
+    if (status.ok()) Encode(response_, reply_);
+    if (const uint32_t ms = RetryAfterMs(status, classifier_)) {
+      context_.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(ms));
+    }
+    Finish(ToGrpc(status));
+  }
+
+  GrpcService& service_;
+  grpc::CallbackServerContext& context_;
+  grpc::ByteBuffer& reply_;
+  Classifier& classifier_;
+  v1::ClassifyRequest request_;
+  v1::ClassifyResponse response_;
+  Mutex mutex_;
+  std::shared_ptr<ClassifyCall> call_ ABSL_GUARDED_BY(mutex_);
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+};
 
 /// The gRPC side of a StreamSession. Deletes itself when gRPC is done with it.
 class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public StreamTransport {
@@ -179,7 +189,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
 
 grpc::ServerUnaryReactor* GrpcService::Classify(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                                 grpc::ByteBuffer* response) {
-  auto* reactor = new UnaryReactor(*context, *response, classifier_);
+  auto* reactor = new UnaryReactor(*this, *context, *response);
   reactor->Start(*request);
   return reactor;
 }
@@ -202,6 +212,7 @@ void GrpcService::AddStream(std::shared_ptr<StreamSession> session) {
   {
     MutexLock lock(mutex_);
     drain = draining_;
+    last_arrival_ = SteadyClock::now();
     streams_.insert(session);
   }
   if (drain) session->Drain();
@@ -210,9 +221,36 @@ void GrpcService::AddStream(std::shared_ptr<StreamSession> session) {
 void GrpcService::RemoveStream(const std::shared_ptr<StreamSession>& session) {
   MutexLock lock(mutex_);
   streams_.erase(session);
+  ended_.NotifyAll();
 }
 
-void GrpcService::DrainStreams() {
+bool GrpcService::BeginCall() {
+  MutexLock lock(mutex_);
+  calls_ += 1;
+  last_arrival_ = SteadyClock::now();
+  return !draining_;
+}
+
+void GrpcService::EndCall() {
+  MutexLock lock(mutex_);
+  calls_ -= 1;
+  ended_.NotifyAll();
+}
+
+bool GrpcService::WaitUntilQuiet(SteadyClock::time_point until) {
+  MutexLock lock(mutex_);
+  while (calls_ > 0 || !streams_.empty()) {
+    if (SteadyClock::now() >= until) return false;
+    ended_.WaitUntil(mutex_, until);
+  }
+  const auto latest = std::min(until, SteadyClock::now() + kMostLinger);
+  while (SteadyClock::now() < std::min(latest, last_arrival_ + kQuiet)) {
+    ended_.WaitUntil(mutex_, std::min(latest, last_arrival_ + kQuiet));
+  }
+  return true;
+}
+
+void GrpcService::BeginDrain() {
   std::set<std::shared_ptr<StreamSession>> streams;
   {
     MutexLock lock(mutex_);

@@ -7,6 +7,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <cstddef>
 #include <set>
 
@@ -36,11 +37,19 @@ class GrpcService final
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;
 
-  /// Streams read no more, answer what they have read, and end.
-  void DrainStreams();
+  /// From now on new calls get UNAVAILABLE; streams read no more, answer what they have read, and end.
+  void BeginDrain();
+  /// Waits until all calls and streams have ended, and then, for a second at most, until no new ones come: gRPC's
+  /// shutdown ends a call that arrives just then as CANCELLED, which tells its caller nothing. False if `until` came
+  /// before the end of the last call.
+  bool WaitUntilQuiet(std::chrono::steady_clock::time_point until);
 
  private:
   friend class StreamReactor;
+  friend class UnaryReactor;
+  /// False if the call must be refused. EndCall follows in any case.
+  bool BeginCall();
+  void EndCall();
   void AddStream(std::shared_ptr<StreamSession> session);
   void RemoveStream(const std::shared_ptr<StreamSession>& session);
 
@@ -48,6 +57,9 @@ class GrpcService final
   const ModelTable& models_;
   const size_t max_stream_in_flight_;
   Mutex mutex_;
+  CondVar ended_;
+  size_t calls_ ABSL_GUARDED_BY(mutex_) = 0;  // unary ones
+  std::chrono::steady_clock::time_point last_arrival_ ABSL_GUARDED_BY(mutex_);
   std::set<std::shared_ptr<StreamSession>> streams_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -1,0 +1,115 @@
+"""Daemons, packages and the command line for the end-to-end tests."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "clients" / "python"), str(ROOT / "models" / "export")]
+QUICK = ("--cpu-threads", "1")  # skips the race between thread counts at load
+
+
+@pytest.fixture(scope="session")
+def models_dir():
+    """The demo models; BERTHA_TEST_MODELS names others."""
+    folder = pathlib.Path(os.environ.get("BERTHA_TEST_MODELS", ROOT / "demo" / "models")).resolve()
+    assert folder.is_dir(), f"{folder}: no demo models are there; set BERTHA_TEST_MODELS"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def package(models_dir):
+    """The demo model's newest package."""
+    packages = sorted(models_dir.glob("*/*/SHA256SUMS"), key=lambda p: (p.parts[-3], int(p.parts[-2])))
+    assert packages, f"{models_dir} holds no packages"
+    return packages[-1].parent
+
+
+@pytest.fixture(scope="session")
+def probes(package):
+    return json.loads((package / "probes.json").read_text())["probes"]
+
+
+@pytest.fixture(scope="session")
+def reference(package):
+    from e2e_support import Reference
+
+    return Reference(package)
+
+
+@pytest.fixture(scope="session")
+def shared(program, models_dir, tmp_path_factory):
+    """One daemon for all tests that only ask; it must survive them all and drain in the end."""
+    from e2e_support import Daemon
+
+    d = Daemon(program("berthad"), models_dir, tmp_path_factory.mktemp("shared") / "log", *QUICK)
+    try:
+        yield d.wait_serving()
+        d.signal()
+        assert d.wait() == 0, d.log()
+    finally:
+        d.close()
+
+
+@pytest.fixture
+def daemon(program, models_dir, tmp_path):
+    """daemon(FLAGS...) starts a berthad and waits until it serves. It must drain and exit with `exit_code` in the end;
+    None: whatever the test did to it is the test's to check."""
+    from e2e_support import Daemon
+
+    started = []
+
+    def start(*flags, models=models_dir, wait=True, exit_code=0):
+        d = Daemon(program("berthad"), models, tmp_path / f"log{len(started)}", *QUICK, *flags)
+        started.append((d, exit_code))
+        return d.wait_serving() if wait else d
+
+    yield start
+    try:
+        for d, exit_code in started:
+            if exit_code is None:
+                continue
+            if d.process.poll() is None:
+                d.signal()
+            assert d.wait() == exit_code, d.log()
+    finally:
+        for d, _ in started:
+            d.close()
+
+
+@pytest.fixture
+def berthad(program):
+    """berthad(ARGUMENTS...) runs the daemon to its end, for those that end by themselves."""
+
+    def run(*arguments):
+        command = [str(program("berthad")), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def bertha(program):
+    """bertha(ARGUMENTS..., address=...) runs the command line client."""
+
+    def run(*arguments, address="127.0.0.1:1", stdin=b""):
+        env = {"PATH": os.environ["PATH"], "BERTHA_ADDRESS": address}
+        command = [str(program("bertha")), *map(str, arguments)]
+        return subprocess.run(command, input=stdin, capture_output=True, timeout=120, env=env)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def slow_models(tmp_path_factory, package):
+    """A directory with the demo tokenizer's model "slow": about 40 ms for each forward pass, whatever the batch. A text
+    with the token of "nan" gets NaN."""
+    from e2e_slow import make_slow_package
+
+    folder = tmp_path_factory.mktemp("slow_models")
+    make_slow_package(folder / "slow" / "1", package, milliseconds=40)
+    return folder

@@ -1,0 +1,76 @@
+"""A network made to measure: as slow as asked, and with a token that makes it fail."""
+
+import json
+import shutil
+import time
+
+import torch
+
+from e2e_support import seal
+
+LABELS = ["even", "odd"]
+
+
+class Slow(torch.nn.Module):
+    """Logits from the sum of the ids, after `rounds` multiplications that only take time."""
+
+    def __init__(self, rounds: int, poison: int):
+        super().__init__()
+        self.rounds = rounds
+        self.poison = poison
+        self.register_buffer("weight", torch.full((256, 256), 1 / 256))
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        work = self.weight + 0 * input_ids[0, 0]  # of the input, or it would be computed once, at load
+        for _ in range(self.rounds):
+            work = work @ self.weight
+        total = ((input_ids * attention_mask).sum(1) % 16).to(torch.float32)
+        poisoned = (input_ids == self.poison).any(1)
+        total = torch.where(poisoned, torch.full_like(total, float("nan")), total)
+        return torch.stack([total, 1 - total], 1) + 0 * work[0, 0]
+
+
+def rounds_for(milliseconds):
+    """How many rounds take so long on one thread of this machine, now."""
+    rounds, best = 20, float("inf")
+    for _ in range(3):
+        work = torch.full((256, 256), 1 / 256)
+        begin = time.perf_counter()
+        for _ in range(rounds):
+            work = work @ work
+        best = min(best, (time.perf_counter() - begin) / rounds)
+    return max(1, int(milliseconds / 1000 / best))
+
+
+def make_slow_package(folder, package, milliseconds):
+    from tokenizers import Tokenizer
+
+    torch.set_num_threads(1)
+    folder.mkdir(parents=True)
+    shutil.copy(package / "tokenizer.json", folder)
+    tokenizer = Tokenizer.from_file(str(package / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    poison = tokenizer.encode("nan", add_special_tokens=False).ids[0]
+    module = torch.jit.script(Slow(rounds_for(milliseconds), poison).eval())
+    torch.jit.save(module, str(folder / "model.pt"))
+    manifest = {
+        "schema_version": 1,
+        "family": "torchscript",
+        "task": "sequence-classification",
+        "problem_type": "single_label_classification",
+        "labels": LABELS,
+        "max_length": 64,
+        "inputs": ["input_ids", "attention_mask"],
+        "padding": {"id": 0, "type_id": 0, "side": "right"},
+    }
+    (folder / "bertha.json").write_text(json.dumps(manifest))
+    probes = []
+    for text in ("good", "not so good"):
+        encoding = tokenizer.encode(text)
+        logits = module(torch.tensor([encoding.ids]), torch.tensor([encoding.attention_mask]))[0].tolist()
+        probes.append(
+            {"text": text, "text_pair": None, "ids": encoding.ids, "type_ids": encoding.type_ids, "logits": logits}
+        )
+    (folder / "probes.json").write_text(json.dumps({"schema_version": 1, "probes": probes}))
+    seal(folder)

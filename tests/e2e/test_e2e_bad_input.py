@@ -1,0 +1,241 @@
+"""Bad input gets the status and the words that the service promises, and harms nobody else."""
+
+import time
+
+import grpc
+import pytest
+
+from bertha.v1 import bertha_pb2 as pb
+from e2e_support import PATIENCE, Stream, failure, largest_difference, texts_request
+
+CODE = grpc.StatusCode
+GOOD = "A perfectly good text"
+
+
+@pytest.fixture
+def classify_bytes(shared):
+    """Classify with a request of any bytes."""
+    return shared.channel().unary_unary("/bertha.v1.Bertha/Classify")
+
+
+@pytest.fixture(autouse=True)
+def still_answers(shared):
+    """Whatever was sent, the next caller gets the answer that the one before got."""
+    before = shared.stub().Classify(texts_request([GOOD])).results[0].logits
+    yield
+    after = shared.stub().Classify(texts_request([GOOD])).results[0].logits
+    assert largest_difference(before, after) <= 1e-5
+
+
+def check(error, code, *words):
+    assert error.code() is code, f"{error.code()}: {error.details()}"
+    for word in words:
+        assert word in error.details(), f"{word!r} is not in {error.details()!r}"
+
+
+def test_an_unknown_model_is_not_found_and_the_loaded_ones_are_named(shared, package):
+    error = failure(shared.stub().Classify, texts_request([GOOD], model="nobody"))
+    check(error, CODE.NOT_FOUND, '"nobody"', f"{package.parent.name}:{package.name}")
+
+
+def test_an_unknown_version_is_not_found(shared, package):
+    error = failure(shared.stub().Classify, texts_request([GOOD], model=package.parent.name, version=987))
+    check(error, CODE.NOT_FOUND, f"{package.parent.name}:987", f"{package.parent.name}:{package.name}")
+
+
+@pytest.mark.parametrize(
+    "bad, at", [(b"\xff", 2), (b"\xc0\x80", 2), (b"\xed\xa0\x80", 2), (b"\xf4\x90\x80\x80", 2), (b"\xe2\x82", 2)]
+)
+@pytest.mark.parametrize("field", ["text", "text_pair"])
+def test_invalid_utf8_is_refused_by_field_index_and_byte(classify_bytes, field, bad, at):
+    marker = "Q" * len(bad)
+    broken = pb.TextInput(text="fine") if field == "text_pair" else pb.TextInput()
+    setattr(broken, field, "ab" + marker)
+    request = pb.ClassifyRequest(inputs=[pb.TextInput(text=GOOD), broken]).SerializeToString()
+    error = failure(classify_bytes, request.replace(marker.encode(), bad))
+    check(error, CODE.INVALID_ARGUMENT, f"inputs[1].{field}", "UTF-8", f"byte {at}")
+
+
+def test_invalid_utf8_in_the_models_name_is_refused(classify_bytes):
+    request = texts_request([GOOD], model="QQ").SerializeToString().replace(b"QQ", b"\xff\xff")
+    check(failure(classify_bytes, request), CODE.INVALID_ARGUMENT, "model", "UTF-8")
+
+
+@pytest.mark.parametrize("garbage", [b"\xff", b"\x1a\xff", b"\x1a\x05abc", b"\x08\x01\x0b", b"GET / HTTP/1.1"])
+def test_garbage_is_invalid_argument_that_says_so(classify_bytes, garbage):
+    check(failure(classify_bytes, garbage), CODE.INVALID_ARGUMENT, "cannot be decoded")
+
+
+def test_no_inputs_are_refused(shared):
+    check(failure(shared.stub().Classify, pb.ClassifyRequest()), CODE.INVALID_ARGUMENT, "inputs", "empty")
+
+
+def test_too_many_inputs_are_refused_with_both_numbers(shared):
+    stub = shared.stub()
+    assert len(stub.Classify(texts_request(["x"] * 256)).results) == 256
+    check(failure(stub.Classify, texts_request(["x"] * 257)), CODE.INVALID_ARGUMENT, "inputs", "257", "256")
+
+
+def test_an_over_long_text_with_policy_error_is_refused_with_its_length(shared, reference):
+    long = "word " * (2 * reference.max_length)
+    request = texts_request([GOOD, GOOD, long], truncation=pb.TRUNCATION_POLICY_ERROR)
+    error = failure(shared.stub().Classify, request)
+    check(error, CODE.INVALID_ARGUMENT, "inputs[2].text", str(reference.full_length(long)), str(reference.max_length))
+
+
+def test_policy_error_takes_a_text_that_just_fits(shared, reference):
+    words = reference.max_length - 2
+    while reference.full_length("a " * words) > reference.max_length:
+        words -= 1
+    assert reference.full_length("a " * (words + 1)) > reference.max_length
+    stub = shared.stub()
+    answer = stub.Classify(texts_request(["a " * words], truncation=pb.TRUNCATION_POLICY_ERROR))
+    assert answer.results[0].tokens <= reference.max_length and not answer.results[0].truncated
+    too_long = texts_request(["a " * (words + 1)], truncation=pb.TRUNCATION_POLICY_ERROR)
+    assert failure(stub.Classify, too_long).code() is CODE.INVALID_ARGUMENT
+
+
+def test_a_text_of_too_many_bytes_is_refused(shared):
+    error = failure(shared.stub().Classify, texts_request([GOOD, "x" * ((1 << 20) + 1)]))
+    check(error, CODE.INVALID_ARGUMENT, "inputs[1].text", str((1 << 20) + 1), str(1 << 20))
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan"), float("inf")])
+def test_a_threshold_that_is_no_probability_is_refused(shared, threshold):
+    request = pb.ClassifyRequest(
+        inputs=[pb.TextInput(text=GOOD)], options=pb.ClassifyOptions(threshold=threshold)
+    )
+    check(failure(shared.stub().Classify, request), CODE.INVALID_ARGUMENT, "options.threshold")
+
+
+def test_an_unknown_truncation_policy_is_refused(shared):
+    error = failure(shared.stub().Classify, texts_request([GOOD], truncation=77))
+    check(error, CODE.INVALID_ARGUMENT, "options.truncation", "77")
+
+
+def test_a_message_over_the_limit_is_refused_by_the_transport(shared):
+    request = texts_request(["x" * (1 << 20)] * 9)
+    assert failure(shared.stub().Classify, request).code() is CODE.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense"])
+def test_an_unknown_method_is_unimplemented(shared, body):
+    call = shared.channel().unary_unary("/bertha.v1.Bertha/Sing")
+    assert failure(call, body).code() is CODE.UNIMPLEMENTED
+
+
+# --- a busy server: 40 ms a text, one at a time ---
+
+
+@pytest.fixture
+def busy(daemon, slow_models):
+    def start(*flags):
+        return daemon("--batch-max-requests", "1", *flags, models=slow_models)
+
+    return start
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_try_again(busy):
+    d = busy("--queue-max-requests", "10", "--limits-max-inputs-per-call", "10")
+    stream = Stream(d.stub())
+    for i in range(3):
+        stream.send(i, texts_request([f"text {n}" for n in range(10)]))
+    stream.wait_read(1000)
+    codes = {r.id: r.error.code for r in stream.replies if r.HasField("error")}
+    full = CODE.RESOURCE_EXHAUSTED.value[0]
+    assert codes[1] == codes[2] == full
+    assert all(r.error.retry_after_ms > 0 for r in stream.replies if r.id in (1, 2))
+    # The unary form of the same, while the first call is still waiting.
+    begin = time.monotonic()
+    error = failure(d.stub().Classify, texts_request(["x"] * 10), timeout=PATIENCE)
+    took = time.monotonic() - begin
+    assert 0 not in stream.ids(), "the queue was not full any more"
+    check(error, CODE.RESOURCE_EXHAUSTED)
+    assert int(dict(error.trailing_metadata())["grpc-retry-pushback-ms"]) > 0
+    stream.wait_reply(0)
+    # Refused while its neighbour had 10 x 40 ms to wait; and what was accepted was answered.
+    assert took < 0.35
+    assert stream.wait_reply(0).HasField("response")
+    stream.half_close()
+    assert stream.wait_end() is CODE.OK
+
+
+def test_a_client_that_obeys_the_pushback_gets_through(busy):
+    from bertha import Client
+
+    d = busy("--queue-max-requests", "4", "--limits-max-inputs-per-call", "4")
+    d.stub().Classify(texts_request(["from now on the daemon knows how long a text takes"]))
+    stream = Stream(d.stub())
+    stream.send(1, texts_request(["a", "b", "c", "d"]))
+    stream.send(2, texts_request(["e"]))
+    stream.wait_read(1000)
+    with Client(d.address) as client:
+        assert len(client.classify(["f"], timeout=PATIENCE)) == 1
+
+
+def test_expired_calls_get_deadline_exceeded_and_the_others_their_answers(busy):
+    """Of 40 calls with 0.2 s, which is time for 5 of them, most must expire."""
+    stub = busy().stub()
+    futures = [stub.Classify.future(texts_request([f"text {i}"]), timeout=0.2) for i in range(40)]
+    patient = stub.Classify.future(texts_request(["patient"]), timeout=PATIENCE)
+    codes = [f.code() for f in futures]
+    assert set(codes) <= {CODE.OK, CODE.DEADLINE_EXCEEDED}, codes
+    assert codes.count(CODE.DEADLINE_EXCEEDED) > 20
+    assert patient.result().results
+
+
+def test_expired_requests_are_never_computed(busy):
+    """300 expired requests would take 12 s; the one behind them is answered in far less."""
+    d = busy("--limits-max-stream-in-flight", "1000")
+    stream = Stream(d.stub())
+    stream.send(0, texts_request(["first"]))
+    for i in range(1, 301):
+        stream.send(i, texts_request([f"text {i}"]), timeout_ms=60)
+    stream.send(301, texts_request(["last"]))
+    begin = time.monotonic()
+    assert stream.wait_reply(301).HasField("response")
+    assert time.monotonic() - begin < 6
+    stream.half_close()
+    assert stream.wait_end() is CODE.OK
+    expired = [r for r in stream.replies if r.error.code == CODE.DEADLINE_EXCEEDED.value[0]]
+    assert len(expired) > 250
+    assert sorted(stream.ids()) == list(range(302))
+
+
+def test_the_servers_own_deadline_serves_callers_without_one(busy):
+    d = busy("--queue-default-deadline-ms", "150")
+    stream = Stream(d.stub(), timeout=None)
+    for i in range(40):
+        stream.send(i, texts_request([f"text {i}"]))
+    stream.half_close()
+    assert stream.wait_end() is CODE.OK
+    codes = {r.error.code for r in stream.replies}
+    assert codes == {0, CODE.DEADLINE_EXCEEDED.value[0]}
+    assert sorted(stream.ids()) == list(range(40))
+
+
+def test_a_text_that_breaks_the_network_does_not_harm_its_batch(daemon, slow_models):
+    d = daemon(models=slow_models)
+    stub = d.stub()
+    blocker = stub.Classify.future(texts_request(["the first keeps the worker busy"]), timeout=PATIENCE)
+    futures = [
+        stub.Classify.future(texts_request(["nan" if i == 5 else f"text {i}"]), timeout=PATIENCE) for i in range(12)
+    ]
+    assert futures[5].code() is CODE.INTERNAL, futures[5].code()
+    assert "NaN" in futures[5].details()
+    results = [f.result().results[0] for i, f in enumerate(futures) if i != 5]
+    assert max(r.batch.size for r in results) > len(results) // 2, "they did not share a batch"
+    assert blocker.result()
+
+
+def test_cancelled_calls_leave_the_queue(busy):
+    """250 cancelled calls would take 10 s; the one behind them is answered in far less."""
+    d = busy()
+    stub = d.stub()
+    futures = [stub.Classify.future(texts_request([f"text {i}"]), timeout=PATIENCE) for i in range(250)]
+    for future in futures:
+        future.cancel()
+    begin = time.monotonic()
+    assert len(stub.Classify(texts_request(["last"]), timeout=PATIENCE).results) == 1
+    assert time.monotonic() - begin < 5
+    assert all(f.code() in (CODE.CANCELLED, CODE.OK) for f in futures)

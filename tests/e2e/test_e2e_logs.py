@@ -1,0 +1,71 @@
+"""What is logged, and what never is."""
+
+import json
+import re
+
+import grpc
+
+from bertha.v1 import bertha_pb2 as pb
+from e2e_support import Stream, copy_package, failure, flip_bit, texts_request
+
+CANARY = "xyzzycanary"
+
+
+def send_canaries(d, reference):
+    stub = d.stub()
+    raw = d.channel().unary_unary("/bertha.v1.Bertha/Classify")
+    stub.Classify(texts_request([CANARY, (CANARY, CANARY)]))
+    long = f"{CANARY} " * reference.max_length
+    stub.Classify(texts_request([long]))
+    failure(stub.Classify, texts_request([long], truncation=pb.TRUNCATION_POLICY_ERROR))
+    failure(stub.Classify, texts_request([CANARY * 200_000]))
+    failure(raw, texts_request([CANARY + "QQ"]).SerializeToString().replace(b"QQ", b"\xff\xfe"))
+    failure(raw, b"\x1a\xff" + CANARY.encode())
+    failure(raw, CANARY.encode() * 1_000_000)  # more than a message may have
+    failure(stub.Classify, texts_request([CANARY], model="nobody"))
+    failure(stub.Classify, texts_request([CANARY], model=CANARY))
+    failure(stub.Classify, texts_request([CANARY] * 200), timeout=0.001)
+    future = stub.Classify.future(texts_request([CANARY] * 200))
+    future.cancel()
+    stream = Stream(d.stub())
+    stream.send(1, texts_request([CANARY]))
+    stream.wait_read(2)
+    for i in range(3, 100):
+        stream.send(i, texts_request([CANARY] * 10))
+    stream.call.cancel()
+    stream.wait_end()
+
+
+def test_every_line_is_json_and_no_text_is_in_the_log(daemon, package, reference, tmp_path):
+    copy_package(package, tmp_path / "m" / "good" / "1")
+    flip_bit(copy_package(package, tmp_path / "m" / "bad" / "1") / "model.pt")
+    d = daemon("--log-format", "json", "--log-level", "debug", "--models-default", "good", models=tmp_path / "m")
+    send_canaries(d, reference)
+    d.signal()
+    assert d.wait() == 0
+    lines = [json.loads(line) for line in d.log().splitlines()]
+    assert len(lines) >= 5
+    for line in lines:
+        assert set(line) == {"time", "level", "message"}
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:?\d\d", line["time"])
+        assert line["level"] in {"debug", "info", "warning", "error"}
+        assert CANARY not in line["message"]
+    messages = "\n".join(line["message"] for line in lines)
+    for event in ("listening on", "good:1: serving", "bad:1: refused", "ready: 1 of 2", "draining", "stopped"):
+        assert event in messages
+    assert CANARY[:6] not in d.log() and CANARY.upper() not in d.log()
+
+
+def test_text_lines_have_time_and_level(daemon):
+    d = daemon()
+    assert d.stub().Classify(texts_request(["hello"])).results
+    assert all(re.match(r"\d\d:\d\d:\d\d\.\d{3} (info|warning|error) ", line) for line in d.log().splitlines())
+    assert len(d.log_lines("ready:")) == 1
+
+
+def test_level_error_is_silent_when_all_is_well(daemon, package):
+    d = daemon("--log-level", "error")
+    assert failure(d.stub().Classify, texts_request(["x"], model="nobody")).code() is grpc.StatusCode.NOT_FOUND
+    d.signal()
+    assert d.wait() == 0
+    assert d.log() == ""
