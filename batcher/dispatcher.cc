@@ -200,6 +200,10 @@ void Dispatcher::RunOneByOne(Encoder& encoder, Work& work) {
   work.single_rows.assign(n * work.width, 0);
   for (size_t i = 0; i < n; ++i) {
     absl::Status& status = work.statuses[i];
+    if (work.batch.requests[i]->deadline <= clock_->Now()) {
+      status = absl::DeadlineExceededError("the deadline passed before the request could be run again");
+      continue;
+    }
     status = Guarded([&] { return encoder.Stage(work.Pack(i, i + 1), 0); });
     if (status.ok()) status = Guarded([&] { return encoder.Run(0, work.output); });
     if (status.ok()) status = CheckShape(work.output, 1, work.width);

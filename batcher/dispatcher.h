@@ -11,7 +11,7 @@
 //   - Work that is cancelled or expired before its batch starts is never computed, and its place is free at once.
 //
 // Thread-safety: every method may be called from any thread. One short mutex; nothing is held over a forward pass or a
-// callback. Listeners may call Reserve, Submit and Cancel from OnDone.
+// callback. Listeners may call Reserve, Submit and Cancel from OnDone, and must not throw.
 #ifndef BERTHA_BATCHER_DISPATCHER_H_
 #define BERTHA_BATCHER_DISPATCHER_H_
 
@@ -78,6 +78,7 @@ class Dispatcher {
   void Cancel(Request& request);
 
   /// Ends what waits with UNAVAILABLE, finishes what runs, delivers every outcome, and joins the threads. Idempotent.
+  /// Not from a listener: it would wait for itself.
   void Stop();
 
   /// Waiting requests and tokens, running batches.

@@ -168,7 +168,7 @@ class Daemon {
     if (serving == 0) {
       spdlog::error("no package of {} could be loaded; nothing to serve", config_.models_directory);
       nothing_serves_ = true;
-      kill(getpid(), SIGTERM);
+      if (!stopping_) kill(getpid(), SIGTERM);
       return;
     }
     health.Set("", true);

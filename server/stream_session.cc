@@ -84,7 +84,7 @@ void StreamSession::OnRequest(v1::StreamClassifyRequest request) {
   bool cancel;
   {
     MutexLock lock(mutex_);
-    item->call = call;
+    if (in_flight_.contains(serial)) item->call = call;
     cancel = cancelled_;
     next = Decide();
   }
@@ -125,6 +125,9 @@ void StreamSession::OnReply(uint64_t serial, const absl::Status& status) {
     } else {
       SetError(item->reply, status);
     }
+    // A client that does not read its replies must not pin its requests too: the call has no more use for them.
+    item->request = v1::StreamClassifyRequest();
+    item->call.reset();
     outbox_.push_back(std::move(item));
     next = Decide();
   }
