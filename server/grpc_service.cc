@@ -18,7 +18,7 @@ using batcher::TimePoint;
 using SteadyClock = std::chrono::steady_clock;
 
 /// A drain is over when no call has come for kQuiet; callers who keep coming do not hold it up longer than kMostLinger.
-constexpr std::chrono::milliseconds kQuiet{100}, kMostLinger{1000};
+constexpr std::chrono::milliseconds kQuiet{300}, kMostLinger{2000};
 
 /// gRPC's deadline (wall clock) on the monotonic clock; max() if there is none.
 TimePoint DeadlineOf(const grpc::CallbackServerContext& context, const batcher::Clock& clock) {

@@ -39,7 +39,7 @@ class GrpcService final
 
   /// From now on new calls get UNAVAILABLE; streams read no more, answer what they have read, and end.
   void BeginDrain();
-  /// Waits until all calls and streams have ended, and then, for a second at most, until no new ones come: gRPC's
+  /// Waits until all calls and streams have ended, and then, for two seconds at most, until no new ones come: gRPC's
   /// shutdown ends a call that arrives just then as CANCELLED, which tells its caller nothing. False if `until` came
   /// before the end of the last call.
   bool WaitUntilQuiet(std::chrono::steady_clock::time_point until);
