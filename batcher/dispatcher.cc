@@ -285,7 +285,9 @@ Dispatcher::Load Dispatcher::load() const {
 }
 
 Duration Dispatcher::RetryAfter() const {
+  constexpr auto kUnknown = std::chrono::milliseconds(20);  // no batch has finished: nothing is known of the speed
   MutexLock lock(mutex_);
+  if (ns_per_token_ == 0) return kUnknown;
   const double ns = ns_per_token_ * static_cast<double>(queue_.tokens()) / 2 / static_cast<double>(options_.workers);
   const auto wait = Duration(static_cast<int64_t>(std::min(ns, 1e9)));
   return std::clamp<Duration>(wait, std::chrono::milliseconds(1), std::chrono::seconds(1));

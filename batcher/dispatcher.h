@@ -90,7 +90,7 @@ class Dispatcher {
   Load load() const;
 
   /// When trying again makes sense after RESOURCE_EXHAUSTED: the time in which, at the recent speed, half of what waits
-  /// will have been served; between 1 ms and 1 s.
+  /// will have been served; between 1 ms and 1 s. 20 ms before the first batch has finished.
   Duration RetryAfter() const;
 
  private:
