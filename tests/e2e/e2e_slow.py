@@ -1,4 +1,4 @@
-"""A network made to measure: as slow as asked, and with a token that makes it fail."""
+"""A network made to measure: as slow as asked, with a token that makes it fail and one that makes it hang."""
 
 import json
 import shutil
@@ -12,17 +12,21 @@ LABELS = ["even", "odd"]
 
 
 class Slow(torch.nn.Module):
-    """Logits from the sum of the ids, after `rounds` multiplications that only take time."""
+    """Logits from the sum of the ids, after `rounds` multiplications that only take time, and many more for `stall`."""
 
-    def __init__(self, rounds: int, poison: int):
+    def __init__(self, rounds: int, poison: int, stall: int):
         super().__init__()
         self.rounds = rounds
         self.poison = poison
+        self.stall = stall
         self.register_buffer("weight", torch.full((256, 256), 1 / 256))
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         work = self.weight + 0 * input_ids[0, 0]  # of the input, or it would be computed once, at load
-        for _ in range(self.rounds):
+        rounds = self.rounds
+        if bool((input_ids == self.stall).any()):
+            rounds = rounds * 5000
+        for _ in range(rounds):
             work = work @ self.weight
         total = ((input_ids * attention_mask).sum(1) % 16).to(torch.float32)
         poisoned = (input_ids == self.poison).any(1)
@@ -51,8 +55,8 @@ def make_slow_package(folder, package, milliseconds):
     tokenizer = Tokenizer.from_file(str(package / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    poison = tokenizer.encode("nan", add_special_tokens=False).ids[0]
-    module = torch.jit.script(Slow(rounds_for(milliseconds), poison).eval())
+    poison, stall = (tokenizer.encode(word, add_special_tokens=False).ids[0] for word in ("nan", "[MASK]"))
+    module = torch.jit.script(Slow(rounds_for(milliseconds), poison, stall).eval())
     torch.jit.save(module, str(folder / "model.pt"))
     manifest = {
         "schema_version": 1,

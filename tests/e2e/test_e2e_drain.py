@@ -174,3 +174,16 @@ def test_the_drain_is_bounded_by_its_time(daemon, slow_models):
     assert d.wait(5) == 1
     assert d.log_lines("longer than drain.timeout_ms")
     assert stream.wait_end() is not CODE.OK
+
+
+def test_a_forward_pass_that_never_returns_does_not_keep_the_process(daemon, slow_models):
+    d = daemon("--drain-timeout-ms", "200", models=slow_models, exit_code=None)
+    call = d.stub().Classify.future(texts_request(["[MASK]"]), timeout=60)
+    queued = d.stub().Classify.future(texts_request(["behind it"]), timeout=0.5)
+    assert queued.exception().code() is CODE.DEADLINE_EXCEEDED  # the worker is taken for good
+    begin = time.monotonic()
+    d.signal()
+    assert d.wait() == 1, d.log()
+    assert 0.2 < time.monotonic() - begin < 15
+    assert "stuck" in d.log()
+    assert call.exception() is not None
