@@ -140,9 +140,11 @@ std::vector<float> JsonReader::Floats(const std::string& key) {
 }
 
 absl::Status JsonReader::Done() {
-  if (!status_.ok()) return status_;
+  if (!object_.is_object()) return status_;
   for (const auto& item : object_.items()) {
-    if (!asked_.contains(item.key())) Fail(item.key(), "unknown key");
+    if (asked_.contains(item.key())) continue;
+    // Said first: "missing" may only mean that the key is misspelled.
+    return absl::InvalidArgumentError(absl::StrCat(path_, ".", item.key(), ": unknown key"));
   }
   return status_;
 }

@@ -108,11 +108,19 @@ CallLimits CallLimitsOf(const Config& config) {
 absl::StatusOr<std::vector<FoundPackage>> FindPackages(const Config& config) {
   absl::StatusOr<ScanResult> scan = ScanPackages(config.models_directory);
   if (!scan.ok()) {
-    return absl::NotFoundError(std::string(scan.status().message()) + "; name a directory of packages with --models");
+    return absl::NotFoundError(std::string(scan.status().message()) +
+                               "; name a directory of packages with --models, e.g. --models demo/models");
   }
   for (const std::string& line : scan->passed_over) spdlog::warn("{}", line);
   if (scan->packages.empty()) {
-    return absl::NotFoundError(config.models_directory + ": no packages (<name>/<version>/SHA256SUMS) are in it");
+    return absl::NotFoundError(config.models_directory +
+                               ": no packages (<name>/<version>/SHA256SUMS) are in it; name a directory of packages "
+                               "with --models, e.g. --models demo/models");
+  }
+  const auto is_default = [&](const FoundPackage& package) { return package.key.name == config.models_default; };
+  if (!config.models_default.empty() && std::ranges::none_of(scan->packages, is_default)) {
+    return absl::NotFoundError("models.default \"" + config.models_default + "\" is no model of " +
+                               config.models_directory);
   }
   return scan->packages;
 }

@@ -58,7 +58,8 @@ absl::StatusOr<std::shared_ptr<const ServingModel>> ModelTable::Find(const std::
   MutexLock lock(mutex_);
   const std::string wanted = name.empty() ? DefaultName() : name;
   if (wanted.empty()) {
-    return absl::NotFoundError(absl::StrCat("the request names no model and there is no default; loaded: ", Loaded()));
+    return absl::NotFoundError(
+        absl::StrCat("the request names no model and there is no default (models.default); loaded: ", Loaded()));
   }
   const ModelEntry* entry = Best(wanted, version);
   const std::string what = version == 0 ? wanted : ModelKey{wanted, version}.ToString();

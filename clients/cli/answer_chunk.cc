@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace bertha::cli {
 namespace {
@@ -26,6 +27,18 @@ bool ConcernsWholeRun(const CallResult& result) {
   }
 }
 
+bool MayBeOneInputsFault(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsInternal(status);
+}
+
+/// "inputs[0].text: too long" is about the call; the user knows the input by the index in front.
+absl::Status WithoutPosition(const absl::Status& status) {
+  absl::string_view message = status.message();
+  if (!absl::ConsumePrefix(&message, "inputs[0]")) return status;
+  if (!absl::ConsumePrefix(&message, ".")) absl::ConsumePrefix(&message, ": ");
+  return absl::Status(status.code(), message);
+}
+
 class ChunkAnswerer {
  public:
   ChunkAnswerer(Classifier& classifier, const RetryPolicy& policy, Outcome& outcome)
@@ -35,6 +48,7 @@ class ChunkAnswerer {
   void Answer(Inputs inputs, absl::Span<absl::StatusOr<cli::Answer>*> slots) {
     if (inputs.empty() || !outcome_.fatal.ok()) return;
     CallResult result = CallWithRetries(inputs);
+    const bool may_be_one_inputs_fault = MayBeOneInputsFault(result.status);
     if (result.status.ok() && result.answers.size() != inputs.size()) {
       result.status = absl::InternalError(
           absl::StrCat("the server sent ", result.answers.size(), " results for ", inputs.size(), " inputs"));
@@ -44,13 +58,13 @@ class ChunkAnswerer {
     } else if (ConcernsWholeRun(result)) {
       outcome_.fatal = result.status;
       outcome_.unreachable = result.unreachable;
-    } else if (absl::IsInvalidArgument(result.status) && inputs.size() > 1) {
-      // The call is refused as a whole; halving finds the bad inputs in few calls and keeps the good ones together.
+    } else if (may_be_one_inputs_fault && inputs.size() > 1) {
+      // The call fails as a whole; halving finds the bad inputs in few calls and keeps the good ones together.
       const size_t half = inputs.size() / 2;
       Answer(inputs.subspan(0, half), slots.subspan(0, half));
       Answer(inputs.subspan(half), slots.subspan(half));
     } else {
-      for (auto* slot : slots) *slot = result.status;
+      for (auto* slot : slots) *slot = inputs.size() == 1 ? WithoutPosition(result.status) : result.status;
     }
   }
 

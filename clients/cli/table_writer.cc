@@ -15,6 +15,7 @@ constexpr absl::string_view kBold = "\033[1m";
 constexpr absl::string_view kDim = "\033[2m";
 constexpr absl::string_view kRed = "\033[31m";
 constexpr absl::string_view kCyan = "\033[36m";
+constexpr size_t kMinLabelWidth = 8;  // the first rows may all be errors, and their labels come later
 constexpr size_t kMaxLabelWidth = 28;
 constexpr size_t kMinTextWidth = 16;
 constexpr size_t kScoreWidth = 8;
@@ -63,7 +64,7 @@ class TableWriter : public RowWriter {
   std::string Rows(absl::Span<const Row> rows) override {
     std::string lines;
     if (!label_width_) {
-      label_width_ = LabelWidth(rows);
+      label_width_ = std::max(LabelWidth(rows), kMinLabelWidth);
       lines = Heading();
     }
     for (const Row& row : rows) lines += row.answer.ok() ? AnswerLine(row) : ErrorLine(row);

@@ -27,6 +27,8 @@ class FakeClassifier : public Classifier {
     }
     CallResult result;
     for (const std::string& text : texts) {
+      if (absl::StrContains(text, "FAULT")) return {.status = absl::InternalError("inputs[0]: out of luck")};
+      if (absl::StrContains(text, "LONG")) return {.status = absl::InvalidArgumentError("inputs[0].text: too long")};
       if (absl::StrContains(text, "BAD")) return {.status = absl::InvalidArgumentError("bad: " + text)};
       result.answers.push_back({.scores = {{"label of " + text, 1.0f}}});
     }
@@ -113,6 +115,14 @@ TEST_CASE("Of a refused call only the bad inputs fail, wherever they are") {
       CHECK(classifier.calls.size() <= 11);  // 1 + 2 log2(32): taken apart by halves, not one by one
     }
   }
+}
+
+TEST_CASE("An engine's fault on one input fails that input, and errors do not count inputs of the call") {
+  FakeClassifier classifier;
+  FakeTime time;
+  const Outcome outcome =
+      AnswerChunk(MakeChunk({"a", "FAULT", "b", "LONG"}), classifier, time.Policy(absl::Seconds(1)));
+  CHECK(Ends(outcome) == Texts{"label of a", "out of luck", "label of b", "text: too long"});
 }
 
 TEST_CASE("Several bad inputs fail each with its own message") {

@@ -111,7 +111,7 @@ TEST_CASE("Table: the heading comes once, the means last") {
 TEST_CASE("Table: a failed input says why in its place") {
   const auto lines = SplitLines(MakeTableWriter({})->Rows({Good(0, "a"), Bad(1, "b", "too long"), Good(2, "c")}));
   REQUIRE(lines.size() == 4);
-  CHECK(absl::StrContains(lines[2], "error  INVALID_ARGUMENT: too long"));
+  CHECK(absl::StrContains(lines[2], "error     INVALID_ARGUMENT: too long"));
 }
 
 TEST_CASE("Table: nothing answered, no means") { CHECK(MakeTableWriter({})->End().empty()); }
