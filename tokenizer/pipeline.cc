@@ -46,9 +46,10 @@ absl::Status CheckUtf8(absl::string_view name, absl::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(name, ": invalid UTF-8 at byte ", at));
 }
 
-/// The `count` ids that truncation leaves.
-IdRange Keep(const std::vector<int32_t>& ids, size_t count, TruncationSide side) {
-  return {ids.data() + (side == TruncationSide::kLeft ? ids.size() - count : 0), count};
+/// The `count` tokens that truncation leaves.
+TokenRange Keep(const Tokens& tokens, size_t count, TruncationSide side) {
+  const size_t size = tokens.ids.size();
+  return side == TruncationSide::kLeft ? TokenRange{tokens, size - count, size} : TokenRange{tokens, 0, count};
 }
 
 }  // namespace
@@ -94,52 +95,70 @@ absl::Status Pipeline::Encode(absl::string_view text, std::optional<absl::string
   TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text", text));
   if (pair) TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text_pair", *pair));
   Scratch::Impl& memory = scratch.impl();
-  Tokenize(text, memory, memory.first);
-  memory.second.clear();
-  if (pair) Tokenize(*pair, memory, memory.second);
+  memory.first.Clear(options);
+  memory.second.Clear(options);
+  Tokenize(text, options, memory, memory.first);
+  if (pair) Tokenize(*pair, options, memory, memory.second);
   TruncateAndFinish(options, pair.has_value(), memory, out);
   return absl::OkStatus();
 }
 
-void Pipeline::Tokenize(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const {
-  ids.clear();
+void Pipeline::Tokenize(absl::string_view text, const EncodeOptions& options, Scratch::Impl& scratch,
+                        Tokens& tokens) const {
   added_.in_raw_text().Split(text, scratch.raw_sections);
   for (const Section& section : scratch.raw_sections) {
     if (section.id == Section::kText) {
-      TokenizeSection(section.range.of(text), scratch, ids);
+      TokenizeSection(text, section.range, scratch, tokens);
     } else {
-      ids.push_back(section.id);
+      tokens.AddWord(section.id, section.range);
+    }
+  }
+  if (options.char_offsets) tokens.CountCharacters(text);
+}
+
+void Pipeline::TokenizeSection(absl::string_view text, const ByteRange& section, Scratch::Impl& scratch,
+                               Tokens& tokens) const {
+  const absl::string_view normalized =
+      Normalize(section.of(text), tokens.wants_offsets ? &scratch.alignment : nullptr, scratch);
+  Alignment::Reader source(scratch.alignment, section.begin);
+  added_.in_normalized_text().Split(normalized, scratch.sections);
+  for (const Section& part : scratch.sections) {
+    if (part.id == Section::kText) {
+      TokenizeNormalized(normalized, part.range, source, scratch, tokens);
+    } else {
+      tokens.AddWord(part.id, tokens.wants_offsets ? source.SourceOf(part.range) : part.range);
     }
   }
 }
 
-void Pipeline::TokenizeSection(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const {
+absl::string_view Pipeline::Normalize(absl::string_view text, Alignment* alignment, Scratch::Impl& scratch) const {
   if (stages_.normalizer != nullptr) {
-    stages_.normalizer->Normalize(text, scratch.normalizer, scratch.normalized);
-    text = scratch.normalized;
+    stages_.normalizer->Normalize(text, scratch.normalizer, scratch.normalized, alignment);
+    return scratch.normalized;
   }
-  added_.in_normalized_text().Split(text, scratch.sections);
-  for (const Section& section : scratch.sections) {
-    if (section.id == Section::kText) {
-      TokenizeNormalized(section.range.of(text), scratch, ids);
-    } else {
-      ids.push_back(section.id);
-    }
+  if (alignment != nullptr) {
+    alignment->Clear();
+    alignment->Append({0, text.size()}, {0, text.size()});
   }
+  return text;
 }
 
-void Pipeline::TokenizeNormalized(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const {
+void Pipeline::TokenizeNormalized(absl::string_view text, const ByteRange& section, Alignment::Reader& source,
+                                  Scratch::Impl& scratch, Tokens& tokens) const {
   if (stages_.pre_tokenizer != nullptr) {
-    stages_.pre_tokenizer->Split(text, scratch.words);
+    stages_.pre_tokenizer->Split(section.of(text), scratch.words);
   } else {
-    scratch.words.assign(1, {0, text.size()});
+    scratch.words.assign(1, {0, section.size()});
   }
-  stages_.model->Tokenize(text, scratch.words, ids);
+  scratch.ranges.clear();
+  stages_.model->Tokenize(section.of(text), scratch.words, tokens.ids,
+                          tokens.wants_ranges() ? &scratch.ranges : nullptr);
+  tokens.AddRanges(scratch.ranges, scratch.words, section.begin, source);
 }
 
 void Pipeline::TruncateAndFinish(const EncodeOptions& options, bool is_pair, const Scratch::Impl& scratch,
                                  Encoding& out) const {
-  Lengths kept = {scratch.first.size(), scratch.second.size()};
+  Lengths kept = {scratch.first.ids.size(), scratch.second.ids.size()};
   const size_t specials = stages_.post_processor.SpecialTokens(is_pair);
   out.full_length = stages_.post_processor.Length(kept.first, kept.second, is_pair);
   if (options.max_length != 0 && options.max_length >= specials) {
@@ -147,7 +166,7 @@ void Pipeline::TruncateAndFinish(const EncodeOptions& options, bool is_pair, con
                    : Lengths{std::min(kept.first, options.max_length - specials), 0};
   }
   stages_.post_processor.Apply(Keep(scratch.first, kept.first, options.truncation_side),
-                               Keep(scratch.second, kept.second, options.truncation_side), is_pair, out);
+                               Keep(scratch.second, kept.second, options.truncation_side), is_pair, options, out);
 }
 
 size_t Pipeline::vocab_size() const { return std::max(stages_.model->vocabulary().id_limit(), added_.id_limit()); }

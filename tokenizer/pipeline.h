@@ -45,9 +45,11 @@ class Pipeline final : public Tokenizer {
   static absl::StatusOr<Stages> MakeStages(const JsonValue& json);
   absl::Status CheckSpecialIds(const JsonValue& json) const;
 
-  void Tokenize(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const;
-  void TokenizeSection(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const;
-  void TokenizeNormalized(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const;
+  void Tokenize(absl::string_view text, const EncodeOptions& options, Scratch::Impl& scratch, Tokens& tokens) const;
+  void TokenizeSection(absl::string_view text, const ByteRange& section, Scratch::Impl& scratch, Tokens& tokens) const;
+  absl::string_view Normalize(absl::string_view text, Alignment* alignment, Scratch::Impl& scratch) const;
+  void TokenizeNormalized(absl::string_view text, const ByteRange& section, Alignment::Reader& source,
+                          Scratch::Impl& scratch, Tokens& tokens) const;
   void TruncateAndFinish(const EncodeOptions& options, bool is_pair, const Scratch::Impl& scratch, Encoding& out) const;
 
   const Stages stages_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/tokens.h"
 
 namespace bertha::tokenizer {
 
@@ -30,10 +31,10 @@ struct TemplatePiece {
 
 using Template = std::vector<TemplatePiece>;
 
-/// A run of token ids of the caller.
-struct IdRange {
-  const int32_t* data;
-  size_t size;
+/// Tokens [begin, end) of a text.
+struct TokenRange {
+  const Tokens& tokens;
+  size_t begin, end;
 };
 
 class PostProcessor {
@@ -50,8 +51,9 @@ class PostProcessor {
   int32_t LargestId() const;
   /// Tokens of the result for texts of so many tokens.
   size_t Length(size_t first, size_t second, bool is_pair) const;
-  /// Replaces ids and type_ids of `out`.
-  void Apply(IdRange first, IdRange second, bool is_pair, Encoding& out) const;
+  /// Replaces everything in `out` but full_length, by what `options` ask for.
+  void Apply(const TokenRange& first, const TokenRange& second, bool is_pair, const EncodeOptions& options,
+             Encoding& out) const;
 
  private:
   const Template& For(bool is_pair) const { return is_pair ? pair_ : single_; }

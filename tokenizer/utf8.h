@@ -15,6 +15,9 @@ namespace bertha::tokenizer {
 /// ill-formed.
 size_t FindInvalidUtf8(absl::string_view text);
 
+/// Byte offset of the first byte that is not ASCII, or the size of the text.
+size_t FindNonAscii(absl::string_view text);
+
 /// True if the byte starts a code point.
 inline bool IsUtf8Start(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 

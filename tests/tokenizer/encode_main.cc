@@ -1,7 +1,8 @@
 // tokenizer_encode FILE: tokenizes JSON lines from standard input with the tokenizer.json FILE.
 //
-// Each line is {"text", "pair"?, "max_length"?, "side"?: "left" or "right"}; each answer one line of
-// {"ids", "type_ids", "full_length"} or {"error"}. For tests that compare with the reference library.
+// Each line is {"text", "pair"?, "max_length"?, "side"?: "left" or "right", "details"?: true}; each answer one line of
+// {"ids", "type_ids", "full_length"}, with details also {"special_tokens_mask", "offsets", "byte_offsets", "word_ids"},
+// or {"error"}. `offsets` count code points. For tests that compare with the reference library.
 // tokenizer_encode FILE --time REPEATS: encodes all the lines so many times and prints megabytes of text per second.
 #include <chrono>
 #include <cstdlib>
@@ -18,6 +19,7 @@ namespace {
 using bertha::tokenizer::EncodeOptions;
 using bertha::tokenizer::Encoding;
 using bertha::tokenizer::Scratch;
+using bertha::tokenizer::Span;
 using bertha::tokenizer::Tokenizer;
 using bertha::tokenizer::TruncationSide;
 using nlohmann::json;
@@ -38,7 +40,27 @@ std::optional<Input> ParseLine(const std::string& line) {
     input.options.max_length = parsed["max_length"].get<size_t>();
   }
   if (parsed.contains("side") && parsed["side"] == "left") input.options.truncation_side = TruncationSide::kLeft;
+  if (parsed.contains("details") && parsed["details"] == true) {
+    input.options.special_tokens_mask = input.options.word_ids = true;
+    input.options.offsets = input.options.char_offsets = true;
+  }
   return input;
+}
+
+json Pairs(const std::vector<Span>& spans) {
+  json pairs = json::array();
+  for (const Span& span : spans) pairs.push_back({span.begin, span.end});
+  return pairs;
+}
+
+json AnswerOf(const Encoding& encoding, const EncodeOptions& options) {
+  json answer = {{"ids", encoding.ids}, {"type_ids", encoding.type_ids}, {"full_length", encoding.full_length}};
+  if (!options.offsets) return answer;
+  answer["special_tokens_mask"] = encoding.special_tokens_mask;
+  answer["word_ids"] = encoding.word_ids;
+  answer["byte_offsets"] = Pairs(encoding.offsets);
+  answer["offsets"] = Pairs(encoding.char_offsets);
+  return answer;
 }
 
 absl::Status Encode(const Tokenizer& tokenizer, const Input& input, Scratch& scratch, Encoding& encoding) {
@@ -53,7 +75,7 @@ json Answer(const Tokenizer& tokenizer, const std::string& line, Scratch& scratc
   if (const absl::Status status = Encode(tokenizer, *input, scratch, encoding); !status.ok()) {
     return {{"error", status.ToString()}};
   }
-  return {{"ids", encoding.ids}, {"type_ids", encoding.type_ids}, {"full_length", encoding.full_length}};
+  return AnswerOf(encoding, input->options);
 }
 
 int PrintSpeed(const Tokenizer& tokenizer, int repeats) {

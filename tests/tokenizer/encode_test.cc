@@ -100,7 +100,11 @@ TEST_CASE("ASecondCallWithTheSameScratchAllocatesNothing") {
   for (int i = 0; i < 30; ++i) text += "\u08d5\u302e";
   Scratch scratch;
   Encoding encoding;
-  const EncodeOptions options = {600, TruncationSide::kLeft};
+  EncodeOptions options = {600, TruncationSide::kLeft};
+  SECTION("ids only") {}
+  SECTION("everything") {
+    options.special_tokens_mask = options.offsets = options.char_offsets = options.word_ids = true;
+  }
   REQUIRE((*tokenizer)->Encode(text, text, options, scratch, encoding).ok());
   if (!kAllocationsAreCounted) {
     WARN("allocations are not counted in this build");

