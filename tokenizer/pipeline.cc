@@ -92,15 +92,43 @@ absl::Status Pipeline::CheckSpecialIds(const JsonValue& json) const {
 
 absl::Status Pipeline::Encode(absl::string_view text, std::optional<absl::string_view> pair,
                               const EncodeOptions& options, Scratch& scratch, Encoding& out) const {
+  TOKENIZER_RETURN_IF_ERROR(TokenizeAll(text, pair, options, scratch.impl()));
+  return TruncateAndFinish(options, pair.has_value(), scratch.impl(), out).status();
+}
+
+absl::Status Pipeline::EncodeWithOverflow(absl::string_view text, std::optional<absl::string_view> pair,
+                                          const EncodeOptions& options, Scratch& scratch, Encoding& out,
+                                          EncodingList& overflow) const {
+  Scratch::Impl& memory = scratch.impl();
+  TOKENIZER_RETURN_IF_ERROR(TokenizeAll(text, pair, options, memory));
+  TOKENIZER_ASSIGN_OR_RETURN(const Lengths kept, TruncateAndFinish(options, pair.has_value(), memory, out));
+  const TruncationSide side = options.truncation_side;
+  MakeWindows(memory.first.ids.size(), kept.first, options.stride, side, memory.first_windows);
+  MakeWindows(memory.second.ids.size(), kept.second, options.stride, side, memory.second_windows);
+  overflow.Clear();
+  AppendOverflow(options, pair.has_value(), memory, out.full_length, overflow);
+  return absl::OkStatus();
+}
+
+absl::Status Pipeline::TokenizeAll(absl::string_view text, std::optional<absl::string_view> pair,
+                                   const EncodeOptions& options, Scratch::Impl& scratch) const {
+  TOKENIZER_RETURN_IF_ERROR(CheckStride(options));
   TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text", text));
   if (pair) TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text_pair", *pair));
-  Scratch::Impl& memory = scratch.impl();
-  memory.first.Clear(options);
-  memory.second.Clear(options);
-  Tokenize(text, options, memory, memory.first);
-  if (pair) Tokenize(*pair, options, memory, memory.second);
-  TruncateAndFinish(options, pair.has_value(), memory, out);
+  scratch.first.Clear(options);
+  scratch.second.Clear(options);
+  Tokenize(text, options, scratch, scratch.first);
+  if (pair) Tokenize(*pair, options, scratch, scratch.second);
   return absl::OkStatus();
+}
+
+/// The reference library refuses a stride that a single text leaves no room for, whatever the text is.
+absl::Status Pipeline::CheckStride(const EncodeOptions& options) const {
+  const size_t specials = stages_.post_processor.SpecialTokens(false);
+  if (options.max_length == 0 || options.max_length < specials) return absl::OkStatus();
+  if (options.stride <= options.max_length - specials) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("stride ", options.stride, ": must be less than max_length ",
+                                                 options.max_length, " without its ", specials, " special tokens"));
 }
 
 void Pipeline::Tokenize(absl::string_view text, const EncodeOptions& options, Scratch::Impl& scratch,
@@ -156,17 +184,39 @@ void Pipeline::TokenizeNormalized(absl::string_view text, const ByteRange& secti
   tokens.AddRanges(scratch.ranges, scratch.words, section.begin, source);
 }
 
-void Pipeline::TruncateAndFinish(const EncodeOptions& options, bool is_pair, const Scratch::Impl& scratch,
-                                 Encoding& out) const {
+absl::StatusOr<Lengths> Pipeline::TruncateAndFinish(const EncodeOptions& options, bool is_pair,
+                                                    const Scratch::Impl& scratch, Encoding& out) const {
   Lengths kept = {scratch.first.ids.size(), scratch.second.ids.size()};
   const size_t specials = stages_.post_processor.SpecialTokens(is_pair);
   out.full_length = stages_.post_processor.Length(kept.first, kept.second, is_pair);
   if (options.max_length != 0 && options.max_length >= specials) {
-    kept = is_pair ? TruncateLongestFirst(kept, options.max_length - specials)
-                   : Lengths{std::min(kept.first, options.max_length - specials), 0};
+    TOKENIZER_ASSIGN_OR_RETURN(kept, Truncate(kept, is_pair, options.max_length - specials, options));
   }
   stages_.post_processor.Apply(Keep(scratch.first, kept.first, options.truncation_side),
                                Keep(scratch.second, kept.second, options.truncation_side), is_pair, options, out);
+  return kept;
+}
+
+/// Every combination of windows but the first: the order is that in which the reference library merges the texts.
+void Pipeline::AppendOverflow(const EncodeOptions& options, bool is_pair, Scratch::Impl& scratch, size_t full_length,
+                              EncodingList& overflow) const {
+  const bool swapped = is_pair && stages_.post_processor.SecondComesFirst();
+  const size_t outer = (swapped ? scratch.second_windows : scratch.first_windows).size();
+  const size_t inner = (swapped ? scratch.first_windows : scratch.second_windows).size();
+  const auto range = [](const Tokens& tokens, const std::vector<Span>& windows, size_t i) {
+    return TokenRange{tokens, windows[i].begin, windows[i].end, i != 0};
+  };
+  const auto add = [&](size_t i, size_t j) {
+    if (swapped) std::swap(i, j);
+    Encoding& out = overflow.Add();
+    out.full_length = full_length;
+    stages_.post_processor.Apply(range(scratch.first, scratch.first_windows, i),
+                                 range(scratch.second, scratch.second_windows, j), is_pair, options, out);
+  };
+  for (size_t i = 1; i < outer; ++i) {
+    for (size_t j = 0; j < inner; ++j) add(i, j);
+  }
+  for (size_t j = 1; j < inner; ++j) add(0, j);
 }
 
 size_t Pipeline::vocab_size() const { return std::max(stages_.model->vocabulary().id_limit(), added_.id_limit()); }

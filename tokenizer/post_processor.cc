@@ -42,6 +42,13 @@ void AppendText(const TokenRange& range, int32_t type_id, const EncodeOptions& o
 
 size_t PostProcessor::SpecialTokens(bool is_pair) const { return Length(0, 0, is_pair); }
 
+bool PostProcessor::SecondComesFirst() const {
+  for (const TemplatePiece& piece : pair_) {
+    if (piece.kind != TemplatePiece::Kind::kSpecial) return piece.kind == TemplatePiece::Kind::kSecond;
+  }
+  return false;
+}
+
 int32_t PostProcessor::LargestId() const {
   int32_t largest = -1;
   for (const Template* pieces : {&single_, &pair_}) {
@@ -77,7 +84,8 @@ void PostProcessor::Apply(const TokenRange& first, const TokenRange& second, boo
     if (piece.kind == TemplatePiece::Kind::kSpecial) {
       AppendSpecial(piece, options, out);
     } else {
-      AppendText(piece.kind == TemplatePiece::Kind::kFirst ? first : second, piece.type_id, options, out);
+      const TokenRange& range = piece.kind == TemplatePiece::Kind::kFirst ? first : second;
+      AppendText(range, range.is_overflow ? piece.overflow_type_id : piece.type_id, options, out);
     }
   }
 }

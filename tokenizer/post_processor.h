@@ -22,11 +22,16 @@ struct TemplatePiece {
   enum class Kind { kSpecial, kFirst, kSecond };
   Kind kind;
   int32_t type_id;
-  int32_t id = 0;  ///< of a special token
+  int32_t id = 0;                ///< of a special token
+  int32_t overflow_type_id = 0;  ///< of a text: type of its overflow windows, which the reference library may forget
 
   static TemplatePiece Special(int32_t id, int32_t type_id) { return {Kind::kSpecial, type_id, id}; }
-  static TemplatePiece First(int32_t type_id) { return {Kind::kFirst, type_id}; }
-  static TemplatePiece Second(int32_t type_id) { return {Kind::kSecond, type_id}; }
+  static TemplatePiece First(int32_t type_id, int32_t overflow_type_id = 0) {
+    return {Kind::kFirst, type_id, 0, overflow_type_id};
+  }
+  static TemplatePiece Second(int32_t type_id, int32_t overflow_type_id = 1) {
+    return {Kind::kSecond, type_id, 0, overflow_type_id};
+  }
 };
 
 using Template = std::vector<TemplatePiece>;
@@ -35,6 +40,7 @@ using Template = std::vector<TemplatePiece>;
 struct TokenRange {
   const Tokens& tokens;
   size_t begin, end;
+  bool is_overflow = false;  ///< not the window that truncation leaves
 };
 
 class PostProcessor {
@@ -47,6 +53,8 @@ class PostProcessor {
   }
 
   size_t SpecialTokens(bool is_pair) const;
+  /// Whether the template for a pair has the second text before the first.
+  bool SecondComesFirst() const;
   /// The largest id of a special token, or -1.
   int32_t LargestId() const;
   /// Tokens of the result for texts of so many tokens.

@@ -20,6 +20,7 @@ struct Scratch::Impl {
   std::vector<ByteRange> words;
   std::vector<ByteRange> ranges;  // of the tokens of a section
   Tokens first, second;
+  std::vector<Span> first_windows, second_windows;  // of tokens
 };
 
 }  // namespace bertha::tokenizer
