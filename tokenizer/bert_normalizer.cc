@@ -86,19 +86,20 @@ size_t BertNormalizer::AppendAscii(absl::string_view text, size_t at, Output& ou
     to += mapped != kNothing;
   }
   out.text.resize(static_cast<size_t>(to - out.text.data()));
-  if (out.alignment != nullptr) AlignAscii(text, {begin, end}, old_size, *out.alignment);
+  if (out.alignment != nullptr) AlignAscii(text, {begin, end}, {old_size, out.text.size()}, *out.alignment);
   return end;
 }
 
-/// Aligns the stretches between dropped characters.
-void BertNormalizer::AlignAscii(absl::string_view text, ByteRange source, size_t normalized,
+/// Aligns the stretches between dropped characters; usually there is one, which is everything.
+void BertNormalizer::AlignAscii(absl::string_view text, ByteRange source, ByteRange normalized,
                                 Alignment& alignment) const {
+  if (source.size() == normalized.size()) return alignment.Append(normalized, source);
   while (source.begin < source.end) {
     size_t end = source.begin;
     while (end < source.end && ascii_[static_cast<unsigned char>(text[end])] != kNothing) ++end;
     const size_t size = end - source.begin;
-    if (size != 0) alignment.Append({normalized, normalized + size}, {source.begin, end});
-    normalized += size;
+    if (size != 0) alignment.Append({normalized.begin, normalized.begin + size}, {source.begin, end});
+    normalized.begin += size;
     source.begin = end + 1;
   }
 }

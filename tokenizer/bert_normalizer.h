@@ -58,7 +58,7 @@ class BertNormalizer final : public Normalizer {
   void AppendLowercased(char32_t cp, const ByteRange& source, Output& out) const;
   void FlushMarks(Output& out) const;
   size_t AppendAscii(absl::string_view text, size_t at, Output& out) const;
-  void AlignAscii(absl::string_view text, ByteRange source, size_t normalized, Alignment& alignment) const;
+  void AlignAscii(absl::string_view text, ByteRange source, ByteRange normalized, Alignment& alignment) const;
 
   const Options options_;
   static constexpr int16_t kNothing = -1;

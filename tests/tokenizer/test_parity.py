@@ -20,8 +20,14 @@ import tokenizers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCALARS = [cp for cp in range(0x110000) if not 0xD800 <= cp <= 0xDFFF]
-# All that Unicode has assigned or is about to; of the empty planes and of private use, which behave alike, a sample.
-PROBED = [cp for cp in SCALARS if cp < 0x33500 or 0xE0000 <= cp <= 0xE0FFF or cp % 16 in (14, 15)]
+# All that Unicode has assigned or is about to; a sample of what behaves alike: of the insides of the blocks of ideographs,
+# of Hangul and of Tangut, of the empty planes and of private use. 11 divides none of the cycles of Hangul.
+UNIFORM = [(0x3410, 0x4DA0), (0x4E10, 0x9FD0), (0xAC10, 0xD790), (0x17010, 0x187E0), (0x18D10, 0x1AFE0),
+           (0x20010, 0x2A6C0), (0x2A750, 0x2B730), (0x2B830, 0x2B910), (0x2B930, 0x2CE90), (0x2CEC0, 0x2F7F0),
+           (0x2FA30, 0x334F0)]
+PROBED = [cp for cp in SCALARS
+          if cp < 0x33500 and (cp % 11 == 0 or not any(first <= cp <= last for first, last in UNIFORM))
+          or 0xE0000 <= cp <= 0xE0FFF or cp % 64 in (62, 63)]
 
 WORDS = (
     "The committee didn't agree: 3.14% of $1,000,000 isn't enough for unaffable re-tokenization, is it? "
