@@ -31,18 +31,34 @@ class BertNormalizer final : public Normalizer {
 
   explicit BertNormalizer(const Options& options);
 
-  void Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out) const override;
+  void Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out,
+                 Alignment* alignment) const override;
 
   /// The same result without the fast path for ASCII.
-  void NormalizePlainly(absl::string_view text, NormalizerScratch& scratch, std::string& out) const;
+  void NormalizePlainly(absl::string_view text, NormalizerScratch& scratch, std::string& out,
+                        Alignment* alignment) const;
 
  private:
-  void Append(char32_t cp, NormalizerScratch& scratch, std::string& out) const;
-  void AppendCleaned(char32_t cp, uint8_t cls, NormalizerScratch& scratch, std::string& out) const;
-  void AppendDecomposed(char32_t cp, NormalizerScratch& scratch, std::string& out) const;
-  void AppendLowercased(char32_t cp, std::string& out) const;
-  void FlushMarks(NormalizerScratch& scratch, std::string& out) const;
-  size_t AppendAscii(absl::string_view text, size_t at, std::string& out) const;
+  /// What a call writes, and where it is.
+  struct Output {
+    NormalizerScratch& scratch;
+    std::string& text;
+    Alignment* alignment;       // null: not asked for
+    ByteRange source = {0, 0};  // the character that is being normalized
+
+    void Clear();
+    void Append(char32_t cp, const ByteRange& from);
+  };
+
+  void AppendNext(absl::string_view text, size_t* at, Output& out) const;
+  void Append(char32_t cp, Output& out) const;
+  void AppendCleaned(char32_t cp, uint8_t cls, Output& out) const;
+  void AppendDecomposed(char32_t cp, Output& out) const;
+  void AppendPart(char32_t part, bool is_first, Output& out) const;
+  void AppendLowercased(char32_t cp, const ByteRange& source, Output& out) const;
+  void FlushMarks(Output& out) const;
+  size_t AppendAscii(absl::string_view text, size_t at, Output& out) const;
+  void AlignAscii(absl::string_view text, ByteRange source, ByteRange normalized, Alignment& alignment) const;
 
   const Options options_;
   static constexpr int16_t kNothing = -1;

@@ -14,15 +14,15 @@ namespace bertha::tokenizer {
 
 class CanonicalOrder {
  public:
-  /// Adds the next mark of the current run; `combining_class` is not 0.
-  void Add(char32_t mark, uint8_t combining_class) { run_.push_back({mark, combining_class}); }
+  /// Adds the next mark of the current run; `combining_class` is not 0, `tag` is handed back by Flush.
+  void Add(char32_t mark, uint8_t combining_class, uint8_t tag = 0) { run_.push_back({mark, combining_class, tag}); }
 
-  /// Calls `emit(char32_t)` for the marks of the run in canonical order and starts a new run.
+  /// Calls `emit(char32_t, uint8_t tag)` for the marks of the run in canonical order and starts a new run.
   template <typename Emit>
   void Flush(Emit emit) {
     if (run_.empty()) return;
     Sort();
-    for (const Mark& mark : run_) emit(mark.code_point);
+    for (const Mark& mark : run_) emit(mark.code_point, mark.tag);
     run_.clear();
   }
 
@@ -30,6 +30,7 @@ class CanonicalOrder {
   struct Mark {
     char32_t code_point;
     uint8_t combining_class;
+    uint8_t tag;
   };
 
   void Sort();

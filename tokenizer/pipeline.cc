@@ -46,9 +46,10 @@ absl::Status CheckUtf8(absl::string_view name, absl::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(name, ": invalid UTF-8 at byte ", at));
 }
 
-/// The `count` ids that truncation leaves.
-IdRange Keep(const std::vector<int32_t>& ids, size_t count, TruncationSide side) {
-  return {ids.data() + (side == TruncationSide::kLeft ? ids.size() - count : 0), count};
+/// The `count` tokens that truncation leaves.
+TokenRange Keep(const Tokens& tokens, size_t count, TruncationSide side) {
+  const size_t size = tokens.ids.size();
+  return side == TruncationSide::kLeft ? TokenRange{tokens, size - count, size} : TokenRange{tokens, 0, count};
 }
 
 }  // namespace
@@ -91,63 +92,131 @@ absl::Status Pipeline::CheckSpecialIds(const JsonValue& json) const {
 
 absl::Status Pipeline::Encode(absl::string_view text, std::optional<absl::string_view> pair,
                               const EncodeOptions& options, Scratch& scratch, Encoding& out) const {
-  TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text", text));
-  if (pair) TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text_pair", *pair));
+  TOKENIZER_RETURN_IF_ERROR(TokenizeAll(text, pair, options, scratch.impl()));
+  return TruncateAndFinish(options, pair.has_value(), scratch.impl(), out).status();
+}
+
+absl::Status Pipeline::EncodeWithOverflow(absl::string_view text, std::optional<absl::string_view> pair,
+                                          const EncodeOptions& options, Scratch& scratch, Encoding& out,
+                                          EncodingList& overflow) const {
   Scratch::Impl& memory = scratch.impl();
-  Tokenize(text, memory, memory.first);
-  memory.second.clear();
-  if (pair) Tokenize(*pair, memory, memory.second);
-  TruncateAndFinish(options, pair.has_value(), memory, out);
+  TOKENIZER_RETURN_IF_ERROR(TokenizeAll(text, pair, options, memory));
+  TOKENIZER_ASSIGN_OR_RETURN(const Lengths kept, TruncateAndFinish(options, pair.has_value(), memory, out));
+  const TruncationSide side = options.truncation_side;
+  MakeWindows(memory.first.ids.size(), kept.first, options.stride, side, memory.first_windows);
+  MakeWindows(memory.second.ids.size(), kept.second, options.stride, side, memory.second_windows);
+  overflow.Clear();
+  AppendOverflow(options, pair.has_value(), memory, out.full_length, overflow);
   return absl::OkStatus();
 }
 
-void Pipeline::Tokenize(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const {
-  ids.clear();
+absl::Status Pipeline::TokenizeAll(absl::string_view text, std::optional<absl::string_view> pair,
+                                   const EncodeOptions& options, Scratch::Impl& scratch) const {
+  TOKENIZER_RETURN_IF_ERROR(CheckStride(options));
+  TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text", text));
+  if (pair) TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text_pair", *pair));
+  scratch.first.Clear(options);
+  scratch.second.Clear(options);
+  Tokenize(text, options, scratch, scratch.first);
+  if (pair) Tokenize(*pair, options, scratch, scratch.second);
+  return absl::OkStatus();
+}
+
+/// The reference library refuses a stride that a single text leaves no room for, whatever the text is.
+absl::Status Pipeline::CheckStride(const EncodeOptions& options) const {
+  const size_t specials = stages_.post_processor.SpecialTokens(false);
+  if (options.max_length == 0 || options.max_length < specials) return absl::OkStatus();
+  if (options.stride <= options.max_length - specials) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("stride ", options.stride, ": must be less than max_length ",
+                                                 options.max_length, " without its ", specials, " special tokens"));
+}
+
+void Pipeline::Tokenize(absl::string_view text, const EncodeOptions& options, Scratch::Impl& scratch,
+                        Tokens& tokens) const {
   added_.in_raw_text().Split(text, scratch.raw_sections);
   for (const Section& section : scratch.raw_sections) {
     if (section.id == Section::kText) {
-      TokenizeSection(section.range.of(text), scratch, ids);
+      TokenizeSection(text, section.range, scratch, tokens);
     } else {
-      ids.push_back(section.id);
+      tokens.AddWord(section.id, section.range);
+    }
+  }
+  if (options.char_offsets) tokens.CountCharacters(text);
+}
+
+void Pipeline::TokenizeSection(absl::string_view text, const ByteRange& section, Scratch::Impl& scratch,
+                               Tokens& tokens) const {
+  const absl::string_view normalized =
+      Normalize(section.of(text), tokens.wants_offsets ? &scratch.alignment : nullptr, scratch);
+  Alignment::Reader source(scratch.alignment, section.begin);
+  added_.in_normalized_text().Split(normalized, scratch.sections);
+  for (const Section& part : scratch.sections) {
+    if (part.id == Section::kText) {
+      TokenizeNormalized(normalized, part.range, source, scratch, tokens);
+    } else {
+      tokens.AddWord(part.id, tokens.wants_offsets ? source.SourceOf(part.range) : part.range);
     }
   }
 }
 
-void Pipeline::TokenizeSection(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const {
+absl::string_view Pipeline::Normalize(absl::string_view text, Alignment* alignment, Scratch::Impl& scratch) const {
   if (stages_.normalizer != nullptr) {
-    stages_.normalizer->Normalize(text, scratch.normalizer, scratch.normalized);
-    text = scratch.normalized;
+    stages_.normalizer->Normalize(text, scratch.normalizer, scratch.normalized, alignment);
+    return scratch.normalized;
   }
-  added_.in_normalized_text().Split(text, scratch.sections);
-  for (const Section& section : scratch.sections) {
-    if (section.id == Section::kText) {
-      TokenizeNormalized(section.range.of(text), scratch, ids);
-    } else {
-      ids.push_back(section.id);
-    }
+  if (alignment != nullptr) {
+    alignment->Clear();
+    alignment->Append({0, text.size()}, {0, text.size()});
   }
+  return text;
 }
 
-void Pipeline::TokenizeNormalized(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const {
+void Pipeline::TokenizeNormalized(absl::string_view text, const ByteRange& section, Alignment::Reader& source,
+                                  Scratch::Impl& scratch, Tokens& tokens) const {
   if (stages_.pre_tokenizer != nullptr) {
-    stages_.pre_tokenizer->Split(text, scratch.words);
+    stages_.pre_tokenizer->Split(section.of(text), scratch.words);
   } else {
-    scratch.words.assign(1, {0, text.size()});
+    scratch.words.assign(1, {0, section.size()});
   }
-  stages_.model->Tokenize(text, scratch.words, ids);
+  scratch.ranges.clear();
+  stages_.model->Tokenize(section.of(text), scratch.words, tokens.ids,
+                          tokens.wants_ranges() ? &scratch.ranges : nullptr);
+  tokens.AddRanges(scratch.ranges, scratch.words, section.begin, source);
 }
 
-void Pipeline::TruncateAndFinish(const EncodeOptions& options, bool is_pair, const Scratch::Impl& scratch,
-                                 Encoding& out) const {
-  Lengths kept = {scratch.first.size(), scratch.second.size()};
+absl::StatusOr<Lengths> Pipeline::TruncateAndFinish(const EncodeOptions& options, bool is_pair,
+                                                    const Scratch::Impl& scratch, Encoding& out) const {
+  Lengths kept = {scratch.first.ids.size(), scratch.second.ids.size()};
   const size_t specials = stages_.post_processor.SpecialTokens(is_pair);
   out.full_length = stages_.post_processor.Length(kept.first, kept.second, is_pair);
   if (options.max_length != 0 && options.max_length >= specials) {
-    kept = is_pair ? TruncateLongestFirst(kept, options.max_length - specials)
-                   : Lengths{std::min(kept.first, options.max_length - specials), 0};
+    TOKENIZER_ASSIGN_OR_RETURN(kept, Truncate(kept, is_pair, options.max_length - specials, options));
   }
   stages_.post_processor.Apply(Keep(scratch.first, kept.first, options.truncation_side),
-                               Keep(scratch.second, kept.second, options.truncation_side), is_pair, out);
+                               Keep(scratch.second, kept.second, options.truncation_side), is_pair, options, out);
+  return kept;
+}
+
+/// Every combination of windows but the first: the order is that in which the reference library merges the texts.
+void Pipeline::AppendOverflow(const EncodeOptions& options, bool is_pair, Scratch::Impl& scratch, size_t full_length,
+                              EncodingList& overflow) const {
+  const bool swapped = is_pair && stages_.post_processor.SecondComesFirst();
+  const size_t outer = (swapped ? scratch.second_windows : scratch.first_windows).size();
+  const size_t inner = (swapped ? scratch.first_windows : scratch.second_windows).size();
+  const auto range = [](const Tokens& tokens, const std::vector<Span>& windows, size_t i) {
+    return TokenRange{tokens, windows[i].begin, windows[i].end, i != 0};
+  };
+  const auto add = [&](size_t i, size_t j) {
+    if (swapped) std::swap(i, j);
+    Encoding& out = overflow.Add();
+    out.full_length = full_length;
+    stages_.post_processor.Apply(range(scratch.first, scratch.first_windows, i),
+                                 range(scratch.second, scratch.second_windows, j), is_pair, options, out);
+  };
+  for (size_t i = 1; i < outer; ++i) {
+    for (size_t j = 0; j < inner; ++j) add(i, j);
+  }
+  for (size_t j = 1; j < inner; ++j) add(0, j);
 }
 
 size_t Pipeline::vocab_size() const { return std::max(stages_.model->vocabulary().id_limit(), added_.id_limit()); }

@@ -19,6 +19,7 @@
 #include "tokenizer/scratch.h"
 #include "tokenizer/stages.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/truncation.h"
 
 namespace bertha::tokenizer {
 
@@ -28,6 +29,9 @@ class Pipeline final : public Tokenizer {
 
   absl::Status Encode(absl::string_view text, std::optional<absl::string_view> pair, const EncodeOptions& options,
                       Scratch& scratch, Encoding& out) const override;
+  absl::Status EncodeWithOverflow(absl::string_view text, std::optional<absl::string_view> pair,
+                                  const EncodeOptions& options, Scratch& scratch, Encoding& out,
+                                  EncodingList& overflow) const override;
   size_t vocab_size() const override;
   std::optional<int32_t> TokenToId(absl::string_view token) const override;
   std::optional<absl::string_view> IdToToken(int32_t id) const override;
@@ -45,10 +49,18 @@ class Pipeline final : public Tokenizer {
   static absl::StatusOr<Stages> MakeStages(const JsonValue& json);
   absl::Status CheckSpecialIds(const JsonValue& json) const;
 
-  void Tokenize(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const;
-  void TokenizeSection(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const;
-  void TokenizeNormalized(absl::string_view text, Scratch::Impl& scratch, std::vector<int32_t>& ids) const;
-  void TruncateAndFinish(const EncodeOptions& options, bool is_pair, const Scratch::Impl& scratch, Encoding& out) const;
+  absl::Status TokenizeAll(absl::string_view text, std::optional<absl::string_view> pair, const EncodeOptions& options,
+                           Scratch::Impl& scratch) const;
+  void Tokenize(absl::string_view text, const EncodeOptions& options, Scratch::Impl& scratch, Tokens& tokens) const;
+  void TokenizeSection(absl::string_view text, const ByteRange& section, Scratch::Impl& scratch, Tokens& tokens) const;
+  absl::string_view Normalize(absl::string_view text, Alignment* alignment, Scratch::Impl& scratch) const;
+  void TokenizeNormalized(absl::string_view text, const ByteRange& section, Alignment::Reader& source,
+                          Scratch::Impl& scratch, Tokens& tokens) const;
+  absl::StatusOr<Lengths> TruncateAndFinish(const EncodeOptions& options, bool is_pair, const Scratch::Impl& scratch,
+                                            Encoding& out) const;
+  absl::Status CheckStride(const EncodeOptions& options) const;
+  void AppendOverflow(const EncodeOptions& options, bool is_pair, Scratch::Impl& scratch, size_t full_length,
+                      EncodingList& overflow) const;
 
   const Stages stages_;
   const AddedTokens added_;

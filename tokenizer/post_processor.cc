@@ -3,8 +3,51 @@
 #include <algorithm>
 
 namespace bertha::tokenizer {
+namespace {
+
+void Clear(Encoding& encoding) {
+  encoding.ids.clear();
+  encoding.type_ids.clear();
+  encoding.special_tokens_mask.clear();
+  encoding.offsets.clear();
+  encoding.char_offsets.clear();
+  encoding.word_ids.clear();
+}
+
+void AppendSpecial(const TemplatePiece& piece, const EncodeOptions& options, Encoding& out) {
+  out.ids.push_back(piece.id);
+  out.type_ids.push_back(piece.type_id);
+  if (options.special_tokens_mask) out.special_tokens_mask.push_back(1);
+  if (options.offsets) out.offsets.push_back({0, 0});
+  if (options.char_offsets) out.char_offsets.push_back({0, 0});
+  if (options.word_ids) out.word_ids.push_back(-1);
+}
+
+template <typename T>
+void AppendRange(const std::vector<T>& from, const TokenRange& range, std::vector<T>& to) {
+  to.insert(to.end(), from.begin() + static_cast<ptrdiff_t>(range.begin),
+            from.begin() + static_cast<ptrdiff_t>(range.end));
+}
+
+void AppendText(const TokenRange& range, int32_t type_id, const EncodeOptions& options, Encoding& out) {
+  AppendRange(range.tokens.ids, range, out.ids);
+  out.type_ids.resize(out.ids.size(), type_id);
+  if (options.special_tokens_mask) out.special_tokens_mask.resize(out.ids.size(), 0);
+  if (options.offsets) AppendRange(range.tokens.offsets, range, out.offsets);
+  if (options.char_offsets) AppendRange(range.tokens.char_offsets, range, out.char_offsets);
+  if (options.word_ids) AppendRange(range.tokens.word_ids, range, out.word_ids);
+}
+
+}  // namespace
 
 size_t PostProcessor::SpecialTokens(bool is_pair) const { return Length(0, 0, is_pair); }
+
+bool PostProcessor::SecondComesFirst() const {
+  for (const TemplatePiece& piece : pair_) {
+    if (piece.kind != TemplatePiece::Kind::kSpecial) return piece.kind == TemplatePiece::Kind::kSecond;
+  }
+  return false;
+}
 
 int32_t PostProcessor::LargestId() const {
   int32_t largest = -1;
@@ -34,15 +77,16 @@ size_t PostProcessor::Length(size_t first, size_t second, bool is_pair) const {
   return length;
 }
 
-void PostProcessor::Apply(IdRange first, IdRange second, bool is_pair, Encoding& out) const {
-  out.ids.clear();
-  out.type_ids.clear();
+void PostProcessor::Apply(const TokenRange& first, const TokenRange& second, bool is_pair, const EncodeOptions& options,
+                          Encoding& out) const {
+  Clear(out);
   for (const TemplatePiece& piece : For(is_pair)) {
-    IdRange run = {&piece.id, 1};
-    if (piece.kind == TemplatePiece::Kind::kFirst) run = first;
-    if (piece.kind == TemplatePiece::Kind::kSecond) run = second;
-    out.ids.insert(out.ids.end(), run.data, run.data + run.size);
-    out.type_ids.insert(out.type_ids.end(), run.size, piece.type_id);
+    if (piece.kind == TemplatePiece::Kind::kSpecial) {
+      AppendSpecial(piece, options, out);
+    } else {
+      const TokenRange& range = piece.kind == TemplatePiece::Kind::kFirst ? first : second;
+      AppendText(range, range.is_overflow ? piece.overflow_type_id : piece.type_id, options, out);
+    }
   }
 }
 

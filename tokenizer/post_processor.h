@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/tokens.h"
 
 namespace bertha::tokenizer {
 
@@ -21,19 +22,25 @@ struct TemplatePiece {
   enum class Kind { kSpecial, kFirst, kSecond };
   Kind kind;
   int32_t type_id;
-  int32_t id = 0;  ///< of a special token
+  int32_t id = 0;                ///< of a special token
+  int32_t overflow_type_id = 0;  ///< of a text: type of its overflow windows, which the reference library may forget
 
   static TemplatePiece Special(int32_t id, int32_t type_id) { return {Kind::kSpecial, type_id, id}; }
-  static TemplatePiece First(int32_t type_id) { return {Kind::kFirst, type_id}; }
-  static TemplatePiece Second(int32_t type_id) { return {Kind::kSecond, type_id}; }
+  static TemplatePiece First(int32_t type_id, int32_t overflow_type_id = 0) {
+    return {Kind::kFirst, type_id, 0, overflow_type_id};
+  }
+  static TemplatePiece Second(int32_t type_id, int32_t overflow_type_id = 1) {
+    return {Kind::kSecond, type_id, 0, overflow_type_id};
+  }
 };
 
 using Template = std::vector<TemplatePiece>;
 
-/// A run of token ids of the caller.
-struct IdRange {
-  const int32_t* data;
-  size_t size;
+/// Tokens [begin, end) of a text.
+struct TokenRange {
+  const Tokens& tokens;
+  size_t begin, end;
+  bool is_overflow = false;  ///< not the window that truncation leaves
 };
 
 class PostProcessor {
@@ -46,12 +53,15 @@ class PostProcessor {
   }
 
   size_t SpecialTokens(bool is_pair) const;
+  /// Whether the template for a pair has the second text before the first.
+  bool SecondComesFirst() const;
   /// The largest id of a special token, or -1.
   int32_t LargestId() const;
   /// Tokens of the result for texts of so many tokens.
   size_t Length(size_t first, size_t second, bool is_pair) const;
-  /// Replaces ids and type_ids of `out`.
-  void Apply(IdRange first, IdRange second, bool is_pair, Encoding& out) const;
+  /// Replaces everything in `out` but full_length, by what `options` ask for.
+  void Apply(const TokenRange& first, const TokenRange& second, bool is_pair, const EncodeOptions& options,
+             Encoding& out) const;
 
  private:
   const Template& For(bool is_pair) const { return is_pair ? pair_ : single_; }

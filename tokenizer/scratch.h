@@ -2,13 +2,13 @@
 #ifndef BERTHA_TOKENIZER_SCRATCH_H_
 #define BERTHA_TOKENIZER_SCRATCH_H_
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/stages.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/tokens.h"
 
 namespace bertha::tokenizer {
 
@@ -16,8 +16,11 @@ struct Scratch::Impl {
   std::vector<Section> raw_sections, sections;
   std::string normalized;
   NormalizerScratch normalizer;
+  Alignment alignment;  // of `normalized`, only where offsets are asked for
   std::vector<ByteRange> words;
-  std::vector<int32_t> first, second;  // ids of the two texts
+  std::vector<ByteRange> ranges;  // of the tokens of a section
+  Tokens first, second;
+  std::vector<Span> first_windows, second_windows;  // of tokens
 };
 
 }  // namespace bertha::tokenizer

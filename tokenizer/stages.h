@@ -13,28 +13,26 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "tokenizer/alignment.h"
 #include "tokenizer/canonical_order.h"
 #include "tokenizer/vocabulary.h"
 
 namespace bertha::tokenizer {
 
-/// Half-open range of bytes.
-struct ByteRange {
-  size_t begin, end;
-
-  absl::string_view of(absl::string_view text) const { return text.substr(begin, end - begin); }
-};
-
 /// Working memory of normalizers, kept by the caller between calls.
 struct NormalizerScratch {
   CanonicalOrder marks;
+  // Only where an alignment is asked for: what the marks of the current run come from, and the character before them.
+  std::vector<ByteRange> mark_sources;
+  ByteRange base_source = {0, 0};
 };
 
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  /// Replaces the content of `out`.
-  virtual void Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out) const = 0;
+  /// Replaces the content of `out`, and of `alignment`, which may be null: it is only filled in on request.
+  virtual void Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out,
+                         Alignment* alignment) const = 0;
 };
 
 class PreTokenizer {
@@ -47,9 +45,10 @@ class PreTokenizer {
 class Model {
  public:
   virtual ~Model() = default;
-  /// Appends the ids of each word of `text`.
-  virtual void Tokenize(absl::string_view text, const std::vector<ByteRange>& words,
-                        std::vector<int32_t>& ids) const = 0;
+  /// Appends the ids of each word of `text`, and to `ranges`, unless it is null, the part of `text` of each of them.
+  /// A range lies in its word.
+  virtual void Tokenize(absl::string_view text, const std::vector<ByteRange>& words, std::vector<int32_t>& ids,
+                        std::vector<ByteRange>* ranges) const = 0;
   virtual const Vocabulary& vocabulary() const = 0;
 };
 

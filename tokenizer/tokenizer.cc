@@ -16,6 +16,11 @@ Scratch::~Scratch() = default;
 Scratch::Scratch(Scratch&&) noexcept = default;
 Scratch& Scratch::operator=(Scratch&&) noexcept = default;
 
+absl::Status Tokenizer::EncodeWithOverflow(absl::string_view, std::optional<absl::string_view>, const EncodeOptions&,
+                                           Scratch&, Encoding&, EncodingList&) const {
+  return absl::UnimplementedError("this tokenizer gives no overflow windows");
+}
+
 absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromJson(absl::string_view json) {
   TOKENIZER_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(json));
   return Pipeline::FromJson(document.root());

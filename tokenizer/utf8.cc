@@ -49,4 +49,13 @@ size_t FindInvalidUtf8(absl::string_view text) {
   return absl::string_view::npos;
 }
 
+size_t FindNonAscii(absl::string_view text) {
+  const auto* begin = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* end = begin + text.size();
+  const auto* p = begin;
+  while (NextEightAreAscii(p, end)) p += 8;
+  while (p < end && *p < 0x80) ++p;
+  return static_cast<size_t>(p - begin);
+}
+
 }  // namespace bertha::tokenizer

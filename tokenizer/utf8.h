@@ -5,6 +5,8 @@
 #define BERTHA_TOKENIZER_UTF8_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -14,6 +16,9 @@ namespace bertha::tokenizer {
 /// Byte offset of the first ill-formed sequence, or npos if the text is UTF-8. Surrogates and overlong forms are
 /// ill-formed.
 size_t FindInvalidUtf8(absl::string_view text);
+
+/// Byte offset of the first byte that is not ASCII, or the size of the text.
+size_t FindNonAscii(absl::string_view text);
 
 /// True if the byte starts a code point.
 inline bool IsUtf8Start(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
@@ -75,8 +80,16 @@ inline void AppendUtf8(char32_t cp, std::string* out) {
 
 /// Number of code points.
 inline size_t CountCodePoints(absl::string_view text) {
+  // Eight bytes at a time: those that start a code point have a top bit of 0 or a next one of 1.
+  constexpr uint64_t kOnes = 0x0101010101010101;
   size_t count = 0;
-  for (const char byte : text) count += IsUtf8Start(byte);
+  size_t at = 0;
+  for (; at + sizeof(uint64_t) <= text.size(); at += sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + at, sizeof(word));
+    count += ((~word >> 7 | word >> 6) & kOnes) * kOnes >> 56;
+  }
+  for (; at < text.size(); ++at) count += IsUtf8Start(text[at]);
   return count;
 }
 

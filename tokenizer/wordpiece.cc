@@ -34,27 +34,35 @@ WordPiece::WordPiece(Vocabulary vocabulary, const Options& options)
       options_(options),
       continuation_root_(vocabulary_.trie().Walk(DoubleArrayTrie::kRoot, options_.continuing_subword_prefix)) {}
 
-void WordPiece::Tokenize(absl::string_view text, const std::vector<ByteRange>& words, std::vector<int32_t>& ids) const {
-  for (const ByteRange& word : words) TokenizeWord(word.of(text), ids);
+void WordPiece::Tokenize(absl::string_view text, const std::vector<ByteRange>& words, std::vector<int32_t>& ids,
+                         std::vector<ByteRange>* ranges) const {
+  for (const ByteRange& word : words) TokenizeWord(text, word, ids, ranges);
 }
 
-void WordPiece::TokenizeWord(absl::string_view word, std::vector<int32_t>& ids) const {
+void WordPiece::TokenizeWord(absl::string_view text, const ByteRange& word, std::vector<int32_t>& ids,
+                             std::vector<ByteRange>* ranges) const {
   const size_t longest = options_.max_input_chars_per_word;
-  const bool too_long = word.size() > longest && CountCodePoints(word) > longest;
+  const bool too_long = word.size() > longest && CountCodePoints(word.of(text)) > longest;
   const size_t old_size = ids.size();
-  if (!too_long && AppendPieces(word, ids)) return;
+  if (!too_long && AppendPieces(text, word, ids, ranges)) return;
+  if (ranges != nullptr) {
+    ranges->resize(ranges->size() - (ids.size() - old_size));
+    ranges->push_back(word);
+  }
   ids.resize(old_size);
   ids.push_back(options_.unk_id);
 }
 
-bool WordPiece::AppendPieces(absl::string_view word, std::vector<int32_t>& ids) const {
+bool WordPiece::AppendPieces(absl::string_view text, ByteRange word, std::vector<int32_t>& ids,
+                             std::vector<ByteRange>* ranges) const {
   DoubleArrayTrie::Node root = DoubleArrayTrie::kRoot;
-  while (!word.empty()) {
+  while (word.begin < word.end) {
     if (root == DoubleArrayTrie::kNone) return false;
-    const Piece piece = LongestPiece(vocabulary_.trie(), root, word);
+    const Piece piece = LongestPiece(vocabulary_.trie(), root, word.of(text));
     if (piece.size == 0) return false;
     ids.push_back(piece.id);
-    word.remove_prefix(piece.size);
+    if (ranges != nullptr) ranges->push_back({word.begin, word.begin + piece.size});
+    word.begin += piece.size;
     root = continuation_root_;
   }
   return true;

@@ -31,12 +31,15 @@ class WordPiece final : public Model {
 
   WordPiece(Vocabulary vocabulary, const Options& options);
 
-  void Tokenize(absl::string_view text, const std::vector<ByteRange>& words, std::vector<int32_t>& ids) const override;
+  void Tokenize(absl::string_view text, const std::vector<ByteRange>& words, std::vector<int32_t>& ids,
+                std::vector<ByteRange>* ranges) const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
 
  private:
-  void TokenizeWord(absl::string_view word, std::vector<int32_t>& ids) const;
-  bool AppendPieces(absl::string_view word, std::vector<int32_t>& ids) const;
+  void TokenizeWord(absl::string_view text, const ByteRange& word, std::vector<int32_t>& ids,
+                    std::vector<ByteRange>* ranges) const;
+  bool AppendPieces(absl::string_view text, ByteRange word, std::vector<int32_t>& ids,
+                    std::vector<ByteRange>* ranges) const;
 
   const Vocabulary vocabulary_;
   const Options options_;

@@ -16,7 +16,7 @@ using Options = BertNormalizer::Options;
 std::string Normalize(const Options& options, const std::string& text) {
   NormalizerScratch scratch;
   std::string out = "left over from an earlier call";
-  BertNormalizer(options).Normalize(text, scratch, out);
+  BertNormalizer(options).Normalize(text, scratch, out, nullptr);
   return out;
 }
 
@@ -168,6 +168,19 @@ std::string RandomText(std::mt19937& rng) {
   return text;
 }
 
+/// Begin and end of the source of each code point.
+std::vector<size_t> Sources(const std::string& normalized, const Alignment& alignment) {
+  std::vector<size_t> sources;
+  Alignment::Reader reader(alignment, 0);
+  for (size_t at = 0; at < normalized.size();) {
+    const size_t begin = at;
+    DecodeUtf8(normalized, &at);
+    const ByteRange source = reader.SourceOf({begin, at});
+    sources.insert(sources.end(), {source.begin, source.end});
+  }
+  return sources;
+}
+
 TEST_CASE("TheAsciiFastPathEqualsThePlainPath") {
   std::mt19937 rng(4);
   for (unsigned settings = 0; settings < 16; ++settings) {
@@ -177,9 +190,15 @@ TEST_CASE("TheAsciiFastPathEqualsThePlainPath") {
     std::string fast, plain;
     for (int i = 0; i < 2000; ++i) {
       const std::string text = RandomText(rng);
-      normalizer.Normalize(text, scratch, fast);
-      normalizer.NormalizePlainly(text, scratch, plain);
+      normalizer.Normalize(text, scratch, fast, nullptr);
+      normalizer.NormalizePlainly(text, scratch, plain, nullptr);
       REQUIRE(fast == plain);
+      Alignment fast_alignment, plain_alignment;
+      normalizer.Normalize(text, scratch, fast, &fast_alignment);
+      REQUIRE(fast == plain);
+      normalizer.NormalizePlainly(text, scratch, plain, &plain_alignment);
+      REQUIRE(fast == plain);
+      REQUIRE(Sources(fast, fast_alignment) == Sources(plain, plain_alignment));
     }
   }
 }

@@ -1,7 +1,10 @@
 // tokenizer_encode FILE: tokenizes JSON lines from standard input with the tokenizer.json FILE.
 //
-// Each line is {"text", "pair"?, "max_length"?, "side"?: "left" or "right"}; each answer one line of
-// {"ids", "type_ids", "full_length"} or {"error"}. For tests that compare with the reference library.
+// Each line is {"text", "pair"?, "max_length"?, "side"?: "left" or "right", "strategy"?: "only_first" or "only_second",
+// "stride"?, "details"?: true}; each answer one line of {"ids", "type_ids", "full_length"}, with details also
+// {"special_tokens_mask", "offsets", "byte_offsets", "word_ids"}, with a stride also {"overflow"}, a list of answers;
+// or
+// {"error"}. `offsets` count code points. For tests that compare with the reference library.
 // tokenizer_encode FILE --time REPEATS: encodes all the lines so many times and prints megabytes of text per second.
 #include <chrono>
 #include <cstdlib>
@@ -17,15 +20,19 @@ namespace {
 
 using bertha::tokenizer::EncodeOptions;
 using bertha::tokenizer::Encoding;
+using bertha::tokenizer::EncodingList;
 using bertha::tokenizer::Scratch;
+using bertha::tokenizer::Span;
 using bertha::tokenizer::Tokenizer;
 using bertha::tokenizer::TruncationSide;
+using bertha::tokenizer::TruncationStrategy;
 using nlohmann::json;
 
 struct Input {
   std::string text;
   std::optional<std::string> pair;
   EncodeOptions options;
+  bool overflow = false;
 };
 
 std::optional<Input> ParseLine(const std::string& line) {
@@ -38,7 +45,36 @@ std::optional<Input> ParseLine(const std::string& line) {
     input.options.max_length = parsed["max_length"].get<size_t>();
   }
   if (parsed.contains("side") && parsed["side"] == "left") input.options.truncation_side = TruncationSide::kLeft;
+  if (parsed.contains("strategy")) {
+    input.options.truncation_strategy = parsed["strategy"] == "only_first"    ? TruncationStrategy::kOnlyFirst
+                                        : parsed["strategy"] == "only_second" ? TruncationStrategy::kOnlySecond
+                                                                              : TruncationStrategy::kLongestFirst;
+  }
+  if (parsed.contains("stride") && parsed["stride"].is_number_unsigned()) {
+    input.options.stride = parsed["stride"].get<size_t>();
+    input.overflow = true;
+  }
+  if (parsed.contains("details") && parsed["details"] == true) {
+    input.options.special_tokens_mask = input.options.word_ids = true;
+    input.options.offsets = input.options.char_offsets = true;
+  }
   return input;
+}
+
+json Pairs(const std::vector<Span>& spans) {
+  json pairs = json::array();
+  for (const Span& span : spans) pairs.push_back({span.begin, span.end});
+  return pairs;
+}
+
+json AnswerOf(const Encoding& encoding, const EncodeOptions& options) {
+  json answer = {{"ids", encoding.ids}, {"type_ids", encoding.type_ids}, {"full_length", encoding.full_length}};
+  if (!options.offsets) return answer;
+  answer["special_tokens_mask"] = encoding.special_tokens_mask;
+  answer["word_ids"] = encoding.word_ids;
+  answer["byte_offsets"] = Pairs(encoding.offsets);
+  answer["offsets"] = Pairs(encoding.char_offsets);
+  return answer;
 }
 
 absl::Status Encode(const Tokenizer& tokenizer, const Input& input, Scratch& scratch, Encoding& encoding) {
@@ -47,13 +83,27 @@ absl::Status Encode(const Tokenizer& tokenizer, const Input& input, Scratch& scr
   return tokenizer.Encode(input.text, pair, input.options, scratch, encoding);
 }
 
+json AnswerWithOverflow(const Tokenizer& tokenizer, const Input& input, Scratch& scratch, Encoding& encoding) {
+  EncodingList overflow;
+  std::optional<absl::string_view> pair;
+  if (input.pair) pair = *input.pair;
+  const absl::Status status =
+      tokenizer.EncodeWithOverflow(input.text, pair, input.options, scratch, encoding, overflow);
+  if (!status.ok()) return {{"error", status.ToString()}};
+  json answer = AnswerOf(encoding, input.options);
+  answer["overflow"] = json::array();
+  for (size_t i = 0; i < overflow.size(); ++i) answer["overflow"].push_back(AnswerOf(overflow[i], input.options));
+  return answer;
+}
+
 json Answer(const Tokenizer& tokenizer, const std::string& line, Scratch& scratch, Encoding& encoding) {
   const std::optional<Input> input = ParseLine(line);
   if (!input) return {{"error", "not a JSON object with a text"}};
+  if (input->overflow) return AnswerWithOverflow(tokenizer, *input, scratch, encoding);
   if (const absl::Status status = Encode(tokenizer, *input, scratch, encoding); !status.ok()) {
     return {{"error", status.ToString()}};
   }
-  return {{"ids", encoding.ids}, {"type_ids", encoding.type_ids}, {"full_length", encoding.full_length}};
+  return AnswerOf(encoding, input->options);
 }
 
 int PrintSpeed(const Tokenizer& tokenizer, int repeats) {

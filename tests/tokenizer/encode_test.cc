@@ -100,14 +100,25 @@ TEST_CASE("ASecondCallWithTheSameScratchAllocatesNothing") {
   for (int i = 0; i < 30; ++i) text += "\u08d5\u302e";
   Scratch scratch;
   Encoding encoding;
-  const EncodeOptions options = {600, TruncationSide::kLeft};
-  REQUIRE((*tokenizer)->Encode(text, text, options, scratch, encoding).ok());
+  EncodeOptions options = {600, TruncationSide::kLeft};
+  SECTION("ids only") {}
+  SECTION("everything") {
+    options.stride = 250;
+    options.special_tokens_mask = options.offsets = options.char_offsets = options.word_ids = true;
+  }
+  EncodingList overflow;
+  const auto encode = [&] {
+    return options.stride == 0 ? (*tokenizer)->Encode(text, text, options, scratch, encoding)
+                               : (*tokenizer)->EncodeWithOverflow(text, text, options, scratch, encoding, overflow);
+  };
+  REQUIRE(encode().ok());
+  CHECK((overflow.size() > 2) == (options.stride != 0));
   if (!kAllocationsAreCounted) {
     WARN("allocations are not counted in this build");
     return;
   }
   const size_t before = Allocations();
-  const absl::Status status = (*tokenizer)->Encode(text, text, options, scratch, encoding);
+  const absl::Status status = encode();
   const size_t after = Allocations();
   CHECK(status.ok());
   CHECK(after - before == 0);

@@ -15,6 +15,7 @@ import tokenizers
 import test_parity
 
 DATA = pathlib.Path(__file__).resolve().parent / "data"
+KEPT = ("ids", "type_ids", "offsets", "byte_offsets", "word_ids")
 SENTENCES = [
     "The quick brown fox jumps over the lazy dog.",
     "Unaffable tokenization: don't split 3.14 wrongly!",
@@ -67,7 +68,9 @@ def main():
         for number, sample in enumerate(texts):
             pair = texts[number * 7 % len(texts)] if number % 5 == 0 else None
             encoding = reference.encode(sample, pair)
-            line = {"text": sample, "pair": pair, "ids": encoding.ids, "type_ids": encoding.type_ids}
+            given = {"text": sample, **({"pair": pair} if pair is not None else {})}
+            answer = test_parity.answer_of(given, encoding, len(encoding.ids))
+            line = {"text": sample, "pair": pair, **{key: answer[key] for key in KEPT}}
             lines.append(json.dumps(line, separators=(",", ":")))
         (DATA / f"{name}.golden.jsonl").write_text("\n".join(lines) + "\n")
 

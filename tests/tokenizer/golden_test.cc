@@ -6,7 +6,13 @@
 namespace bertha::tokenizer {
 namespace {
 
-TEST_CASE("EveryGoldenTextHasTheIdsOfTheReferenceLibrary") {
+std::vector<Span> SpansOf(const json& pairs) {
+  std::vector<Span> spans;
+  for (const json& pair : pairs) spans.push_back({pair[0].get<size_t>(), pair[1].get<size_t>()});
+  return spans;
+}
+
+TEST_CASE("EveryGoldenTextHasTheIdsAndOffsetsOfTheReferenceLibrary") {
   for (const std::string name : {"uncased", "cased"}) {
     const auto tokenizer = Tokenizer::FromFile(DataFile(name + ".json"));
     INFO(tokenizer.status().ToString());
@@ -18,9 +24,14 @@ TEST_CASE("EveryGoldenTextHasTheIdsOfTheReferenceLibrary") {
       std::optional<std::string> pair;
       if (golden["pair"].is_string()) pair = golden["pair"].get<std::string>();
       INFO(name << ": " << line);
-      const Encoding encoding = EncodeWith(**tokenizer, golden["text"].get<std::string>(), pair);
+      EncodeOptions options;
+      options.offsets = options.char_offsets = options.word_ids = true;
+      const Encoding encoding = EncodeWith(**tokenizer, golden["text"].get<std::string>(), pair, options);
       CHECK(encoding.ids == golden["ids"].get<std::vector<int32_t>>());
       CHECK(encoding.type_ids == golden["type_ids"].get<std::vector<int32_t>>());
+      CHECK(encoding.offsets == SpansOf(golden["byte_offsets"]));
+      CHECK(encoding.char_offsets == SpansOf(golden["offsets"]));
+      CHECK(encoding.word_ids == golden["word_ids"].get<std::vector<int32_t>>());
       CHECK(encoding.full_length == encoding.ids.size());
     }
     CHECK(lines > 200);

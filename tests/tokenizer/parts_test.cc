@@ -96,7 +96,7 @@ TEST_CASE("MarksAreStableSortedByCombiningClassHoweverLongTheRun") {
     for (size_t i = 0; i < length; ++i) marks.push_back({1 + rng() % 255, static_cast<char32_t>(i)});
     std::vector<char32_t> emitted, expected;
     for (const auto& [combining_class, mark] : marks) order.Add(mark, combining_class);
-    order.Flush([&](char32_t mark) { emitted.push_back(mark); });
+    order.Flush([&](char32_t mark, uint8_t) { emitted.push_back(mark); });
     std::stable_sort(marks.begin(), marks.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (const auto& mark : marks) expected.push_back(mark.second);
     CHECK(emitted == expected);

@@ -1,0 +1,82 @@
+// Where normalized text came from: ranges of normalized bytes, back to ranges of the bytes before normalization.
+//
+// Normalizers fill one in character by character, in order. Text that keeps the size of every character, such as all of
+// ASCII, is one run, however long it is; so most text costs nothing to describe.
+// Thread-safety: none; one object per thread. Keeps its capacity.
+// Invariants: every normalized byte belongs to one run; sources never go backwards.
+// Source: Hugging Face `tokenizers`, NormalizedString, whose alignments (one range per byte) these runs stand for.
+#ifndef BERTHA_TOKENIZER_ALIGNMENT_H_
+#define BERTHA_TOKENIZER_ALIGNMENT_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace bertha::tokenizer {
+
+/// Half-open range of bytes.
+struct ByteRange {
+  size_t begin, end;
+
+  size_t size() const { return end - begin; }
+  absl::string_view of(absl::string_view text) const { return text.substr(begin, end - begin); }
+};
+
+class Alignment {
+  /// Normalized text from `begin` to where the next run begins.
+  struct Run {
+    size_t begin;
+    ByteRange source;  ///< of a copied run only the begin counts
+    bool copied;       ///< each character comes from one of its size; if not, all of the run comes from all of `source`
+
+    bool Continues(const ByteRange& normalized, const ByteRange& from, bool also_copied) const {
+      if (copied != also_copied) return false;
+      return copied ? from.begin - source.begin == normalized.begin - begin : from.begin == source.begin;
+    }
+  };
+
+ public:
+  void Clear() { runs_.clear(); }
+
+  /// The next bytes of normalized text, one character or several that each kept their size, come from `source`.
+  void Append(const ByteRange& normalized, const ByteRange& source) {
+    const bool copied = normalized.size() == source.size();
+    if (!runs_.empty() && runs_.back().Continues(normalized, source, copied)) return;
+    runs_.push_back({normalized.begin, source, copied});
+  }
+
+  /// Maps ranges back. They must be asked for in order: each begins at or after the end of the one before.
+  class Reader {
+   public:
+    /// `begin`: where the source begins in the text to whose places the answers refer.
+    Reader(const Alignment& alignment, size_t begin) : runs_(alignment.runs_), begin_(begin) {}
+
+    /// The source of `normalized`, which is not empty and consists of whole characters.
+    ByteRange SourceOf(const ByteRange& normalized) {
+      GoTo(normalized.begin);
+      const Run& first = runs_[run_];
+      const size_t from = first.source.begin + (first.copied ? normalized.begin - first.begin : 0);
+      GoTo(normalized.end - 1);
+      const Run& last = runs_[run_];
+      const size_t to = last.copied ? last.source.begin + (normalized.end - last.begin) : last.source.end;
+      return {begin_ + from, begin_ + to};
+    }
+
+   private:
+    void GoTo(size_t byte) {
+      while (run_ + 1 < runs_.size() && runs_[run_ + 1].begin <= byte) ++run_;
+    }
+
+    const std::vector<Run>& runs_;
+    const size_t begin_;
+    size_t run_ = 0;
+  };
+
+ private:
+  std::vector<Run> runs_;
+};
+
+}  // namespace bertha::tokenizer
+
+#endif  // BERTHA_TOKENIZER_ALIGNMENT_H_
