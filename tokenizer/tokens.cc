@@ -1,7 +1,5 @@
 #include "tokenizer/tokens.h"
 
-#include <utility>
-
 #include "tokenizer/utf8.h"
 
 namespace bertha::tokenizer {
@@ -47,22 +45,15 @@ void Tokens::AddRanges(const std::vector<ByteRange>& ranges, const std::vector<B
 
 void Tokens::CountCharacters(absl::string_view text) {
   char_offsets = offsets;
-  size_t at = FindNonAscii(text);
-  if (at == text.size()) return;
-  size_t characters = at;  // before `at`
-  for (Span& span : char_offsets) {
-    if (span.end <= at && characters == at) continue;  // still in the ASCII at the start
-    // Spans may overlap, where one character became several tokens; then the count goes back.
-    if (span.begin < at) {
-      characters -= CountCodePoints(ByteRange{span.begin, at}.of(text));
-    } else {
-      characters += CountCodePoints(ByteRange{at, span.begin}.of(text));
-    }
-    const size_t first =
-        std::exchange(characters, characters + CountCodePoints(ByteRange{span.begin, span.end}.of(text)));
-    at = span.end;
-    span = {first, characters};
+  if (FindNonAscii(text) == text.size()) return;
+  characters_before.resize(text.size() + 1);
+  size_t characters = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    characters_before[at] = characters;
+    characters += IsUtf8Start(text[at]);
   }
+  characters_before[text.size()] = characters;
+  for (Span& span : char_offsets) span = {characters_before[span.begin], characters_before[span.end]};
 }
 
 }  // namespace bertha::tokenizer

@@ -20,7 +20,8 @@ struct Tokens {
   std::vector<int32_t> ids;
   std::vector<Span> offsets, char_offsets;
   std::vector<int32_t> word_ids;
-  size_t words = 0;  ///< so far
+  std::vector<size_t> characters_before;  ///< each byte of the text; only while char_offsets are made
+  size_t words = 0;                       ///< so far
   bool wants_offsets = false, wants_word_ids = false;
 
   /// Starts a new text.
