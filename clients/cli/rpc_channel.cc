@@ -29,8 +29,9 @@ bool IsUnreachable(const grpc::Status& status, grpc::Channel& channel) {
 
 std::string UnreachableMessage(absl::string_view address, const absl::Status& status) {
   if (absl::IsDeadlineExceeded(status)) {
-    return absl::StrCat("no connection to berthad at ", address,
-                        " in time; start it with scripts/serve, pass --address HOST:PORT, or allow more time");
+    return absl::StrCat("cannot reach berthad at ", address,
+                        ": no connection in time; start it with scripts/serve, pass --address HOST:PORT, or allow more "
+                        "time");
   }
   // gRPC's messages are chains "what: where: why"; the last link is what a person wants.
   absl::string_view why = status.message();
