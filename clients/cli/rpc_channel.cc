@@ -28,15 +28,11 @@ bool IsUnreachable(const grpc::Status& status, grpc::Channel& channel) {
 }
 
 std::string UnreachableMessage(absl::string_view address, const absl::Status& status) {
-  if (absl::IsDeadlineExceeded(status)) {
-    return absl::StrCat("cannot reach berthad at ", address,
-                        ": no connection in time; start it with scripts/serve, pass --address HOST:PORT, or allow more "
-                        "time");
-  }
   // gRPC's messages are chains "what: where: why"; the last link is what a person wants.
   absl::string_view why = status.message();
   const size_t last = why.rfind(": ");
   if (last != absl::string_view::npos) why.remove_prefix(last + 2);
+  if (absl::IsDeadlineExceeded(status)) why = "no connection in time";
   return absl::StrCat("cannot reach berthad at ", address, ": ", why,
                       "; start it with scripts/serve or pass --address HOST:PORT");
 }
