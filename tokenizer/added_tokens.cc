@@ -64,7 +64,10 @@ class Reader {
                                        vocabulary_.Find(token.content) ? ", as in the vocabulary" : ", the next free"));
     }
     std::string pattern = token.content;
-    if (token.normalized && normalizer_ != nullptr) normalizer_->Normalize(token.content, scratch_, pattern, nullptr);
+    if (token.normalized && normalizer_ != nullptr &&
+        !normalizer_->Normalize(token.content, scratch_, pattern, nullptr)) {
+      pattern = token.content;
+    }
     if (pattern.empty()) return json.Invalid(absl::StrCat("content ", Quoted(token.content), " normalizes to nothing"));
     (token.normalized ? normalized_ : raw_).emplace_back(std::move(pattern), token);
     largest_id_ = std::max(largest_id_, int64_t{id});

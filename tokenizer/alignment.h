@@ -9,6 +9,8 @@
 #define BERTHA_TOKENIZER_ALIGNMENT_H_
 
 #include <cstddef>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -46,7 +48,11 @@ class Alignment {
     runs_.push_back({normalized.begin, source, copied});
   }
 
-  /// Maps ranges back. They must be asked for in order: each begins at or after the end of the one before.
+  /// Makes this the alignment of a text of `size` bytes that was normalized twice: `second` maps it to the text
+  /// between, and `first` that one to the source.
+  void Compose(const Alignment& first, const Alignment& second, size_t size);
+
+  /// Maps ranges back. They must be asked for in order: each begins in or after the last character of the one before.
   class Reader {
    public:
     /// `begin`: where the source begins in the text to whose places the answers refer.
@@ -63,6 +69,12 @@ class Alignment {
       return {begin_ + from, begin_ + to};
     }
 
+    /// The run of the byte `at`, and where it ends; the last one never does.
+    std::pair<const Run*, size_t> RunAt(size_t at) {
+      GoTo(at);
+      return {&runs_[run_], run_ + 1 < runs_.size() ? runs_[run_ + 1].begin : static_cast<size_t>(-1)};
+    }
+
    private:
     void GoTo(size_t byte) {
       while (run_ + 1 < runs_.size() && runs_[run_ + 1].begin <= byte) ++run_;
@@ -74,7 +86,35 @@ class Alignment {
   };
 
  private:
+  void AppendRun(const Run& run) {
+    const bool continues = !runs_.empty() && runs_.back().copied == run.copied && !run.copied &&
+                           runs_.back().source.begin == run.source.begin;
+    if (!continues) runs_.push_back(run);
+  }
+
   std::vector<Run> runs_;
+};
+
+/// Maps ranges of the text that a model sees back to the raw text: through what a pre-tokenizer changed, if it did, and
+/// through normalization.
+class SourceMap {
+ public:
+  /// `normalized`: of the whole section. `begin`: where in it the model's text begins. `pre_tokenized`: of the model's
+  /// text, null where that is the same as the normalized one.
+  SourceMap(Alignment::Reader& normalized, size_t begin, const Alignment* pre_tokenized)
+      : normalized_(normalized), begin_(begin) {
+    if (pre_tokenized != nullptr) pre_tokenized_.emplace(*pre_tokenized, begin);
+  }
+
+  ByteRange SourceOf(const ByteRange& range) {
+    if (pre_tokenized_) return normalized_.SourceOf(pre_tokenized_->SourceOf(range));
+    return normalized_.SourceOf({begin_ + range.begin, begin_ + range.end});
+  }
+
+ private:
+  Alignment::Reader& normalized_;
+  const size_t begin_;
+  std::optional<Alignment::Reader> pre_tokenized_;
 };
 
 }  // namespace bertha::tokenizer

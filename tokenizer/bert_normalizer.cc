@@ -39,7 +39,7 @@ void BertNormalizer::Output::Append(char32_t cp, const ByteRange& from) {
   if (alignment != nullptr) alignment->Append({begin, text.size()}, from);
 }
 
-void BertNormalizer::Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& normalized,
+bool BertNormalizer::Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& normalized,
                                Alignment* alignment) const {
   Output out = {scratch, normalized, alignment};
   out.Clear();
@@ -53,6 +53,7 @@ void BertNormalizer::Normalize(absl::string_view text, NormalizerScratch& scratc
     }
   }
   FlushMarks(out);
+  return true;
 }
 
 void BertNormalizer::NormalizePlainly(absl::string_view text, NormalizerScratch& scratch, std::string& normalized,

@@ -31,7 +31,7 @@ class BertNormalizer final : public Normalizer {
 
   explicit BertNormalizer(const Options& options);
 
-  void Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out,
+  bool Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out,
                  Alignment* alignment) const override;
 
   /// The same result without the fast path for ASCII.

@@ -5,10 +5,9 @@
 
 namespace bertha::tokenizer {
 
-void BertPreTokenizer::Split(absl::string_view text, std::vector<ByteRange>& words) const {
-  words.clear();
-  size_t word = 0;
-  for (size_t at = 0; at < text.size();) {
+void BertPreTokenizer::Split(absl::string_view text, const ByteRange& part, std::vector<ByteRange>& words) const {
+  size_t word = part.begin;
+  for (size_t at = part.begin; at < part.end;) {
     const size_t begin = at;
     const uint8_t cls = unicode::ClassOf(DecodeUtf8(text, &at));
     if ((cls & (unicode::kWhitespace | unicode::kPunctuation)) == 0) continue;
@@ -16,7 +15,7 @@ void BertPreTokenizer::Split(absl::string_view text, std::vector<ByteRange>& wor
     if ((cls & unicode::kPunctuation) != 0) words.push_back({begin, at});
     word = at;
   }
-  if (word < text.size()) words.push_back({word, text.size()});
+  if (word < part.end) words.push_back({word, part.end});
 }
 
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeBertPreTokenizer(const JsonValue&) {

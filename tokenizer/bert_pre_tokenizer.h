@@ -15,9 +15,9 @@
 
 namespace bertha::tokenizer {
 
-class BertPreTokenizer final : public PreTokenizer {
+class BertPreTokenizer final : public Splitter {
  public:
-  void Split(absl::string_view text, std::vector<ByteRange>& words) const override;
+  void Split(absl::string_view text, const ByteRange& part, std::vector<ByteRange>& words) const override;
 };
 
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeBertPreTokenizer(const JsonValue& json);

@@ -6,6 +6,7 @@
 #include "tokenizer/bert_normalizer.h"
 #include "tokenizer/bert_pre_tokenizer.h"
 #include "tokenizer/bert_processing.h"
+#include "tokenizer/sequences.h"
 #include "tokenizer/status_macros.h"
 #include "tokenizer/template_processing.h"
 #include "tokenizer/wordpiece.h"
@@ -23,10 +24,12 @@ struct Component {
 
 constexpr Component<std::unique_ptr<const Normalizer>> kNormalizers[] = {
     {"BertNormalizer", MakeBertNormalizer},
+    {"Sequence", MakeNormalizerSequence},
 };
 
 constexpr Component<std::unique_ptr<const PreTokenizer>> kPreTokenizers[] = {
     {"BertPreTokenizer", MakeBertPreTokenizer},
+    {"Sequence", MakePreTokenizerSequence},
 };
 
 constexpr Component<std::unique_ptr<const Model>> kModels[] = {

@@ -138,7 +138,7 @@ void Pipeline::Tokenize(absl::string_view text, const EncodeOptions& options, Sc
     if (section.id == Section::kText) {
       TokenizeSection(text, section.range, scratch, tokens);
     } else {
-      tokens.AddWord(section.id, section.range);
+      tokens.AddWord(section.id, section.range.of(text), section.range);
     }
   }
   if (options.char_offsets) tokens.CountCharacters(text);
@@ -152,16 +152,18 @@ void Pipeline::TokenizeSection(absl::string_view text, const ByteRange& section,
   added_.in_normalized_text().Split(normalized, scratch.sections);
   for (const Section& part : scratch.sections) {
     if (part.id == Section::kText) {
-      TokenizeNormalized(normalized, part.range, source, scratch, tokens);
+      TokenizeNormalized(part.range.of(normalized), part.range.begin, section.begin == 0 && part.range.begin == 0,
+                         source, scratch, tokens);
     } else {
-      tokens.AddWord(part.id, tokens.wants_offsets ? source.SourceOf(part.range) : part.range);
+      tokens.AddWord(part.id, part.range.of(normalized),
+                     tokens.wants_offsets ? source.SourceOf(part.range) : part.range);
     }
   }
 }
 
 absl::string_view Pipeline::Normalize(absl::string_view text, Alignment* alignment, Scratch::Impl& scratch) const {
-  if (stages_.normalizer != nullptr) {
-    stages_.normalizer->Normalize(text, scratch.normalizer, scratch.normalized, alignment);
+  if (stages_.normalizer != nullptr &&
+      stages_.normalizer->Normalize(text, scratch.normalizer, scratch.normalized, alignment)) {
     return scratch.normalized;
   }
   if (alignment != nullptr) {
@@ -171,17 +173,28 @@ absl::string_view Pipeline::Normalize(absl::string_view text, Alignment* alignme
   return text;
 }
 
-void Pipeline::TokenizeNormalized(absl::string_view text, const ByteRange& section, Alignment::Reader& source,
+/// `text`: the part from `begin` on of a normalized section, which `source` maps back.
+void Pipeline::TokenizeNormalized(absl::string_view text, size_t begin, bool begins_text, Alignment::Reader& source,
                                   Scratch::Impl& scratch, Tokens& tokens) const {
-  if (stages_.pre_tokenizer != nullptr) {
-    stages_.pre_tokenizer->Split(section.of(text), scratch.words);
-  } else {
-    scratch.words.assign(1, {0, section.size()});
-  }
+  PreTokenized& pre_tokenized = scratch.pre_tokenized;
+  pre_tokenized.Start(text, begins_text, tokens.wants_offsets);
+  if (stages_.pre_tokenizer != nullptr) stages_.pre_tokenizer->PreTokenize(pre_tokenized);
+  const std::vector<ByteRange>& words = pre_tokenized.words();
   scratch.ranges.clear();
-  stages_.model->Tokenize(section.of(text), scratch.words, tokens.ids,
+  stages_.model->Tokenize(pre_tokenized.text(), words, scratch.model, tokens.ids,
                           tokens.wants_ranges() ? &scratch.ranges : nullptr);
-  tokens.AddRanges(scratch.ranges, scratch.words, section.begin, source);
+  SourceMap source_of_words(source, begin, pre_tokenized.alignment());
+  tokens.AddRanges(scratch.ranges, words, source_of_words);
+  if (tokens.wants_texts) AddTexts(scratch, tokens);
+}
+
+void Pipeline::AddTexts(const Scratch::Impl& scratch, Tokens& tokens) const {
+  size_t token = tokens.texts.size();
+  for (const ByteRange& range : scratch.ranges) {
+    const absl::string_view piece = range.of(scratch.pre_tokenized.text());
+    const absl::string_view text = stages_.model->TokenText(tokens.ids[token++], piece);
+    tokens.texts.emplace_back(text.data(), text.size());
+  }
 }
 
 absl::StatusOr<Lengths> Pipeline::TruncateAndFinish(const EncodeOptions& options, bool is_pair,

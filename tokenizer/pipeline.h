@@ -54,8 +54,9 @@ class Pipeline final : public Tokenizer {
   void Tokenize(absl::string_view text, const EncodeOptions& options, Scratch::Impl& scratch, Tokens& tokens) const;
   void TokenizeSection(absl::string_view text, const ByteRange& section, Scratch::Impl& scratch, Tokens& tokens) const;
   absl::string_view Normalize(absl::string_view text, Alignment* alignment, Scratch::Impl& scratch) const;
-  void TokenizeNormalized(absl::string_view text, const ByteRange& section, Alignment::Reader& source,
+  void TokenizeNormalized(absl::string_view text, size_t begin, bool begins_text, Alignment::Reader& source,
                           Scratch::Impl& scratch, Tokens& tokens) const;
+  void AddTexts(const Scratch::Impl& scratch, Tokens& tokens) const;
   absl::StatusOr<Lengths> TruncateAndFinish(const EncodeOptions& options, bool is_pair, const Scratch::Impl& scratch,
                                             Encoding& out) const;
   absl::Status CheckStride(const EncodeOptions& options) const;

@@ -12,6 +12,7 @@ void Clear(Encoding& encoding) {
   encoding.offsets.clear();
   encoding.char_offsets.clear();
   encoding.word_ids.clear();
+  encoding.tokens.clear();
 }
 
 void AppendSpecial(const TemplatePiece& piece, const EncodeOptions& options, Encoding& out) {
@@ -21,6 +22,7 @@ void AppendSpecial(const TemplatePiece& piece, const EncodeOptions& options, Enc
   if (options.offsets) out.offsets.push_back({0, 0});
   if (options.char_offsets) out.char_offsets.push_back({0, 0});
   if (options.word_ids) out.word_ids.push_back(-1);
+  if (options.tokens) out.tokens.push_back(piece.token);
 }
 
 template <typename T>
@@ -36,6 +38,7 @@ void AppendText(const TokenRange& range, int32_t type_id, const EncodeOptions& o
   if (options.offsets) AppendRange(range.tokens.offsets, range, out.offsets);
   if (options.char_offsets) AppendRange(range.tokens.char_offsets, range, out.char_offsets);
   if (options.word_ids) AppendRange(range.tokens.word_ids, range, out.word_ids);
+  if (options.tokens) AppendRange(range.tokens.texts, range, out.tokens);
 }
 
 }  // namespace

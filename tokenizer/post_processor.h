@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -24,8 +25,11 @@ struct TemplatePiece {
   int32_t type_id;
   int32_t id = 0;                ///< of a special token
   int32_t overflow_type_id = 0;  ///< of a text: type of its overflow windows, which the reference library may forget
+  std::string token = {};        ///< of a special token: its text
 
-  static TemplatePiece Special(int32_t id, int32_t type_id) { return {Kind::kSpecial, type_id, id}; }
+  static TemplatePiece Special(int32_t id, std::string token, int32_t type_id) {
+    return {Kind::kSpecial, type_id, id, 0, std::move(token)};
+  }
   static TemplatePiece First(int32_t type_id, int32_t overflow_type_id = 0) {
     return {Kind::kFirst, type_id, 0, overflow_type_id};
   }

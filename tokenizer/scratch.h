@@ -17,7 +17,8 @@ struct Scratch::Impl {
   std::string normalized;
   NormalizerScratch normalizer;
   Alignment alignment;  // of `normalized`, only where offsets are asked for
-  std::vector<ByteRange> words;
+  PreTokenized pre_tokenized;
+  ModelScratch model;
   std::vector<ByteRange> ranges;  // of the tokens of a section
   Tokens first, second;
   std::vector<Span> first_windows, second_windows;  // of tokens

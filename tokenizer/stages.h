@@ -1,4 +1,5 @@
 // The stages of the pipeline: normalize -> split into words -> model -> post-process (post_processor.h).
+// What more than one file needs to know of them; a pre-tokenizer's text is in pre_tokenized.h.
 //
 // A stage is built from its section of tokenizer.json by the table in components.cc. To add one: a new file with a
 // Make function, and one line in that table.
@@ -15,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "tokenizer/alignment.h"
 #include "tokenizer/canonical_order.h"
+#include "tokenizer/pre_tokenized.h"
 #include "tokenizer/vocabulary.h"
 
 namespace bertha::tokenizer {
@@ -25,30 +27,50 @@ struct NormalizerScratch {
   // Only where an alignment is asked for: what the marks of the current run come from, and the character before them.
   std::vector<ByteRange> mark_sources;
   ByteRange base_source = {0, 0};
+  // Of a sequence of normalizers: the text that the next one reads, the alignment of one step, and of all so far.
+  std::string between;
+  Alignment step, composed;
 };
 
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  /// Replaces the content of `out`, and of `alignment`, which may be null: it is only filled in on request.
-  virtual void Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out,
+  /// Replaces the content of `out`, and of `alignment`, which may be null: it is only filled in on request. Returns
+  /// false if the text stays as it is; `out` and `alignment` are unspecified then.
+  virtual bool Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out,
                          Alignment* alignment) const = 0;
 };
 
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
-  /// Replaces the content of `words` by the words of `text`, in order, none of them empty.
-  virtual void Split(absl::string_view text, std::vector<ByteRange>& words) const = 0;
+  /// Cuts the words of `text` into smaller ones, and may change their text.
+  virtual void PreTokenize(PreTokenized& text) const = 0;
 };
+
+/// A pre-tokenizer that changes no text.
+class Splitter : public PreTokenizer {
+ public:
+  /// Appends the words of the part `part` of `text`, in order, none of them empty.
+  virtual void Split(absl::string_view text, const ByteRange& part, std::vector<ByteRange>& words) const = 0;
+
+  void PreTokenize(PreTokenized& text) const final;
+};
+
+/// Working memory of models, kept by the caller between calls, and used with whatever model comes.
+struct ModelScratch {};
 
 class Model {
  public:
   virtual ~Model() = default;
   /// Appends the ids of each word of `text`, and to `ranges`, unless it is null, the part of `text` of each of them.
-  /// A range lies in its word.
-  virtual void Tokenize(absl::string_view text, const std::vector<ByteRange>& words, std::vector<int32_t>& ids,
-                        std::vector<ByteRange>* ranges) const = 0;
+  /// A range lies in its word and consists of whole characters: ranges overlap where tokens share a character.
+  virtual void Tokenize(absl::string_view text, const std::vector<ByteRange>& words, ModelScratch& scratch,
+                        std::vector<int32_t>& ids, std::vector<ByteRange>* ranges) const = 0;
+  /// The text of the token `id`, which the model made of `piece`.
+  virtual absl::string_view TokenText(int32_t id, absl::string_view /*piece*/) const {
+    return vocabulary().TextOf(id).value_or(absl::string_view());
+  }
   virtual const Vocabulary& vocabulary() const = 0;
 };
 

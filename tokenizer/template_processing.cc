@@ -11,19 +11,29 @@
 namespace bertha::tokenizer {
 namespace {
 
-using SpecialTokens = std::map<std::string, std::vector<int32_t>>;
+struct SpecialToken {
+  std::vector<int32_t> ids;
+  std::vector<std::string> texts;
+};
+using SpecialTokens = std::map<std::string, SpecialToken>;
 
 absl::StatusOr<SpecialTokens> ReadSpecialTokens(const JsonValue& json) {
   SpecialTokens tokens;
   TOKENIZER_ASSIGN_OR_RETURN(const JsonValue members, json.Get("special_tokens"));
   TOKENIZER_RETURN_IF_ERROR(members.ForEachMember([&](const std::string& name, const JsonValue& token) -> absl::Status {
     TOKENIZER_ASSIGN_OR_RETURN(const JsonValue ids, token.Get("ids"));
-    std::vector<int32_t>& list = tokens[name];
-    return ids.ForEachElement([&](const JsonValue& element) -> absl::Status {
-      TOKENIZER_ASSIGN_OR_RETURN(const int32_t id, element.AsId());
-      list.push_back(id);
+    TOKENIZER_ASSIGN_OR_RETURN(const JsonValue texts, token.Get("tokens"));
+    SpecialToken& special = tokens[name];
+    TOKENIZER_RETURN_IF_ERROR(ids.ForEachElement([&](const JsonValue& element) -> absl::Status {
+      TOKENIZER_ASSIGN_OR_RETURN(special.ids.emplace_back(), element.AsId());
       return absl::OkStatus();
-    });
+    }));
+    TOKENIZER_RETURN_IF_ERROR(texts.ForEachElement([&](const JsonValue& element) -> absl::Status {
+      TOKENIZER_ASSIGN_OR_RETURN(special.texts.emplace_back(), element.AsString());
+      return absl::OkStatus();
+    }));
+    if (special.ids.size() != special.texts.size()) return token.Invalid("must have as many ids as tokens");
+    return absl::OkStatus();
   }));
   return tokens;
 }
@@ -35,7 +45,10 @@ absl::Status AppendSpecial(const JsonValue& json, const SpecialTokens& tokens, T
   TOKENIZER_RETURN_IF_ERROR(json.ReadId("type_id", &type_id));
   const auto found = tokens.find(name);
   if (found == tokens.end()) return json.Invalid(absl::StrCat(Quoted(name), " is not among the special_tokens"));
-  for (const int32_t id : found->second) pieces->push_back(TemplatePiece::Special(id, type_id));
+  const SpecialToken& special = found->second;
+  for (size_t i = 0; i < special.ids.size(); ++i) {
+    pieces->push_back(TemplatePiece::Special(special.ids[i], special.texts[i], type_id));
+  }
   return absl::OkStatus();
 }
 

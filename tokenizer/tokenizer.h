@@ -44,6 +44,8 @@ struct EncodeOptions {
   bool offsets = false;
   bool char_offsets = false;
   bool word_ids = false;
+  /// For people and comparisons: allocates a string per token.
+  bool tokens = false;
 };
 
 /// Half-open range of a text.
@@ -67,6 +69,9 @@ struct Encoding {
   std::vector<Span> char_offsets;
   /// Number of each token's word in its text, from 0; -1 for the special tokens around the texts.
   std::vector<int32_t> word_ids;
+  /// Text of each token as the model sees it: usually that of its id, but of an unknown part of a word what a Unigram
+  /// model found there, and of an added token what stood in the text, white space that it takes along included.
+  std::vector<std::string> tokens;
   /// Tokens before truncation, special tokens included; `ids.size() < full_length` means that some were cut off.
   size_t full_length = 0;
 

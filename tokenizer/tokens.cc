@@ -9,25 +9,28 @@ void Tokens::Clear(const EncodeOptions& options) {
   offsets.clear();
   char_offsets.clear();
   word_ids.clear();
+  texts.clear();
   words = 0;
   wants_offsets = options.offsets || options.char_offsets;
   wants_word_ids = options.word_ids;
+  wants_texts = options.tokens;
 }
 
-void Tokens::AddWord(int32_t id, const ByteRange& source) {
+void Tokens::AddWord(int32_t id, absl::string_view text, const ByteRange& source) {
   ids.push_back(id);
   if (wants_offsets) offsets.push_back({source.begin, source.end});
   if (wants_word_ids) word_ids.push_back(static_cast<int32_t>(words));
+  if (wants_texts) texts.emplace_back(text.data(), text.size());
   ++words;
 }
 
-void Tokens::AddRanges(const std::vector<ByteRange>& ranges, const std::vector<ByteRange>& words_of_text, size_t begin,
-                       Alignment::Reader& source) {
+void Tokens::AddRanges(const std::vector<ByteRange>& ranges, const std::vector<ByteRange>& words_of_text,
+                       SourceMap& source) {
   if (wants_offsets) {
     offsets.resize(offsets.size() + ranges.size());
     Span* to = offsets.data() + (offsets.size() - ranges.size());
     for (const ByteRange& range : ranges) {
-      const ByteRange from = source.SourceOf({begin + range.begin, begin + range.end});
+      const ByteRange from = source.SourceOf(range);
       *to++ = {from.begin, from.end};
     }
   }

@@ -34,8 +34,8 @@ WordPiece::WordPiece(Vocabulary vocabulary, const Options& options)
       options_(options),
       continuation_root_(vocabulary_.trie().Walk(DoubleArrayTrie::kRoot, options_.continuing_subword_prefix)) {}
 
-void WordPiece::Tokenize(absl::string_view text, const std::vector<ByteRange>& words, std::vector<int32_t>& ids,
-                         std::vector<ByteRange>* ranges) const {
+void WordPiece::Tokenize(absl::string_view text, const std::vector<ByteRange>& words, ModelScratch&,
+                         std::vector<int32_t>& ids, std::vector<ByteRange>* ranges) const {
   for (const ByteRange& word : words) TokenizeWord(text, word, ids, ranges);
 }
 

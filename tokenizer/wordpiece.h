@@ -31,8 +31,8 @@ class WordPiece final : public Model {
 
   WordPiece(Vocabulary vocabulary, const Options& options);
 
-  void Tokenize(absl::string_view text, const std::vector<ByteRange>& words, std::vector<int32_t>& ids,
-                std::vector<ByteRange>* ranges) const override;
+  void Tokenize(absl::string_view text, const std::vector<ByteRange>& words, ModelScratch& scratch,
+                std::vector<int32_t>& ids, std::vector<ByteRange>* ranges) const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
 
  private:

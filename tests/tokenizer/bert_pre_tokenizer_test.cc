@@ -12,8 +12,8 @@ namespace {
 using Words = std::vector<std::string>;
 
 Words Split(const std::string& text) {
-  std::vector<ByteRange> ranges = {{7, 9}};
-  BertPreTokenizer().Split(text, ranges);
+  std::vector<ByteRange> ranges;
+  BertPreTokenizer().Split(text, {0, text.size()}, ranges);
   Words words;
   for (const ByteRange& range : ranges) words.emplace_back(range.of(text));
   return words;

@@ -2,8 +2,8 @@
 //
 // Each line is {"text", "pair"?, "max_length"?, "side"?: "left" or "right", "strategy"?: "only_first" or "only_second",
 // "stride"?, "details"?: true}; each answer one line of {"ids", "type_ids", "full_length"}, with details also
-// {"special_tokens_mask", "offsets", "byte_offsets", "word_ids"}, with a stride also {"overflow"}, a list of answers;
-// or
+// {"special_tokens_mask", "offsets", "byte_offsets", "word_ids", "tokens"}, with a stride also {"overflow"}, a list of
+// answers; or
 // {"error"}. `offsets` count code points. For tests that compare with the reference library.
 // tokenizer_encode FILE --time REPEATS: encodes all the lines so many times and prints megabytes of text per second.
 #include <chrono>
@@ -56,7 +56,7 @@ std::optional<Input> ParseLine(const std::string& line) {
   }
   if (parsed.contains("details") && parsed["details"] == true) {
     input.options.special_tokens_mask = input.options.word_ids = true;
-    input.options.offsets = input.options.char_offsets = true;
+    input.options.offsets = input.options.char_offsets = input.options.tokens = true;
   }
   return input;
 }
@@ -74,6 +74,7 @@ json AnswerOf(const Encoding& encoding, const EncodeOptions& options) {
   answer["word_ids"] = encoding.word_ids;
   answer["byte_offsets"] = Pairs(encoding.offsets);
   answer["offsets"] = Pairs(encoding.char_offsets);
+  answer["tokens"] = encoding.tokens;
   return answer;
 }
 

@@ -95,6 +95,7 @@ def answer_of(given, encoding, full_length):
         "word_ids": [-1 if word is None else word for word in encoding.word_ids],
         "offsets": [list(span) for span in encoding.offsets],
         "byte_offsets": byte_offsets(given, encoding),
+        "tokens": encoding.tokens,
     }
 
 

@@ -41,14 +41,15 @@ void CheckEach(absl::StatusCode code, const std::vector<Broken>& table) {
 TEST_CASE("TheSmallFileItselfLoads") { CHECK(LoadStatus(SmallJson().dump()).ok()); }
 
 TEST_CASE("UnknownComponentsAreRefusedByName") {
+  for (const std::string stage : {"normalizer", "pre_tokenizer", "model", "post_processor"}) {
+    const absl::Status status = StatusOf({"/" + stage + "/type", "Foo", ""});
+    INFO(status.ToString());
+    CHECK(status.code() == absl::StatusCode::kUnimplemented);
+    const std::string message = "$." + stage + R"(.type: "Foo" is not supported; known here: )";
+    CHECK(std::string(status.message()).substr(0, message.size()) == message);
+  }
   CheckEach(absl::StatusCode::kUnimplemented,
-            {{"/normalizer/type", "Foo", R"($.normalizer.type: "Foo" is not supported; known here: BertNormalizer)"},
-             {"/pre_tokenizer/type", "ByteLevel",
-              R"($.pre_tokenizer.type: "ByteLevel" is not supported; known here: BertPreTokenizer)"},
-             {"/model/type", "WordLevel", R"($.model.type: "WordLevel" is not supported; known here: WordPiece)"},
-             {"/post_processor/type", "Foo",
-              R"($.post_processor.type: "Foo" is not supported; known here: BertProcessing, TemplateProcessing)"},
-             {"/version", "2.0", R"($.version: "2.0" is not supported; known here: 1.0)"}});
+            {{"/version", "2.0", R"($.version: "2.0" is not supported; known here: 1.0)"}});
 }
 
 TEST_CASE("MissingMembersAreNamed") {
@@ -136,7 +137,7 @@ TEST_CASE("BrokenTemplatesAreNamed") {
               R"($.post_processor.single[0]: must be a SpecialToken or a Sequence)"},
              {"/post_processor", with(json::array({json{{"Sequence", 5}}}), special),
               R"($.post_processor.single[0].Sequence: must be an object, is number)"},
-             {"/post_processor", with(json::array({sep}), json{{"[SEP]", {{"ids", {"x"}}}}}),
+             {"/post_processor", with(json::array({sep}), json{{"[SEP]", {{"ids", {"x"}}, {"tokens", {"x"}}}}}),
               R"($.post_processor.special_tokens["[SEP]"].ids[0]: must be an integer from 0 up, is string)"},
              {"/post_processor", with(json::array({sep}), json::array()),
               R"($.post_processor.special_tokens: must be an object, is array)"}});
