@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tokenizer/components.h"
+#include "tokenizer/file_defaults.h"
 #include "tokenizer/status_macros.h"
 #include "tokenizer/truncation.h"
 #include "tokenizer/utf8.h"
@@ -18,25 +19,6 @@ absl::Status CheckVersion(const JsonValue& json) {
   if (!version) return absl::OkStatus();
   TOKENIZER_ASSIGN_OR_RETURN(const std::string name, version->AsString());
   if (name != "1.0") return version->Unknown(absl::StrCat(Quoted(name), " is not supported; known here: 1.0"));
-  return absl::OkStatus();
-}
-
-/// Truncation and padding are the caller's business (EncodeOptions); a file that spells them wrongly is still broken.
-absl::Status CheckTruncationAndPadding(const JsonValue& json) {
-  if (const auto truncation = json.Find("truncation")) {
-    size_t number = 0;
-    std::string strategy;
-    TOKENIZER_RETURN_IF_ERROR(truncation->Read("max_length", &number));
-    TOKENIZER_RETURN_IF_ERROR(truncation->Read("stride", &number));
-    TOKENIZER_RETURN_IF_ERROR(truncation->Read("strategy", &strategy));
-  }
-  if (const auto padding = json.Find("padding")) {
-    int32_t id = 0;
-    std::string token;
-    TOKENIZER_RETURN_IF_ERROR(padding->ReadId("pad_id", &id));
-    TOKENIZER_RETURN_IF_ERROR(padding->ReadId("pad_type_id", &id));
-    TOKENIZER_RETURN_IF_ERROR(padding->Read("pad_token", &token));
-  }
   return absl::OkStatus();
 }
 
@@ -57,12 +39,17 @@ TokenRange Keep(const Tokens& tokens, size_t count, TruncationSide side) {
 absl::StatusOr<std::unique_ptr<const Tokenizer>> Pipeline::FromJson(const JsonValue& json) {
   if (!json.is_object()) return json.Invalid("must be an object");
   TOKENIZER_RETURN_IF_ERROR(CheckVersion(json));
-  TOKENIZER_RETURN_IF_ERROR(CheckTruncationAndPadding(json));
   TOKENIZER_ASSIGN_OR_RETURN(Stages stages, MakeStages(json));
   TOKENIZER_ASSIGN_OR_RETURN(
       AddedTokens added,
       AddedTokens::FromJson(json.Find("added_tokens"), stages.model->vocabulary(), stages.normalizer.get()));
-  std::unique_ptr<const Pipeline> pipeline(new Pipeline(std::move(stages), std::move(added)));
+  std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(stages), std::move(added)));
+  if (const auto truncation = json.Find("truncation")) {
+    TOKENIZER_ASSIGN_OR_RETURN(pipeline->truncation_, ReadTruncation(*truncation));
+  }
+  if (const auto padding = json.Find("padding")) {
+    TOKENIZER_ASSIGN_OR_RETURN(pipeline->padding_, ReadPadding(*padding));
+  }
   TOKENIZER_RETURN_IF_ERROR(pipeline->CheckSpecialIds(json));
   return pipeline;
 }

@@ -35,6 +35,8 @@ class Pipeline final : public Tokenizer {
   size_t vocab_size() const override;
   std::optional<int32_t> TokenToId(absl::string_view token) const override;
   std::optional<absl::string_view> IdToToken(int32_t id) const override;
+  std::optional<EncodeOptions> truncation() const override { return truncation_; }
+  std::optional<Padding> padding() const override { return padding_; }
 
  private:
   struct Stages {
@@ -65,6 +67,8 @@ class Pipeline final : public Tokenizer {
 
   const Stages stages_;
   const AddedTokens added_;
+  std::optional<EncodeOptions> truncation_;
+  std::optional<Padding> padding_;
 };
 
 }  // namespace bertha::tokenizer

@@ -48,6 +48,18 @@ struct EncodeOptions {
   bool tokens = false;
 };
 
+/// How a tokenizer.json asks for short encodings of a batch to be filled up. Encode fills nothing up: engines do, or
+/// need not.
+struct Padding {
+  int32_t id = 0, type_id = 0;
+  std::string token;
+  bool left = false;
+  /// Tokens that every encoding shall have at least. Absent: as many as the longest of the batch.
+  std::optional<size_t> fixed_length;
+  /// Lengths are rounded up to a multiple of this; 0: they are not.
+  size_t multiple_of = 0;
+};
+
 /// Half-open range of a text.
 struct Span {
   size_t begin, end;
@@ -140,6 +152,11 @@ class Tokenizer {
   virtual std::optional<int32_t> TokenToId(absl::string_view token) const = 0;
   /// Text of an id, or nullopt if no token has it.
   virtual std::optional<absl::string_view> IdToToken(int32_t id) const = 0;
+
+  /// What the file says about truncation (max_length, side, strategy and stride) and about padding, if it does. Only a
+  /// wish: Encode does as its options say, whatever the file says.
+  virtual std::optional<EncodeOptions> truncation() const { return std::nullopt; }
+  virtual std::optional<Padding> padding() const { return std::nullopt; }
 };
 
 }  // namespace bertha::tokenizer

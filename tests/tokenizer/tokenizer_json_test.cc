@@ -215,6 +215,40 @@ TEST_CASE("TruncationAndPaddingOfTheFileDoNotChangeEncode") {
   CHECK(TokensOf(*Load(content), "a b ab") == "a b ab");
 }
 
+TEST_CASE("TruncationAndPaddingOfTheFileCanBeRead") {
+  json content = BareJson();
+  CHECK_FALSE(Load(content)->truncation());
+  CHECK_FALSE(Load(content)->padding());
+  content["truncation"] = {{"max_length", 7}, {"strategy", "OnlySecond"}, {"stride", 2}, {"direction", "Left"}};
+  content["padding"] = {{"strategy", {{"Fixed", 8}}}, {"direction", "Left"}, {"pad_to_multiple_of", 4}, {"pad_id", 5},
+                        {"pad_type_id", 3},           {"pad_token", "<pad>"}};
+  const auto tokenizer = Load(content);
+  const EncodeOptions truncation = *tokenizer->truncation();
+  CHECK(truncation.max_length == 7);
+  CHECK(truncation.stride == 2);
+  CHECK(truncation.truncation_strategy == TruncationStrategy::kOnlySecond);
+  CHECK(truncation.truncation_side == TruncationSide::kLeft);
+  const Padding padding = *tokenizer->padding();
+  CHECK(padding.id == 5);
+  CHECK(padding.type_id == 3);
+  CHECK(padding.token == "<pad>");
+  CHECK(padding.left);
+  CHECK(padding.fixed_length == size_t{8});
+  CHECK(padding.multiple_of == 4);
+
+  content["padding"]["strategy"] = "BatchLongest";
+  content["padding"].erase("direction");
+  CHECK_FALSE(Load(content)->padding()->fixed_length);
+  CHECK_FALSE(Load(content)->padding()->left);
+  content["padding"]["strategy"] = "Longest";
+  CHECK(LoadStatus(content.dump()).message() ==
+        R"($.padding.strategy: "Longest" is not supported; known here: BatchLongest, {"Fixed": N})");
+  content["padding"] = nullptr;
+  content["truncation"]["direction"] = "Middle";
+  CHECK(LoadStatus(content.dump()).message() ==
+        R"($.truncation.direction: "Middle" is not supported; known here: Left, Right)");
+}
+
 TEST_CASE("AFileThatCannotBeReadIsNotFound") {
   CHECK(Tokenizer::FromFile("/nonexistent/tokenizer.json").status().code() == absl::StatusCode::kNotFound);
   CHECK(Tokenizer::FromFile(DataFile("")).status().code() == absl::StatusCode::kNotFound);
