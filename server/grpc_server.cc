@@ -8,6 +8,8 @@ namespace bertha::server {
 
 GrpcServer::GrpcServer(const Config& config, Classifier& classifier, const ModelTable& models)
     : service_(classifier, models, static_cast<size_t>(config.limits_max_stream_in_flight)) {
+  // Nobody who can connect is told that a package which is still being loaded is an unknown service.
+  for (const ModelEntry& entry : models.List()) health_.Set(entry.key.name, false);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   // Without this two daemons share a port silently, and each gets half of the connections.

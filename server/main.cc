@@ -166,7 +166,6 @@ class Daemon {
   }
 
   void LoadModels(const std::vector<FoundPackage>& packages, GrpcHealth& health) {
-    for (const FoundPackage& package : packages) health.Set(package.key.name, false);
     ModelLoader loader(table_, dispatcher_, EngineOptionsOf(config_),
                        {.max_batch_requests = static_cast<size_t>(config_.batch_max_requests),
                         .max_batch_tokens = static_cast<size_t>(config_.batch_max_tokens)},

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <memory>
 #include <random>
-#include <set>
 #include <vector>
 
 #include "tests/batcher/fakes.h"
@@ -178,10 +177,10 @@ TEST_CASE("OverRandomSchedulesEveryRequestLeavesExactlyOnceAndNoBoundBreaks") {
     Fixture f(options, limits);
     f.queue.AddModel(limits);
     TimePoint now = kStart;
-    std::set<Request*> waiting;
+    std::vector<Request*> waiting;  // in the order of arrival: what a seed does must not depend on addresses
     size_t waiting_tokens = 0;
     auto leave = [&](Request* request) {
-      REQUIRE(waiting.erase(request) == 1);
+      REQUIRE(std::erase(waiting, request) == 1);
       waiting_tokens -= request->ids.size();
     };
     for (int step = 0; step < 200; ++step) {
@@ -194,7 +193,7 @@ TEST_CASE("OverRandomSchedulesEveryRequestLeavesExactlyOnceAndNoBoundBreaks") {
           }
           if (f.Push(call, now).ok()) {
             for (Request* request : call) {
-              waiting.insert(request);
+              waiting.push_back(request);
               waiting_tokens += request->ids.size();
             }
           }
@@ -223,7 +222,7 @@ TEST_CASE("OverRandomSchedulesEveryRequestLeavesExactlyOnceAndNoBoundBreaks") {
         }
         case 2:
           if (!waiting.empty()) {
-            Request* request = *std::next(waiting.begin(), pick(0, waiting.size() - 1));
+            Request* request = waiting[pick(0, waiting.size() - 1)];
             CHECK(f.queue.Remove(*request));
             leave(request);
           }

@@ -29,7 +29,7 @@ def cli(server, program):
             [str(binary), *arguments],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
-            timeout=60,
+            timeout=300,
             env={"PATH": os.environ["PATH"], "BERTHA_ADDRESS": server.address},
         )
 

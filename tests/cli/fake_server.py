@@ -89,10 +89,23 @@ class FakeBertha(bertha_pb2_grpc.BerthaServicer):
         return bertha_pb2.ListModelsResponse(models=self.models)
 
 
+class FakeHealth(health.HealthServicer):
+    """Notes that somebody watches."""
+
+    def __init__(self):
+        super().__init__()
+        self.watched = threading.Event()
+
+    def Watch(self, request, context, send_response_callback=None):
+        answers = super().Watch(request, context, send_response_callback)
+        self.watched.set()
+        return answers
+
+
 class FakeServer:
     def __init__(self):
         self.bertha = FakeBertha()
-        self.health = health.HealthServicer()
+        self.health = FakeHealth()
         self._server = grpc.server(futures.ThreadPoolExecutor(16))
         bertha_pb2_grpc.add_BerthaServicer_to_server(self.bertha, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)

@@ -1,10 +1,13 @@
 """The built `bertha` against a fake server: what people and scripts see."""
+import contextlib
 import csv
 import fcntl
 import io
 import json
 import os
+import pathlib
 import pty
+import re
 import shutil
 import socket
 import struct
@@ -28,11 +31,22 @@ def json_lines(done):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def free_address():
-    """An address that nobody listens on."""
+@pytest.fixture
+def dead_address():
+    """An address where connections are refused: the port is taken, but nobody listens."""
     with socket.socket() as s:
         s.bind(("localhost", 0))
-        return f"localhost:{s.getsockname()[1]}"
+        yield f"localhost:{s.getsockname()[1]}"
+
+
+def read_terminal(controller):
+    """All that was written to a terminal whose other end is closed; it comes in pieces."""
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the end
+        while piece := os.read(controller, 65536):
+            shown += piece
+    os.close(controller)
+    return shown.decode()
 
 
 # --- formats ---------------------------------------------------------------------------------------------------------
@@ -95,8 +109,7 @@ def test_a_terminal_gets_colour_and_its_own_width_unless_no_color_is_set(cli, se
     env = {"BERTHA_ADDRESS": server.address, "TERM": "xterm", "NO_COLOR": no_color}
     done = subprocess.run([cli.binary, "classify", "x" * 200, "y"], stdout=terminal, stderr=subprocess.PIPE, env=env)
     os.close(terminal)
-    shown = os.read(controller, 65536).decode()
-    os.close(controller)
+    shown = read_terminal(controller)
     assert done.returncode == 0
     assert ("\033[" in shown) == (no_color == "")
     assert "x…" in shown
@@ -165,7 +178,8 @@ def test_calls_are_in_flight_together_and_no_more_than_allowed(cli, server, tmp_
 
 
 def peak_memory(cli, server, lines):
-    """Peak resident KiB of a run over `lines` lines of 2 kB from a pipe."""
+    """Peak resident KiB of a run over `lines` lines of 2 kB from a pipe, once it has read them all but the last few. (The
+    ru_maxrss of a child begins with the size of the process that started it, which here is larger than the child.)"""
     child = subprocess.Popen(
         [cli.binary, "classify", "--csv", "--batch", "64"],
         stdin=subprocess.PIPE,
@@ -175,11 +189,10 @@ def peak_memory(cli, server, lines):
     line = b"x" * 2000 + b"\n"
     for _ in range(lines // 100):
         child.stdin.write(line * 100)
+    status = pathlib.Path(f"/proc/{child.pid}/status").read_text()
     child.stdin.close()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == 0
-    return usage.ru_maxrss
+    assert child.wait(timeout=300) == 0
+    return int(re.search(r"VmHWM:\s*(\d+) kB", status).group(1))
 
 
 def test_memory_does_not_grow_with_the_input(cli, server):
@@ -194,14 +207,14 @@ def test_answers_come_while_the_input_is_still_open(cli, server):
         stdout=subprocess.PIPE,
         env={"BERTHA_ADDRESS": server.address},
     )
-    watchdog = threading.Timer(10, child.kill)  # a client that waits for more input must fail, not hang
+    watchdog = threading.Timer(60, child.kill)  # a client that waits for more input must fail, not hang
     watchdog.start()
     for text in ("one", "two"):
         child.stdin.write(f"{text}\n".encode())
         child.stdin.flush()
         assert json.loads(child.stdout.readline())["label"] == score_of(text)[0]
     child.stdin.close()
-    assert child.wait(timeout=20) == 0
+    assert child.wait(timeout=60) == 0
     watchdog.cancel()
     child.stdout.close()
 
@@ -251,11 +264,11 @@ def test_a_full_queue_is_retried_no_sooner_than_the_server_asks(cli, server):
 
 
 def test_retries_end_with_the_timeout_and_the_server_has_the_last_word(cli, server):
-    server.bertha.failures = [Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "queue full", pushback_ms=100)] * 1000
-    done = cli("classify", "text", "--json", "--timeout", "0.35")
+    server.bertha.failures = [Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "queue full", pushback_ms=1500)] * 1000
+    done = cli("classify", "text", "--json", "--timeout", "2.9")  # half of it for each of two calls
     assert done.returncode == 1
     assert json_lines(done)[0]["error"] == {"code": "RESOURCE_EXHAUSTED", "message": "queue full"}
-    assert 2 <= len(server.bertha.calls) <= 4
+    assert len(server.bertha.calls) == 2
 
 
 def test_a_server_that_says_do_not_retry_is_not_asked_again(cli, server):
@@ -286,21 +299,20 @@ def test_an_unknown_model_ends_the_run_with_one_line_that_names_the_loaded_ones(
 
 
 @pytest.mark.parametrize("command", ["classify text", "models", "health", "health --wait 0.2"])
-def test_no_server_is_exit_code_3_and_says_what_to_do(cli, command):
-    address = free_address()
-    done = cli(*command.split(), "--address", address)
+def test_no_server_is_exit_code_3_and_says_what_to_do(cli, dead_address, command):
+    done = cli(*command.split(), "--address", dead_address)
     assert done.returncode == 3
     assert done.stdout == b""
     (line,) = done.stderr.decode().splitlines()
-    assert line.startswith(f"bertha: cannot reach berthad at {address}: ")
+    assert line.startswith(f"bertha: cannot reach berthad at {dead_address}: ")
     assert line.endswith("; start it with scripts/serve or pass --address HOST:PORT")
 
 
-def test_a_refused_connection_is_called_so_and_told_at_once(cli):
+def test_a_refused_connection_is_called_so_and_told_at_once(cli, dead_address):
     started = time.monotonic()
-    done = cli("classify", "text", "--address", free_address())
+    done = cli("classify", "text", "--address", dead_address)
     assert "Connection refused" in done.stderr.decode()
-    assert time.monotonic() - started < 5  # not the timeout of 30 s
+    assert time.monotonic() - started < 15  # not the timeout of 30 s
 
 
 @pytest.mark.parametrize(
@@ -342,7 +354,7 @@ def test_a_reader_that_leaves_early_is_no_error(cli, server, tmp_path):
     )
     assert child.stdout.readline().startswith(b"index,")
     child.stdout.close()
-    assert child.wait(timeout=20) == 0
+    assert child.wait(timeout=60) == 0
     assert child.stderr.read() == b""
     child.stderr.close()
     assert sum(len(c.inputs) for c in server.bertha.calls) < 20_000
@@ -381,8 +393,7 @@ def test_progress_is_drawn_only_on_a_terminal(cli, server, tmp_path):
     controller, terminal = pty.openpty()
     assert run(terminal).returncode == 0
     os.close(terminal)
-    shown = os.read(controller, 65536).decode()
-    os.close(controller)
+    shown = read_terminal(controller)
     assert "% " in shown and "ETA" in shown
     assert shown.endswith("\r\033[K")  # erased at the end
     assert run(subprocess.PIPE).stderr == b""
@@ -434,14 +445,15 @@ def test_health_wait_returns_when_the_server_begins_to_serve(cli, server):
     child = subprocess.Popen(
         [cli.binary, "health", "--wait", "30"], stdout=subprocess.PIPE, env={"BERTHA_ADDRESS": server.address}
     )
+    assert server.health.watched.wait(timeout=60)
     server.health.set("", SERVING)
-    out, _ = child.communicate(timeout=20)
+    out, _ = child.communicate(timeout=60)
     assert (child.returncode, out) == (0, b"SERVING\n")
 
 
 def test_health_wait_gives_up(cli, server):
     server.health.set("", NOT_SERVING)
-    done = cli("health", "--wait", "0.2")
+    done = cli("health", "--wait", "2")  # time to be told on a busy machine too
     assert (done.returncode, done.stdout) == (1, b"NOT_SERVING\n")
 
 

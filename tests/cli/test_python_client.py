@@ -118,7 +118,7 @@ def test_models(client, server):
 def python(code, *arguments):
     env = {**os.environ, "PYTHONPATH": str(CLIENT_FOLDER)}
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments], env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "error", "-c", code, *arguments], env=env, capture_output=True, text=True, timeout=300
     )
 
 

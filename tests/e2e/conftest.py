@@ -84,10 +84,11 @@ def daemon(program, models_dir, tmp_path):
 @pytest.fixture
 def berthad(program):
     """berthad(ARGUMENTS...) runs the daemon to its end, for those that end by themselves."""
+    from e2e_support import PATIENCE
 
     def run(*arguments):
         command = [str(program("berthad")), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
     return run
 
@@ -95,19 +96,20 @@ def berthad(program):
 @pytest.fixture(scope="session")
 def bertha(program):
     """bertha(ARGUMENTS..., address=...) runs the command line client."""
+    from e2e_support import PATIENCE
 
     def run(*arguments, address="127.0.0.1:1", stdin=b""):
         env = {"PATH": os.environ["PATH"], "BERTHA_ADDRESS": address}
         command = [str(program("bertha")), *map(str, arguments)]
-        return subprocess.run(command, input=stdin, capture_output=True, timeout=120, env=env)
+        return subprocess.run(command, input=stdin, capture_output=True, timeout=PATIENCE, env=env)
 
     return run
 
 
 @pytest.fixture(scope="session")
 def slow_models(tmp_path_factory, package):
-    """A directory with the demo tokenizer's model "slow": about 40 ms for each forward pass, whatever the batch. A text
-    with the token of "nan" gets NaN."""
+    """A directory with the demo tokenizer's model "slow": 40 ms of one core for each forward pass, whatever the batch;
+    1.2 s if "wait" is in it, minutes if "[MASK]" is. A text with "nan" gets NaN."""
     from e2e_slow import make_slow_package
 
     folder = tmp_path_factory.mktemp("slow_models")

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -23,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOLERANCE = 1e-4  # largest |logit difference| in fp32
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-PATIENCE = 60  # seconds; longer than anything here takes, short enough to see a hang
+PATIENCE = 300  # seconds; longer than anything here takes on a busy machine, short enough to see a hang
 
 
 def wait_until(condition, what, seconds=PATIENCE):
@@ -38,9 +39,20 @@ def wait_until(condition, what, seconds=PATIENCE):
 
 
 def free_port():
+    """Not one of those that the kernel gives to whoever asks for any (from 32768 on), which may get it meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
+
+
+@contextlib.contextmanager
+def dead_address():
+    """An address where connections are refused: the port is taken, but nobody listens."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+        yield f"127.0.0.1:{s.getsockname()[1]}"
 
 
 class Daemon:
@@ -59,7 +71,13 @@ class Daemon:
         return self.log_path.read_text(errors="replace")
 
     def log_lines(self, pattern):
-        return [line for line in self.log().splitlines() if re.search(pattern, line)]
+        whole, _, _ = self.log().rpartition("\n")  # the last line may be half written
+        return [line for line in whole.splitlines() if re.search(pattern, line)]
+
+    def cpu_seconds(self):
+        """What it has computed so far; unlike the time on the clock, this does not depend on what else runs here."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime of proc(5)
 
     def channel(self):
         """A connection of its own: nothing is shared with other channels."""
@@ -169,7 +187,8 @@ class Stream:
         return wait_until(find, f"reply {id} comes")
 
     def wait_read(self, id):
-        """Returns when the server has read all that was sent so far: it reads in order, and refuses this at once."""
+        """Returns when the server has read all that was sent so far: it reads in order, and refuses this at once. The
+        replies to other refused requests may still come after it."""
         self.send(id, texts_request(["x"], model="no-such-model"))
         assert self.wait_reply(id).error.code == grpc.StatusCode.NOT_FOUND.value[0]
 

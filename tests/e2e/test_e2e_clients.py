@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from e2e_support import TOLERANCE, best_label, environment, free_port, largest_difference
+from e2e_support import PATIENCE, TOLERANCE, best_label, dead_address, environment, largest_difference
 from e2e_texts import LINES
 
 TEXTS = [t for t in LINES if not set(t) & set("\n\r\0")]  # a line each; an argument cannot hold NUL
@@ -135,11 +135,11 @@ def test_exit_codes(cli, arguments, code, word):
 
 
 def test_no_server_is_exit_code_3(bertha):
-    address = f"127.0.0.1:{free_port()}"
-    for arguments in (["classify", "--timeout", "2", "x"], ["health"], ["models"]):
-        done = bertha(*arguments, address=address)
-        assert done.returncode == 3, arguments
-        assert address.encode() in done.stderr
+    with dead_address() as address:
+        for arguments in (["classify", "--timeout", "2", "x"], ["health"], ["models"]):
+            done = bertha(*arguments, address=address)
+            assert done.returncode == 3, arguments
+            assert address.encode() in done.stderr
 
 
 def test_health_and_models(cli, package):
@@ -153,7 +153,8 @@ def test_health_and_models(cli, package):
 
 def test_the_python_client_in_one_line(shared, reference):
     code = f"from bertha import Client; print(Client({shared.address!r}).classify('I love it', raw_logits=True).logits)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment())
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment())
     assert done.returncode == 0, done.stderr
     logits = [float(x) for x in done.stdout.strip("()\n").split(",")]
     assert largest_difference(logits, reference.logits("I love it")) <= TOLERANCE
@@ -163,7 +164,7 @@ def test_the_python_client_answers_many_and_raises_what_failed(shared, reference
     from bertha import BerthaError, Client
 
     with Client(shared.address) as client:
-        results = client.classify(TEXTS * 10, raw_logits=True)  # more than one call takes
+        results = client.classify(TEXTS * 10, raw_logits=True, timeout=PATIENCE)  # more than one call takes
         assert len(results) == 10 * len(TEXTS) > 256
         for text, result in zip(TEXTS * 10, results):
             assert result.tokens == len(reference.encode(text).ids)

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from e2e_support import NOT_SERVING, SERVING, Stream, failure, texts_request, wait_until
+from e2e_support import NOT_SERVING, PATIENCE, SERVING, Stream, failure, texts_request, wait_until
 from e2e_texts import short_texts
 
 CODE = grpc.StatusCode
@@ -37,7 +37,7 @@ class Load:
         texts = [self._texts[(n + i) % len(self._texts)] for i in range(self._per_call)]
         while True:
             try:
-                answer = stub.Classify(texts_request(texts), timeout=60)
+                answer = stub.Classify(texts_request(texts), timeout=PATIENCE)
                 assert len(answer.results) == len(texts)
                 code, details = CODE.OK, ""
             except grpc.RpcError as error:
@@ -55,7 +55,7 @@ class Load:
 
     def join(self):
         for thread in self._threads:
-            thread.join(60)
+            thread.join(PATIENCE)
             assert not thread.is_alive(), "a call never ended"
 
 
@@ -71,7 +71,7 @@ def test_nothing_accepted_is_lost_under_load(daemon, number):
     wait_until(lambda: load.codes[CODE.OK] > 200, "the load runs")
     moment = time.monotonic()
     d.signal(number)
-    assert d.wait(20) == 0, d.log()
+    assert d.wait() == 0, d.log()
     load.join()
     assert set(load.codes) == {CODE.OK, CODE.UNAVAILABLE}, (load.codes, load.details)
     assert load.codes[CODE.UNAVAILABLE] == CALLERS
@@ -79,19 +79,21 @@ def test_nothing_accepted_is_lost_under_load(daemon, number):
 
 
 def test_waiting_calls_are_answered_after_sigterm(daemon, slow_models):
-    d = daemon("--batch-max-requests", "1", models=slow_models)
+    queue = ("--queue-max-requests", "30", "--limits-max-inputs-per-call", "30")
+    d = daemon("--batch-max-requests", "1", *queue, models=slow_models)
     stub = d.stub()
-    futures = [stub.Classify.future(texts_request([f"text {i}"]), timeout=60) for i in range(30)]
-    wait_until(lambda: futures[0].done(), "the first is answered")
-    moment = time.monotonic()
+    futures = [stub.Classify.future(texts_request([f"text {i}"]), timeout=PATIENCE) for i in range(40)]
+    wait_until(
+        lambda: {CODE.OK, CODE.RESOURCE_EXHAUSTED} <= {f.code() for f in futures if f.done()},
+        "one is answered, and the queue was full",
+    )
     d.signal()
-    assert d.wait(20) == 0, d.log()
+    assert d.wait() == 0, d.log()
     codes = collections.Counter(f.code() for f in futures)
     waiting = texts_in_hand(d)
     assert waiting > 5, "the daemon had nothing to drain"
     assert codes[CODE.OK] > waiting
-    assert set(codes) <= {CODE.OK, CODE.UNAVAILABLE}, codes
-    assert time.monotonic() - moment < 20
+    assert set(codes) <= {CODE.OK, CODE.UNAVAILABLE, CODE.RESOURCE_EXHAUSTED}, codes
 
 
 def test_a_stream_gets_all_its_answers_after_sigterm(daemon, slow_models):
@@ -126,7 +128,7 @@ def test_a_finished_stream_ends_well_in_a_drain(daemon, slow_models):
 
 def test_watchers_see_not_serving_then_the_end(daemon):
     d = daemon()
-    watch = d.health().Watch(health_pb2.HealthCheckRequest(), timeout=60)
+    watch = d.health().Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
     assert next(watch).status == SERVING
     d.signal()
     assert next(watch).status == NOT_SERVING
@@ -159,7 +161,7 @@ def test_a_second_signal_exits_at_once(daemon, slow_models):
         d.stub().Classify(texts_request(["late"]), timeout=1)
     assert d.process.poll() is None
     d.signal(signal.SIGINT)
-    assert d.wait(3) not in (0, None)
+    assert d.wait(5) not in (0, None)
     assert d.log_lines("second signal")
     assert stream.wait_end() is not CODE.OK
 
@@ -177,17 +179,14 @@ def test_the_drain_is_bounded_by_its_time(daemon, slow_models):
 
 
 def test_a_forward_pass_that_never_returns_does_not_keep_the_process(daemon, slow_models):
-    d = daemon("--drain-timeout-ms", "200", models=slow_models, exit_code=None)
-    call = d.stub().Classify.future(texts_request(["[MASK]"]), timeout=60)
-
-    def the_worker_is_taken_for_good():  # the server may read a later call first: that one is still answered
-        queued = d.stub().Classify.future(texts_request(["behind it"]), timeout=0.5)
-        return queued.exception() is not None and queued.exception().code() is CODE.DEADLINE_EXCEEDED
-
-    wait_until(the_worker_is_taken_for_good, "a call waits behind the pass that never returns")
+    d = daemon("--drain-timeout-ms", "1000", models=slow_models, exit_code=None)
+    stream = Stream(d.stub())
+    stream.send(1, texts_request(["[MASK]"]))
+    stream.wait_read(2)  # from here on the idle worker takes it, long before the drain's time is over
     begin = time.monotonic()
     d.signal()
     assert d.wait() == 1, d.log()
-    assert 0.2 < time.monotonic() - begin < 15
+    assert 1 < time.monotonic() - begin < 20
     assert "stuck" in d.log()
-    assert call.exception() is not None
+    assert stream.wait_end() is not CODE.OK
+    assert stream.ids() == [2]

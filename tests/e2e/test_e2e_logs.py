@@ -59,6 +59,8 @@ def test_every_line_is_json_and_no_text_is_in_the_log(daemon, package, reference
 def test_text_lines_have_time_and_level(daemon):
     d = daemon()
     assert d.stub().Classify(texts_request(["hello"])).results
+    d.signal()
+    assert d.wait() == 0
     assert all(re.match(r"\d\d:\d\d:\d\d\.\d{3} (info|warning|error) ", line) for line in d.log().splitlines())
     assert len(d.log_lines("ready:")) == 1
 

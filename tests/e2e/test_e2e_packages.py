@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from bertha.v1 import bertha_pb2 as pb
-from e2e_support import copy_package, edit_json, failure, flip_bit, seal, texts_request
+from e2e_support import copy_package, edit_json, failure, flip_bit, seal, texts_request, wait_until
 
 FILES = ["bertha.json", "model.pt", "tokenizer.json", "probes.json", "SHA256SUMS"]
 
@@ -125,7 +125,7 @@ def test_the_good_one_serves_beside_them(loaded, statuses):
     assert len(statuses) == len(DAMAGES) + 1
     answer = loaded.stub().Classify(texts_request(["hello"], model="good"))
     assert len(answer.results) == 1
-    assert loaded.log_lines(rf"ready: 1 of {len(DAMAGES) + 1} ")
+    wait_until(lambda: loaded.log_lines(rf"ready: 1 of {len(DAMAGES) + 1} "), "it is said what serves")
 
 
 def test_a_refused_model_is_not_found_and_the_reason_is_told(loaded, statuses):

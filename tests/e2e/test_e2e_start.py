@@ -6,10 +6,10 @@ import time
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from e2e_support import NOT_SERVING, SERVING, failure, free_port, texts_request, wait_until
+from e2e_support import NOT_SERVING, PATIENCE, SERVING, failure, free_port, texts_request, wait_until
 
 CODE = grpc.StatusCode
 Request = health_pb2.HealthCheckRequest
@@ -145,19 +145,20 @@ def test_it_is_not_serving_until_a_forward_pass_has_succeeded(daemon, very_slow_
     watched = []
 
     def watch():
-        for status in health_pb2_grpc.HealthStub(d.channel()).Watch(Request(), wait_for_ready=True, timeout=60):
+        for status in d.health().Watch(Request(), timeout=PATIENCE):
             watched.append(status.status)
             if status.status == SERVING:
                 return
 
     watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
     wait_until(lambda: d.log_lines("listening on"), "it listens")
+    watcher.start()
+    wait_until(lambda: watched, "the watcher is told")  # before it competes with the questions below
     while True:
-        models = health.Check(Request(service="sleepy"), wait_for_ready=True, timeout=10).status
+        models = health.Check(Request(service="sleepy"), timeout=PATIENCE).status
         error = None
         try:
-            stub.Classify(texts_request(["hello"]), wait_for_ready=True, timeout=10)
+            stub.Classify(texts_request(["hello"]), timeout=PATIENCE)
         except grpc.RpcError as e:
             error = e
         seen.append((models, health.Check(Request()).status, error.code() if error else CODE.OK))
@@ -169,7 +170,7 @@ def test_it_is_not_serving_until_a_forward_pass_has_succeeded(daemon, very_slow_
         time.sleep(0.05)
     # The model may begin to serve between the questions of a round, hence not the last one.
     assert len(seen) > 2 and set(seen[:-2]) == {(NOT_SERVING, NOT_SERVING, CODE.UNAVAILABLE)}, seen
-    watcher.join(60)
+    watcher.join(PATIENCE)
     assert watched == [NOT_SERVING, SERVING]
 
 
@@ -177,7 +178,7 @@ def test_sigterm_while_loading_ends_cleanly(daemon, very_slow_models):
     d = daemon(models=very_slow_models, wait=False)
     wait_until(lambda: d.log_lines("listening on"), "it listens")
     d.signal()
-    assert d.wait(20) == 0
+    assert d.wait() == 0
     assert not d.log_lines("ready:")
 
 
