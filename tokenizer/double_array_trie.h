@@ -1,8 +1,10 @@
 // A set of byte strings with a number each, walked byte by byte in constant time per byte.
 //
+// Memory: 5 bytes per node and 4 per key, and a few percent for the holes that no node fits.
 // Thread-safety: immutable after Build.
 // Source: J. Aoe, "An efficient digital search algorithm by using a double-array structure", IEEE Transactions on
 // Software Engineering 15(9), 1989; with child = base XOR byte, so that all children of a node lie in one block of 256.
+// No two nodes share a base, so that the byte of a unit tells whose child it is (S. Yata, "Darts-clone", 2008).
 #ifndef BERTHA_TOKENIZER_DOUBLE_ARRAY_TRIE_H_
 #define BERTHA_TOKENIZER_DOUBLE_ARRAY_TRIE_H_
 
@@ -26,19 +28,33 @@ class DoubleArrayTrie {
     int32_t value;  ///< not negative
   };
 
-  /// `entries` must be sorted by key (byte order) and have distinct keys. Not recursive: keys may be of any length.
-  static DoubleArrayTrie Build(const std::vector<Entry>& entries);
+  /// A key that a text starts with.
+  struct Prefix {
+    int32_t value = kNoValue;  ///< kNoValue: there is none
+    size_t size = 0;
+  };
 
-  DoubleArrayTrie() = default;
+  /// `entries` must be sorted by key (byte order) and have distinct keys, of less than 1 GiB in all. Not recursive:
+  /// keys may be of any length.
+  static DoubleArrayTrie Build(const std::vector<Entry>& entries) { return DoubleArrayTrie(entries); }
+
+  /// Holds no key.
+  DoubleArrayTrie();
 
   /// The child of `node` along `byte`, or kNone. `node` must not be kNone.
   Node Step(Node node, char byte) const {
-    const Node child = units_[node].base ^ static_cast<unsigned char>(byte);
-    return units_[child].parent == node ? child : kNone;
+    const auto label = static_cast<unsigned char>(byte);
+    const Node child = bases_[node] ^ label;
+    return labels_[child] == label ? child : kNone;
   }
 
   /// The value of the key that ends at `node`, or kNoValue.
-  int32_t ValueAt(Node node) const { return units_[node].value; }
+  int32_t ValueAt(Node node) const {
+    const Ends& ends = ends_[node / 64];
+    const uint64_t bit = uint64_t{1} << node % 64;
+    if ((ends.bits & bit) == 0) return kNoValue;
+    return values_[ends.before + static_cast<size_t>(__builtin_popcountll(ends.bits & (bit - 1)))];
+  }
 
   /// The node where `key` leads from `node`, or kNone.
   Node Walk(Node node, absl::string_view key) const {
@@ -52,17 +68,41 @@ class DoubleArrayTrie {
     return node == kNone ? kNoValue : ValueAt(node);
   }
 
+  /// Of what leads from `node` to the end of a key, the longest that `text` starts with; not the empty string.
+  Prefix LongestPrefix(Node node, absl::string_view text) const {
+    Node end = kNone;
+    Prefix longest;
+    for (size_t i = 0; i < text.size(); ++i) {
+      node = Step(node, text[i]);
+      if (node == kNone) break;
+      if (!EndsKey(node)) continue;
+      end = node;
+      longest.size = i + 1;
+    }
+    if (end != kNone) longest.value = ValueAt(end);
+    return longest;
+  }
+
  private:
   class Builder;
+  static constexpr size_t kBlock = 256;
 
-  struct Unit {
-    Node base = 0;
-    Node parent = kNone;  // kNone: no node here
-    int32_t value = kNoValue;
+  /// Of 64 units: which of them end a key, and how many units before them do.
+  struct Ends {
+    uint64_t bits = 0;
+    uint32_t before = 0;
   };
 
-  // A multiple of 256 units, so that base XOR byte is always inside. The root has no parent and is never a child.
-  std::vector<Unit> units_ = std::vector<Unit>(256);
+  explicit DoubleArrayTrie(const std::vector<Entry>& entries);
+
+  bool EndsKey(Node node) const { return (ends_[node / 64].bits >> node % 64 & 1) != 0; }
+
+  // Units: whole blocks, so that base XOR byte is always inside. The byte of a unit that is no child is one that leads
+  // there from a base that no node has; bases 0, that of leaves, and 1 are never given to a node with children.
+  std::vector<Node> bases_;
+  std::vector<uint8_t> labels_;
+  std::vector<Ends> ends_;
+  std::vector<int32_t> values_;  // in the order of the units that end keys
 };
 
 }  // namespace bertha::tokenizer
