@@ -61,6 +61,16 @@ def binary():
     return path
 
 
+def test_a_loaded_tokenizer_takes_at_most_four_times_its_vocabulary(tmp_path):
+    content = tokenizer_json()
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    printed = subprocess.run([binary(), file, "--load", "1"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    loaded_bytes = int(printed.split(", ")[1].removesuffix(" bytes"))
+    vocab_txt_bytes = sum(len(token.encode()) + 1 for token in content["model"]["vocab"])
+    assert 0 < loaded_bytes <= 4 * vocab_txt_bytes
+
+
 class Pair:
     """The same tokenizer.json in both implementations."""
 
