@@ -4,6 +4,26 @@
 
 namespace bertha::tokenizer {
 
+namespace {
+
+/// Counts the characters before places that mostly move on.
+class CharacterCounter {
+ public:
+  explicit CharacterCounter(absl::string_view text) : text_(text) {}
+
+  size_t CountBefore(size_t place) {
+    for (; at_ < place; ++at_) count_ += IsUtf8Start(text_[at_]);
+    for (; at_ > place; --at_) count_ -= IsUtf8Start(text_[at_ - 1]);
+    return count_;
+  }
+
+ private:
+  const absl::string_view text_;
+  size_t at_ = 0, count_ = 0;
+};
+
+}  // namespace
+
 void Tokens::Clear(const EncodeOptions& options) {
   ids.clear();
   offsets.clear();
@@ -49,14 +69,11 @@ void Tokens::AddRanges(const std::vector<ByteRange>& ranges, const std::vector<B
 void Tokens::CountCharacters(absl::string_view text) {
   char_offsets = offsets;
   if (FindNonAscii(text) == text.size()) return;
-  characters_before.resize(text.size() + 1);
-  size_t characters = 0;
-  for (size_t at = 0; at < text.size(); ++at) {
-    characters_before[at] = characters;
-    characters += IsUtf8Start(text[at]);
+  CharacterCounter counter(text);
+  for (Span& span : char_offsets) {
+    const size_t begin = counter.CountBefore(span.begin);
+    span = {begin, counter.CountBefore(span.end)};
   }
-  characters_before[text.size()] = characters;
-  for (Span& span : char_offsets) span = {characters_before[span.begin], characters_before[span.end]};
 }
 
 }  // namespace bertha::tokenizer
