@@ -10,7 +10,7 @@ class DoubleArrayTrie::Builder {
   explicit Builder(DoubleArrayTrie* trie) : trie_(*trie) {
     AddBlock();
     Take(kRoot);
-    is_base_[kLeafBase] = is_base_[kNoBase] = true;
+    is_base_[kChildless] = is_base_[kNobodys] = true;
   }
 
   void Place(const std::vector<Entry>& entries) {
@@ -18,19 +18,24 @@ class DoubleArrayTrie::Builder {
     while (!open.empty()) {
       Range range = open.back();
       open.pop_back();
-      if (range.first < range.last && entries[range.first].key.size() == range.depth) {
-        key_ends_.push_back({range.node, entries[range.first++].value});
+      const bool ends_key = range.first < range.last && entries[range.first].key.size() == range.depth;
+      const int32_t value = ends_key ? entries[range.first++].value : kNoValue;
+      if (range.first < range.last) {
+        PlaceChildren(entries, range, &open);
+        if (ends_key) inner_ends_.push_back({range.node, value});
+      } else if (ends_key) {
+        trie_.units_[range.node] = kIsLeaf | static_cast<uint32_t>(value);
       }
-      if (range.first < range.last) PlaceChildren(entries, range, &open);
     }
     LabelHoles();
     NumberEnds();
-    trie_.bases_.shrink_to_fit();
+    trie_.units_.shrink_to_fit();
     trie_.labels_.shrink_to_fit();
   }
 
  private:
-  static constexpr Node kLeafBase = 0, kNoBase = 1;  // both in the first block
+  // Bases in the first block: that of the root of an empty trie, and the one that no node has.
+  static constexpr Node kChildless = 0, kNobodys = 1;
   // Older blocks are no longer searched, which bounds the time of Build; few holes are left in them.
   static constexpr size_t kSearchedBlocks = 16;
 
@@ -51,7 +56,7 @@ class DoubleArrayTrie::Builder {
     }
     const Node base = FindBase();
     is_base_[base] = true;
-    trie_.bases_[range.node] = base;
+    trie_.units_[range.node] = base;
     for (Range child : children_) {
       const Node label = child.node;
       child.node ^= base;
@@ -75,7 +80,7 @@ class DoubleArrayTrie::Builder {
 
   void AddBlock() {
     const auto begin = static_cast<Node>(links_.size());
-    trie_.bases_.resize(begin + kBlock, kLeafBase);
+    trie_.units_.resize(begin + kBlock, kChildless);
     trie_.labels_.resize(begin + kBlock);
     links_.resize(begin + kBlock);
     is_base_.resize(begin + kBlock);
@@ -106,10 +111,10 @@ class DoubleArrayTrie::Builder {
 
   /// A block without a base to spare has no holes: each base has a child in its block.
   void LabelHoles() {
-    trie_.labels_[kRoot] = kRoot ^ kNoBase;
+    trie_.labels_[kRoot] = kRoot ^ kNobodys;
     for (size_t begin = 0; begin < links_.size(); begin += kBlock) {
-      size_t spare = begin == 0 ? kNoBase : begin;
-      while (spare != kNoBase && spare < begin + kBlock && is_base_[spare]) ++spare;
+      size_t spare = begin == 0 ? kNobodys : begin;
+      while (spare != kNobodys && spare < begin + kBlock && is_base_[spare]) ++spare;
       for (size_t unit = begin; unit < begin + kBlock; ++unit) {
         if (links_[unit].is_hole) trie_.labels_[unit] = static_cast<uint8_t>(unit ^ spare);
       }
@@ -117,17 +122,18 @@ class DoubleArrayTrie::Builder {
   }
 
   void NumberEnds() {
-    std::sort(key_ends_.begin(), key_ends_.end(), [](const End& a, const End& b) { return a.node < b.node; });
-    trie_.ends_.resize(trie_.bases_.size() / 64);
-    trie_.values_.reserve(key_ends_.size());
-    for (const End& end : key_ends_) {
+    std::sort(inner_ends_.begin(), inner_ends_.end(), [](const End& a, const End& b) { return a.node < b.node; });
+    trie_.ends_.resize(trie_.units_.size() / 64);
+    trie_.values_.reserve(inner_ends_.size());
+    for (const End& end : inner_ends_) {
+      trie_.units_[end.node] |= kEndsKey;
       trie_.ends_[end.node / 64].bits |= uint64_t{1} << end.node % 64;
       trie_.values_.push_back(end.value);
     }
     uint32_t before = 0;
     for (Ends& ends : trie_.ends_) {
       ends.before = before;
-      before += static_cast<uint32_t>(__builtin_popcountll(ends.bits));
+      before += static_cast<uint32_t>(CountBits(ends.bits));
     }
   }
 
@@ -145,7 +151,7 @@ class DoubleArrayTrie::Builder {
   std::vector<Link> links_;
   std::vector<bool> is_base_;
   std::vector<Range> children_;
-  std::vector<End> key_ends_;
+  std::vector<End> inner_ends_;
   Node first_hole_ = kNone, last_hole_ = kNone;
 };
 

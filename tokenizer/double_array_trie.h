@@ -1,6 +1,6 @@
 // A set of byte strings with a number each, walked byte by byte in constant time per byte.
 //
-// Memory: 5 bytes per node and 4 per key, and a few percent for the holes that no node fits.
+// Memory: 5 bytes per node, 4 more for each key that longer keys start with, and a few percent for holes.
 // Thread-safety: immutable after Build.
 // Source: J. Aoe, "An efficient digital search algorithm by using a double-array structure", IEEE Transactions on
 // Software Engineering 15(9), 1989; with child = base XOR byte, so that all children of a node lie in one block of 256.
@@ -34,26 +34,21 @@ class DoubleArrayTrie {
     size_t size = 0;
   };
 
-  /// `entries` must be sorted by key (byte order) and have distinct keys, of less than 1 GiB in all. Not recursive:
-  /// keys may be of any length.
+  /// `entries` must be sorted by key (byte order) and have distinct keys, of less than 128 MiB in all. Not
+  /// recursive: keys may be of any length.
   static DoubleArrayTrie Build(const std::vector<Entry>& entries) { return DoubleArrayTrie(entries); }
 
   /// Holds no key.
   DoubleArrayTrie();
 
   /// The child of `node` along `byte`, or kNone. `node` must not be kNone.
-  Node Step(Node node, char byte) const {
-    const auto label = static_cast<unsigned char>(byte);
-    const Node child = bases_[node] ^ label;
-    return labels_[child] == label ? child : kNone;
-  }
+  Node Step(Node node, char byte) const { return Child(units_[node], byte); }
 
   /// The value of the key that ends at `node`, or kNoValue.
   int32_t ValueAt(Node node) const {
-    const Ends& ends = ends_[node / 64];
-    const uint64_t bit = uint64_t{1} << node % 64;
-    if ((ends.bits & bit) == 0) return kNoValue;
-    return values_[ends.before + static_cast<size_t>(__builtin_popcountll(ends.bits & (bit - 1)))];
+    const uint32_t unit = units_[node];
+    if ((unit & kIsLeaf) != 0) return static_cast<int32_t>(unit & ~kIsLeaf);
+    return (unit & kEndsKey) != 0 ? values_[EndsBefore(node)] : kNoValue;
   }
 
   /// The node where `key` leads from `node`, or kNone.
@@ -70,12 +65,12 @@ class DoubleArrayTrie {
 
   /// Of what leads from `node` to the end of a key, the longest that `text` starts with; not the empty string.
   Prefix LongestPrefix(Node node, absl::string_view text) const {
-    Node end = kNone;
     Prefix longest;
+    Node end = kNone;
     for (size_t i = 0; i < text.size(); ++i) {
       node = Step(node, text[i]);
       if (node == kNone) break;
-      if (!EndsKey(node)) continue;
+      if ((units_[node] & (kIsLeaf | kEndsKey)) == 0) continue;
       end = node;
       longest.size = i + 1;
     }
@@ -87,7 +82,11 @@ class DoubleArrayTrie {
   class Builder;
   static constexpr size_t kBlock = 256;
 
-  /// Of 64 units: which of them end a key, and how many units before them do.
+  // A unit is kIsLeaf and the value of a key that no longer one starts with, or the base of its children and perhaps
+  // kEndsKey.
+  static constexpr uint32_t kIsLeaf = uint32_t{1} << 31, kEndsKey = uint32_t{1} << 30;
+
+  /// Of 64 units: which of them have kEndsKey, and how many units before them do.
   struct Ends {
     uint64_t bits = 0;
     uint32_t before = 0;
@@ -95,14 +94,32 @@ class DoubleArrayTrie {
 
   explicit DoubleArrayTrie(const std::vector<Entry>& entries);
 
-  bool EndsKey(Node node) const { return (ends_[node / 64].bits >> node % 64 & 1) != 0; }
+  Node Child(uint32_t unit, char byte) const {
+    if ((unit & kIsLeaf) != 0) return kNone;
+    const auto label = static_cast<unsigned char>(byte);
+    const Node child = (unit & ~kEndsKey) ^ label;
+    return labels_[child] == label ? child : kNone;
+  }
 
-  // Units: whole blocks, so that base XOR byte is always inside. The byte of a unit that is no child is one that leads
-  // there from a base that no node has; bases 0, that of leaves, and 1 are never given to a node with children.
-  std::vector<Node> bases_;
+  size_t EndsBefore(Node node) const {
+    const Ends& ends = ends_[node / 64];
+    return ends.before + CountBits(ends.bits & ((uint64_t{1} << node % 64) - 1));
+  }
+
+  /// Without the instruction that not every x86-64 has, and without the call that stands in for it.
+  static size_t CountBits(uint64_t bits) {
+    bits -= bits >> 1 & 0x5555555555555555;
+    bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
+    bits = (bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0F;
+    return bits * 0x0101010101010101 >> 56;
+  }
+
+  // Whole blocks, so that base XOR byte is always inside. The label of a unit that is no child is a byte that leads
+  // there from a base that no node has; 0 and 1 are never the base of a node.
+  std::vector<uint32_t> units_;
   std::vector<uint8_t> labels_;
   std::vector<Ends> ends_;
-  std::vector<int32_t> values_;  // in the order of the units that end keys
+  std::vector<int32_t> values_;  // in the order of the units that have kEndsKey
 };
 
 }  // namespace bertha::tokenizer
