@@ -28,6 +28,13 @@ inline uint32_t PlainMayEndWord(const char* bytes) {
   return mask;
 }
 
+/// The bytes that start a code point.
+inline uint32_t PlainStartCharacters(const char* bytes) {
+  uint32_t mask = 0;
+  for (uint32_t i = 0; i < 16; ++i) mask |= static_cast<uint32_t>((bytes[i] & 0xC0) != 0x80) << i;
+  return mask;
+}
+
 /// Copies sixteen bytes from `from` to `to`, with ASCII capitals made small if `lowers`, if all of them are printable
 /// ASCII. If not, returns false; `to` may then hold anything.
 inline bool PlainCopyPrintable(const char* from, char* to, bool lowers) {
@@ -57,6 +64,10 @@ inline uint32_t MayEndWord(const char* bytes) {
          ~static_cast<uint32_t>(_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(letters, digits), continuations)));
 }
 
+inline uint32_t StartCharacters(const char* bytes) {
+  return 0xFFFFu & ~static_cast<uint32_t>(_mm_movemask_epi8(IsBetween(LoadBlock(bytes), '\x80', '\xBF')));
+}
+
 inline bool CopyPrintable(const char* from, char* to, bool lowers) {
   const __m128i block = LoadBlock(from);
   if (_mm_movemask_epi8(IsBetween(block, ' ', '~')) != 0xFFFF) return false;
@@ -68,6 +79,7 @@ inline bool CopyPrintable(const char* from, char* to, bool lowers) {
 #else
 
 inline uint32_t MayEndWord(const char* bytes) { return PlainMayEndWord(bytes); }
+inline uint32_t StartCharacters(const char* bytes) { return PlainStartCharacters(bytes); }
 inline bool CopyPrintable(const char* from, char* to, bool lowers) { return PlainCopyPrintable(from, to, lowers); }
 
 #endif

@@ -123,17 +123,19 @@ class DoubleArrayTrie::Builder {
 
   void NumberEnds() {
     std::sort(inner_ends_.begin(), inner_ends_.end(), [](const End& a, const End& b) { return a.node < b.node; });
-    trie_.ends_.resize(trie_.units_.size() / 64);
     trie_.values_.reserve(inner_ends_.size());
     for (const End& end : inner_ends_) {
       trie_.units_[end.node] |= kEndsKey;
-      trie_.ends_[end.node / 64].bits |= uint64_t{1} << end.node % 64;
       trie_.values_.push_back(end.value);
     }
-    uint32_t before = 0;
-    for (Ends& ends : trie_.ends_) {
-      ends.before = before;
-      before += static_cast<uint32_t>(CountBits(ends.bits));
+    trie_.ends_.Reserve(trie_.units_.size());
+    for (size_t unit = 0; unit < trie_.units_.size(); unit += RankedBits::kWordBits) {
+      uint64_t bits = 0;
+      for (size_t i = 0; i < RankedBits::kWordBits; ++i) {
+        const uint32_t flags = trie_.units_[unit + i] & (kIsLeaf | kEndsKey);
+        bits |= uint64_t{flags == kEndsKey} << i;
+      }
+      trie_.ends_.Append(bits);
     }
   }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "tokenizer/ranked_bits.h"
 
 namespace bertha::tokenizer {
 
@@ -48,7 +49,7 @@ class DoubleArrayTrie {
   int32_t ValueAt(Node node) const {
     const uint32_t unit = units_[node];
     if ((unit & kIsLeaf) != 0) return static_cast<int32_t>(unit & ~kIsLeaf);
-    return (unit & kEndsKey) != 0 ? values_[EndsBefore(node)] : kNoValue;
+    return (unit & kEndsKey) != 0 ? values_[ends_.CountBefore(node)] : kNoValue;
   }
 
   /// The node where `key` leads from `node`, or kNone.
@@ -86,12 +87,6 @@ class DoubleArrayTrie {
   // kEndsKey.
   static constexpr uint32_t kIsLeaf = uint32_t{1} << 31, kEndsKey = uint32_t{1} << 30;
 
-  /// Of 64 units: which of them have kEndsKey, and how many units before them do.
-  struct Ends {
-    uint64_t bits = 0;
-    uint32_t before = 0;
-  };
-
   explicit DoubleArrayTrie(const std::vector<Entry>& entries);
 
   Node Child(uint32_t unit, char byte) const {
@@ -101,25 +96,12 @@ class DoubleArrayTrie {
     return labels_[child] == label ? child : kNone;
   }
 
-  size_t EndsBefore(Node node) const {
-    const Ends& ends = ends_[node / 64];
-    return ends.before + CountBits(ends.bits & ((uint64_t{1} << node % 64) - 1));
-  }
-
-  /// Without the instruction that not every x86-64 has, and without the call that stands in for it.
-  static size_t CountBits(uint64_t bits) {
-    bits -= bits >> 1 & 0x5555555555555555;
-    bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
-    bits = (bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0F;
-    return bits * 0x0101010101010101 >> 56;
-  }
-
   // Whole blocks, so that base XOR byte is always inside. The label of a unit that is no child is a byte that leads
   // there from a base that no node has; 0 and 1 are never the base of a node.
   std::vector<uint32_t> units_;
   std::vector<uint8_t> labels_;
-  std::vector<Ends> ends_;
-  std::vector<int32_t> values_;  // in the order of the units that have kEndsKey
+  RankedBits ends_;              // the units that have kEndsKey
+  std::vector<int32_t> values_;  // of those, in their order
 };
 
 }  // namespace bertha::tokenizer

@@ -1,26 +1,27 @@
 #include "tokenizer/tokens.h"
 
+#include <algorithm>
+#include <cstring>
+
+#include "tokenizer/byte_block.h"
 #include "tokenizer/utf8.h"
 
 namespace bertha::tokenizer {
 
 namespace {
 
-/// Counts the characters before places that mostly move on.
-class CharacterCounter {
- public:
-  explicit CharacterCounter(absl::string_view text) : text_(text) {}
-
-  size_t CountBefore(size_t place) {
-    for (; at_ < place; ++at_) count_ += IsUtf8Start(text_[at_]);
-    for (; at_ > place; --at_) count_ -= IsUtf8Start(text_[at_ - 1]);
-    return count_;
+/// A bit for each byte, set where it starts a character; and some more.
+void MarkCharacters(absl::string_view text, RankedBits& starts) {
+  starts.Clear();
+  for (size_t at = 0; at <= text.size(); at += RankedBits::kWordBits) {
+    char block[RankedBits::kWordBits] = {};
+    const size_t size = std::min(text.size() - at, RankedBits::kWordBits);
+    std::memcpy(block, text.data() + at, size);
+    uint64_t bits = 0;
+    for (size_t i = 0; i < RankedBits::kWordBits; i += 16) bits |= uint64_t{StartCharacters(block + i)} << i;
+    starts.Append(bits);
   }
-
- private:
-  const absl::string_view text_;
-  size_t at_ = 0, count_ = 0;
-};
+}
 
 }  // namespace
 
@@ -69,10 +70,9 @@ void Tokens::AddRanges(const std::vector<ByteRange>& ranges, const std::vector<B
 void Tokens::CountCharacters(absl::string_view text) {
   char_offsets = offsets;
   if (FindNonAscii(text) == text.size()) return;
-  CharacterCounter counter(text);
+  MarkCharacters(text, character_starts);
   for (Span& span : char_offsets) {
-    const size_t begin = counter.CountBefore(span.begin);
-    span = {begin, counter.CountBefore(span.end)};
+    span = {character_starts.CountBefore(span.begin), character_starts.CountBefore(span.end)};
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "absl/strings/string_view.h"
 #include "tokenizer/alignment.h"
+#include "tokenizer/ranked_bits.h"
 #include "tokenizer/tokenizer.h"
 
 namespace bertha::tokenizer {
@@ -22,7 +23,8 @@ struct Tokens {
   std::vector<Span> offsets, char_offsets;
   std::vector<int32_t> word_ids;
   std::vector<std::string> texts;
-  size_t words = 0;  ///< so far
+  RankedBits character_starts;  ///< of the text; only while char_offsets are made
+  size_t words = 0;             ///< so far
   bool wants_offsets = false, wants_word_ids = false, wants_texts = false;
 
   /// Starts a new text.
@@ -32,7 +34,7 @@ struct Tokens {
   /// Adds what belongs to the ids that a model has just appended: `ranges` of them within `words_of_text`, in the text
   /// that `source` maps back.
   void AddRanges(const std::vector<ByteRange>& ranges, const std::vector<ByteRange>& words_of_text, SourceMap& source);
-  /// Fills `char_offsets`. Linear in the text and in the characters that tokens share.
+  /// Fills `char_offsets`. Linear in the text.
   void CountCharacters(absl::string_view text);
 
   bool wants_ranges() const { return wants_offsets || wants_word_ids || wants_texts; }
