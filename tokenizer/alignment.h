@@ -63,15 +63,7 @@ class Alignment {
     ByteRange SourceOf(const ByteRange& normalized) {
       // Most text is copied in long runs.
       if (normalized.end <= copied_until_) return {normalized.begin + shift_, normalized.end + shift_};
-      GoTo(normalized.begin);
-      const Run& first = runs_[run_];
-      const size_t from = first.source.begin + (first.copied ? normalized.begin - first.begin : 0);
-      GoTo(normalized.end - 1);
-      const Run& last = runs_[run_];
-      const size_t to = last.copied ? last.source.begin + (normalized.end - last.begin) : last.source.end;
-      copied_until_ = last.copied ? EndOfRun() : 0;
-      shift_ = begin_ + last.source.begin - last.begin;
-      return {begin_ + from, begin_ + to};
+      return SourceOfNextRuns(normalized);
     }
 
     /// The run of the byte `at`, and where it ends; the last one never does.
@@ -81,6 +73,7 @@ class Alignment {
     }
 
    private:
+    ByteRange SourceOfNextRuns(const ByteRange& normalized);
     size_t EndOfRun() const {
       return run_ + 1 < runs_.size() ? runs_[run_ + 1].begin : std::numeric_limits<size_t>::max();
     }
