@@ -25,4 +25,16 @@ void Alignment::Compose(const Alignment& first, const Alignment& second, size_t 
   }
 }
 
+ByteRange Alignment::Reader::SourceOfNextRuns(const ByteRange& normalized) {
+  GoTo(normalized.begin);
+  const Run& first = runs_[run_];
+  const size_t from = first.source.begin + (first.copied ? normalized.begin - first.begin : 0);
+  GoTo(normalized.end - 1);
+  const Run& last = runs_[run_];
+  const size_t to = last.copied ? last.source.begin + (normalized.end - last.begin) : last.source.end;
+  copied_until_ = last.copied ? EndOfRun() : 0;
+  shift_ = begin_ + last.source.begin - last.begin;
+  return {begin_ + from, begin_ + to};
+}
+
 }  // namespace bertha::tokenizer

@@ -9,6 +9,7 @@
 #define BERTHA_TOKENIZER_ALIGNMENT_H_
 
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -60,22 +61,23 @@ class Alignment {
 
     /// The source of `normalized`, which is not empty and consists of whole characters.
     ByteRange SourceOf(const ByteRange& normalized) {
-      GoTo(normalized.begin);
-      const Run& first = runs_[run_];
-      const size_t from = first.source.begin + (first.copied ? normalized.begin - first.begin : 0);
-      GoTo(normalized.end - 1);
-      const Run& last = runs_[run_];
-      const size_t to = last.copied ? last.source.begin + (normalized.end - last.begin) : last.source.end;
-      return {begin_ + from, begin_ + to};
+      // Most text is copied in long runs.
+      if (normalized.end <= copied_until_) return {normalized.begin + shift_, normalized.end + shift_};
+      return SourceOfNextRuns(normalized);
     }
 
     /// The run of the byte `at`, and where it ends; the last one never does.
     std::pair<const Run*, size_t> RunAt(size_t at) {
       GoTo(at);
-      return {&runs_[run_], run_ + 1 < runs_.size() ? runs_[run_ + 1].begin : static_cast<size_t>(-1)};
+      return {&runs_[run_], EndOfRun()};
     }
 
    private:
+    ByteRange SourceOfNextRuns(const ByteRange& normalized);
+    size_t EndOfRun() const {
+      return run_ + 1 < runs_.size() ? runs_[run_ + 1].begin : std::numeric_limits<size_t>::max();
+    }
+
     void GoTo(size_t byte) {
       while (run_ + 1 < runs_.size() && runs_[run_ + 1].begin <= byte) ++run_;
     }
@@ -83,6 +85,7 @@ class Alignment {
     const std::vector<Run>& runs_;
     const size_t begin_;
     size_t run_ = 0;
+    size_t copied_until_ = 0, shift_ = 0;  // of the last run that was asked for, if it is copied: begin_ included
   };
 
  private:

@@ -1,5 +1,8 @@
 #include "tokenizer/bert_normalizer.h"
 
+#include <algorithm>
+
+#include "tokenizer/byte_block.h"
 #include "tokenizer/status_macros.h"
 #include "tokenizer/unicode_tables.h"
 #include "tokenizer/utf8.h"
@@ -39,6 +42,12 @@ void BertNormalizer::Output::Append(char32_t cp, const ByteRange& from) {
   if (alignment != nullptr) alignment->Append({begin, text.size()}, from);
 }
 
+void BertNormalizer::Output::AppendCopy(absl::string_view from, const ByteRange& range) {
+  const size_t begin = text.size();
+  text.append(from.data() + range.begin, range.size());
+  if (alignment != nullptr) alignment->Append({begin, text.size()}, range);
+}
+
 bool BertNormalizer::Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& normalized,
                                Alignment* alignment) const {
   Output out = {scratch, normalized, alignment};
@@ -48,12 +57,29 @@ bool BertNormalizer::Normalize(absl::string_view text, NormalizerScratch& scratc
       // A dropped control does not end a run of marks: it is gone before marks are ordered.
       if (ascii_[static_cast<unsigned char>(text[at])] != kNothing) FlushMarks(out);
       at = AppendAscii(text, at, out);
+    } else if (const size_t end = EndOfUnchanged(text, at); end != at) {
+      FlushMarks(out);
+      out.AppendCopy(text, {at, end});
+      at = end;
     } else {
       AppendNext(text, &at, out);
     }
   }
   FlushMarks(out);
   return true;
+}
+
+/// Where the run of characters beyond ASCII ends that no setting changes, and that are no marks.
+size_t BertNormalizer::EndOfUnchanged(absl::string_view text, size_t at) {
+  constexpr uint8_t kChanges = unicode::kDropped | unicode::kWhitespace | unicode::kCjk | unicode::kMark |
+                               unicode::kDecomposes | unicode::kLowers;
+  while (at < text.size() && !IsAscii(text[at])) {
+    size_t next = at;
+    const char32_t cp = DecodeUtf8(text, &next);
+    if ((unicode::ClassOf(cp) & kChanges) != 0 || unicode::CombiningClass(cp) != 0) break;
+    at = next;
+  }
+  return at;
 }
 
 void BertNormalizer::NormalizePlainly(absl::string_view text, NormalizerScratch& scratch, std::string& normalized,
@@ -76,15 +102,22 @@ void BertNormalizer::AppendNext(absl::string_view text, size_t* at, Output& out)
 size_t BertNormalizer::AppendAscii(absl::string_view text, size_t at, Output& out) const {
   if (ascii_[static_cast<unsigned char>(text[at])] == kNothing) return at + 1;
   const size_t begin = at;
-  size_t end = at + 1;
-  while (end < text.size() && IsAscii(text[end])) ++end;
+  const size_t end = at + FindNonAscii(text.substr(at));
   const size_t old_size = out.text.size();
   out.text.resize(old_size + (end - at));
   char* to = &out.text[old_size];
-  for (; at < end; ++at) {
-    const int16_t mapped = ascii_[static_cast<unsigned char>(text[at])];
-    *to = static_cast<char>(mapped);
-    to += mapped != kNothing;
+  while (at < end) {
+    constexpr size_t kBlock = 16;
+    if (end - at >= kBlock && CopyPrintable(text.data() + at, to, options_.lowercase)) {
+      at += kBlock;
+      to += kBlock;
+      continue;
+    }
+    for (const size_t limit = std::min(at + kBlock, end); at < limit; ++at) {
+      const int16_t mapped = ascii_[static_cast<unsigned char>(text[at])];
+      *to = static_cast<char>(mapped);
+      to += mapped != kNothing;
+    }
   }
   out.text.resize(static_cast<size_t>(to - out.text.data()));
   if (out.alignment != nullptr) AlignAscii(text, {begin, end}, {old_size, out.text.size()}, *out.alignment);

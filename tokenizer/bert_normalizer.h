@@ -34,7 +34,7 @@ class BertNormalizer final : public Normalizer {
   bool Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out,
                  Alignment* alignment) const override;
 
-  /// The same result without the fast path for ASCII.
+  /// The same result without the fast paths for ASCII and for characters that stay as they are.
   void NormalizePlainly(absl::string_view text, NormalizerScratch& scratch, std::string& out,
                         Alignment* alignment) const;
 
@@ -48,8 +48,10 @@ class BertNormalizer final : public Normalizer {
 
     void Clear();
     void Append(char32_t cp, const ByteRange& from);
+    void AppendCopy(absl::string_view from, const ByteRange& range);
   };
 
+  static size_t EndOfUnchanged(absl::string_view text, size_t at);
   void AppendNext(absl::string_view text, size_t* at, Output& out) const;
   void Append(char32_t cp, Output& out) const;
   void AppendCleaned(char32_t cp, uint8_t cls, Output& out) const;

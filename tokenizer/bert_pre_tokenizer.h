@@ -18,6 +18,9 @@ namespace bertha::tokenizer {
 class BertPreTokenizer final : public Splitter {
  public:
   void Split(absl::string_view text, const ByteRange& part, std::vector<ByteRange>& words) const override;
+
+  /// The same result without the fast path for ASCII letters and digits.
+  void SplitPlainly(absl::string_view text, const ByteRange& part, std::vector<ByteRange>& words) const;
 };
 
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeBertPreTokenizer(const JsonValue& json);

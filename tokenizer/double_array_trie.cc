@@ -7,10 +7,10 @@ namespace bertha::tokenizer {
 /// Places the children of one node at a time where all of them fit, first in the oldest hole of the newest blocks.
 class DoubleArrayTrie::Builder {
  public:
-  explicit Builder(std::vector<Unit>* units) : units_(*units) {
-    units_.clear();
+  explicit Builder(DoubleArrayTrie* trie) : trie_(*trie) {
     AddBlock();
     Take(kRoot);
+    is_base_[kChildless] = is_base_[kNobodys] = true;
   }
 
   void Place(const std::vector<Entry>& entries) {
@@ -18,15 +18,24 @@ class DoubleArrayTrie::Builder {
     while (!open.empty()) {
       Range range = open.back();
       open.pop_back();
-      if (range.first < range.last && entries[range.first].key.size() == range.depth) {
-        units_[range.node].value = entries[range.first++].value;
+      const bool ends_key = range.first < range.last && entries[range.first].key.size() == range.depth;
+      const int32_t value = ends_key ? entries[range.first++].value : kNoValue;
+      if (range.first < range.last) {
+        PlaceChildren(entries, range, &open);
+        if (ends_key) inner_ends_.push_back({range.node, value});
+      } else if (ends_key) {
+        trie_.units_[range.node] = kIsLeaf | static_cast<uint32_t>(value);
       }
-      if (range.first < range.last) PlaceChildren(entries, range, &open);
     }
+    LabelHoles();
+    NumberEnds();
+    trie_.units_.shrink_to_fit();
+    trie_.labels_.shrink_to_fit();
   }
 
  private:
-  static constexpr size_t kBlock = 256;
+  // Bases in the first block: that of the root of an empty trie, and the one that no node has.
+  static constexpr Node kChildless = 0, kNobodys = 1;
   // Older blocks are no longer searched, which bounds the time of Build; few holes are left in them.
   static constexpr size_t kSearchedBlocks = 16;
 
@@ -46,36 +55,40 @@ class DoubleArrayTrie::Builder {
       i = end;
     }
     const Node base = FindBase();
-    units_[range.node].base = base;
+    is_base_[base] = true;
+    trie_.units_[range.node] = base;
     for (Range child : children_) {
+      const Node label = child.node;
       child.node ^= base;
       Take(child.node);
-      units_[child.node].parent = range.node;
+      trie_.labels_[child.node] = static_cast<uint8_t>(label);
       open->push_back(child);
     }
   }
 
-  /// A base that sends every label in children_ (still in their `node`) to a hole.
+  /// A base that no node has, and that sends every label in children_ (still in their `node`) to a hole.
   Node FindBase() {
     for (;;) {
       for (Node hole = first_hole_; hole != kNone; hole = links_[hole].next) {
         const Node base = hole ^ children_.front().node;
         const auto fits = [&](const Range& child) { return links_[base ^ child.node].is_hole; };
-        if (std::all_of(children_.begin(), children_.end(), fits)) return base;
+        if (!is_base_[base] && std::all_of(children_.begin(), children_.end(), fits)) return base;
       }
       AddBlock();
     }
   }
 
   void AddBlock() {
-    const auto begin = static_cast<Node>(units_.size());
-    units_.resize(begin + kBlock);
+    const auto begin = static_cast<Node>(links_.size());
+    trie_.units_.resize(begin + kBlock, kChildless);
+    trie_.labels_.resize(begin + kBlock);
     links_.resize(begin + kBlock);
+    is_base_.resize(begin + kBlock);
     for (Node hole = begin; hole < begin + kBlock; ++hole) Append(hole);
     if (begin < kSearchedBlocks * kBlock) return;
-    const Node old = begin - kSearchedBlocks * kBlock;
+    const Node old = begin - static_cast<Node>(kSearchedBlocks * kBlock);
     for (Node hole = old; hole < old + kBlock; ++hole) {
-      if (links_[hole].is_hole) Take(hole);
+      if (links_[hole].is_hole) TakeOffList(hole);
     }
   }
 
@@ -86,10 +99,44 @@ class DoubleArrayTrie::Builder {
   }
 
   void Take(Node hole) {
+    TakeOffList(hole);
+    links_[hole].is_hole = false;
+  }
+
+  void TakeOffList(Node hole) {
     const Link link = links_[hole];
     (link.previous == kNone ? first_hole_ : links_[link.previous].next) = link.next;
     (link.next == kNone ? last_hole_ : links_[link.next].previous) = link.previous;
-    links_[hole].is_hole = false;
+  }
+
+  /// A block without a base to spare has no holes: each base has a child in its block.
+  void LabelHoles() {
+    trie_.labels_[kRoot] = kRoot ^ kNobodys;
+    for (size_t begin = 0; begin < links_.size(); begin += kBlock) {
+      size_t spare = begin == 0 ? kNobodys : begin;
+      while (spare != kNobodys && spare < begin + kBlock && is_base_[spare]) ++spare;
+      for (size_t unit = begin; unit < begin + kBlock; ++unit) {
+        if (links_[unit].is_hole) trie_.labels_[unit] = static_cast<uint8_t>(unit ^ spare);
+      }
+    }
+  }
+
+  void NumberEnds() {
+    std::sort(inner_ends_.begin(), inner_ends_.end(), [](const End& a, const End& b) { return a.node < b.node; });
+    trie_.values_.reserve(inner_ends_.size());
+    for (const End& end : inner_ends_) {
+      trie_.units_[end.node] |= kEndsKey;
+      trie_.values_.push_back(end.value);
+    }
+    trie_.ends_.Reserve(trie_.units_.size());
+    for (size_t unit = 0; unit < trie_.units_.size(); unit += RankedBits::kWordBits) {
+      uint64_t bits = 0;
+      for (size_t i = 0; i < RankedBits::kWordBits; ++i) {
+        const uint32_t flags = trie_.units_[unit + i] & (kIsLeaf | kEndsKey);
+        bits |= uint64_t{flags == kEndsKey} << i;
+      }
+      trie_.ends_.Append(bits);
+    }
   }
 
   struct Link {
@@ -97,17 +144,21 @@ class DoubleArrayTrie::Builder {
     bool is_hole = false;
   };
 
-  std::vector<Unit>& units_;
+  struct End {
+    Node node;
+    int32_t value;
+  };
+
+  DoubleArrayTrie& trie_;
   std::vector<Link> links_;
+  std::vector<bool> is_base_;
   std::vector<Range> children_;
+  std::vector<End> inner_ends_;
   Node first_hole_ = kNone, last_hole_ = kNone;
 };
 
-DoubleArrayTrie DoubleArrayTrie::Build(const std::vector<Entry>& entries) {
-  DoubleArrayTrie trie;
-  Builder(&trie.units_).Place(entries);
-  trie.units_.shrink_to_fit();
-  return trie;
-}
+DoubleArrayTrie::DoubleArrayTrie() : DoubleArrayTrie(std::vector<Entry>()) {}
+
+DoubleArrayTrie::DoubleArrayTrie(const std::vector<Entry>& entries) { Builder(this).Place(entries); }
 
 }  // namespace bertha::tokenizer

@@ -1,8 +1,10 @@
 // A set of byte strings with a number each, walked byte by byte in constant time per byte.
 //
+// Memory: 5 bytes per node, 4 more for each key that longer keys start with, and a few percent for holes.
 // Thread-safety: immutable after Build.
 // Source: J. Aoe, "An efficient digital search algorithm by using a double-array structure", IEEE Transactions on
 // Software Engineering 15(9), 1989; with child = base XOR byte, so that all children of a node lie in one block of 256.
+// No two nodes share a base, so that the byte of a unit tells whose child it is (S. Yata, "Darts-clone", 2008).
 #ifndef BERTHA_TOKENIZER_DOUBLE_ARRAY_TRIE_H_
 #define BERTHA_TOKENIZER_DOUBLE_ARRAY_TRIE_H_
 
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "tokenizer/ranked_bits.h"
 
 namespace bertha::tokenizer {
 
@@ -26,19 +29,28 @@ class DoubleArrayTrie {
     int32_t value;  ///< not negative
   };
 
-  /// `entries` must be sorted by key (byte order) and have distinct keys. Not recursive: keys may be of any length.
-  static DoubleArrayTrie Build(const std::vector<Entry>& entries);
+  /// A key that a text starts with.
+  struct Prefix {
+    int32_t value = kNoValue;  ///< kNoValue: there is none
+    size_t size = 0;
+  };
 
-  DoubleArrayTrie() = default;
+  /// `entries` must be sorted by key (byte order) and have distinct keys, of less than 128 MiB in all. Not
+  /// recursive: keys may be of any length.
+  static DoubleArrayTrie Build(const std::vector<Entry>& entries) { return DoubleArrayTrie(entries); }
+
+  /// Holds no key.
+  DoubleArrayTrie();
 
   /// The child of `node` along `byte`, or kNone. `node` must not be kNone.
-  Node Step(Node node, char byte) const {
-    const Node child = units_[node].base ^ static_cast<unsigned char>(byte);
-    return units_[child].parent == node ? child : kNone;
-  }
+  Node Step(Node node, char byte) const { return Child(units_[node], byte); }
 
   /// The value of the key that ends at `node`, or kNoValue.
-  int32_t ValueAt(Node node) const { return units_[node].value; }
+  int32_t ValueAt(Node node) const {
+    const uint32_t unit = units_[node];
+    if ((unit & kIsLeaf) != 0) return static_cast<int32_t>(unit & ~kIsLeaf);
+    return (unit & kEndsKey) != 0 ? values_[ends_.CountBefore(node)] : kNoValue;
+  }
 
   /// The node where `key` leads from `node`, or kNone.
   Node Walk(Node node, absl::string_view key) const {
@@ -52,17 +64,44 @@ class DoubleArrayTrie {
     return node == kNone ? kNoValue : ValueAt(node);
   }
 
+  /// Of what leads from `node` to the end of a key, the longest that `text` starts with; not the empty string.
+  Prefix LongestPrefix(Node node, absl::string_view text) const {
+    Prefix longest;
+    Node end = kNone;
+    for (size_t i = 0; i < text.size(); ++i) {
+      node = Step(node, text[i]);
+      if (node == kNone) break;
+      if ((units_[node] & (kIsLeaf | kEndsKey)) == 0) continue;
+      end = node;
+      longest.size = i + 1;
+    }
+    if (end != kNone) longest.value = ValueAt(end);
+    return longest;
+  }
+
  private:
   class Builder;
+  static constexpr size_t kBlock = 256;
 
-  struct Unit {
-    Node base = 0;
-    Node parent = kNone;  // kNone: no node here
-    int32_t value = kNoValue;
-  };
+  // A unit is kIsLeaf and the value of a key that no longer one starts with, or the base of its children and perhaps
+  // kEndsKey.
+  static constexpr uint32_t kIsLeaf = uint32_t{1} << 31, kEndsKey = uint32_t{1} << 30;
 
-  // A multiple of 256 units, so that base XOR byte is always inside. The root has no parent and is never a child.
-  std::vector<Unit> units_ = std::vector<Unit>(256);
+  explicit DoubleArrayTrie(const std::vector<Entry>& entries);
+
+  Node Child(uint32_t unit, char byte) const {
+    if ((unit & kIsLeaf) != 0) return kNone;
+    const auto label = static_cast<unsigned char>(byte);
+    const Node child = (unit & ~kEndsKey) ^ label;
+    return labels_[child] == label ? child : kNone;
+  }
+
+  // Whole blocks, so that base XOR byte is always inside. The label of a unit that is no child is a byte that leads
+  // there from a base that no node has; 0 and 1 are never the base of a node.
+  std::vector<uint32_t> units_;
+  std::vector<uint8_t> labels_;
+  RankedBits ends_;              // the units that have kEndsKey
+  std::vector<int32_t> values_;  // of those, in their order
 };
 
 }  // namespace bertha::tokenizer

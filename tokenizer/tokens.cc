@@ -1,8 +1,29 @@
 #include "tokenizer/tokens.h"
 
+#include <algorithm>
+#include <cstring>
+
+#include "tokenizer/byte_block.h"
 #include "tokenizer/utf8.h"
 
 namespace bertha::tokenizer {
+
+namespace {
+
+/// A bit for each byte, set where it starts a character; and some more.
+void MarkCharacters(absl::string_view text, RankedBits& starts) {
+  starts.Clear();
+  for (size_t at = 0; at <= text.size(); at += RankedBits::kWordBits) {
+    char block[RankedBits::kWordBits] = {};
+    const size_t size = std::min(text.size() - at, RankedBits::kWordBits);
+    std::memcpy(block, text.data() + at, size);
+    uint64_t bits = 0;
+    for (size_t i = 0; i < RankedBits::kWordBits; i += 16) bits |= uint64_t{StartCharacters(block + i)} << i;
+    starts.Append(bits);
+  }
+}
+
+}  // namespace
 
 void Tokens::Clear(const EncodeOptions& options) {
   ids.clear();
@@ -49,14 +70,10 @@ void Tokens::AddRanges(const std::vector<ByteRange>& ranges, const std::vector<B
 void Tokens::CountCharacters(absl::string_view text) {
   char_offsets = offsets;
   if (FindNonAscii(text) == text.size()) return;
-  characters_before.resize(text.size() + 1);
-  size_t characters = 0;
-  for (size_t at = 0; at < text.size(); ++at) {
-    characters_before[at] = characters;
-    characters += IsUtf8Start(text[at]);
+  MarkCharacters(text, character_starts);
+  for (Span& span : char_offsets) {
+    span = {character_starts.CountBefore(span.begin), character_starts.CountBefore(span.end)};
   }
-  characters_before[text.size()] = characters;
-  for (Span& span : char_offsets) span = {characters_before[span.begin], characters_before[span.end]};
 }
 
 }  // namespace bertha::tokenizer

@@ -13,6 +13,7 @@
 
 #include "absl/strings/string_view.h"
 #include "tokenizer/alignment.h"
+#include "tokenizer/ranked_bits.h"
 #include "tokenizer/tokenizer.h"
 
 namespace bertha::tokenizer {
@@ -22,8 +23,8 @@ struct Tokens {
   std::vector<Span> offsets, char_offsets;
   std::vector<int32_t> word_ids;
   std::vector<std::string> texts;
-  std::vector<size_t> characters_before;  ///< each byte of the text; only while char_offsets are made
-  size_t words = 0;                       ///< so far
+  RankedBits character_starts;  ///< of the text; only while char_offsets are made
+  size_t words = 0;             ///< so far
   bool wants_offsets = false, wants_word_ids = false, wants_texts = false;
 
   /// Starts a new text.

@@ -1,38 +1,58 @@
 #include "tokenizer/vocabulary.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "tokenizer/status_macros.h"
 
 namespace bertha::tokenizer {
 
+namespace {
+
+// Several times what the largest published vocabularies have; it bounds what a hostile file can make us allocate.
+constexpr size_t kMostBytes = 16 << 20;
+
+using Entry = DoubleArrayTrie::Entry;
+
+absl::Status RefuseTwins(const std::vector<Entry>& by_id, const JsonValue& json) {
+  const auto twin =
+      std::adjacent_find(by_id.begin(), by_id.end(), [](const Entry& a, const Entry& b) { return a.value == b.value; });
+  if (twin == by_id.end()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(json.path(), "[", Quoted(twin[1].key), "]: id ", twin->value,
+                                                 " belongs to ", Quoted(twin->key), " already"));
+}
+
+}  // namespace
+
 absl::StatusOr<Vocabulary> Vocabulary::FromJson(const JsonValue& json) {
-  Vocabulary vocabulary;
-  std::vector<DoubleArrayTrie::Entry> entries;
+  // Members come in the byte order of their keys, as the trie wants them.
+  std::vector<Entry> entries;
+  size_t bytes = 0;
   TOKENIZER_RETURN_IF_ERROR(json.ForEachMember([&](const std::string& text, const JsonValue& value) -> absl::Status {
     TOKENIZER_ASSIGN_OR_RETURN(const int32_t id, value.AsId());
-    const size_t begin = vocabulary.texts_.size();
-    if (text.size() > std::numeric_limits<uint32_t>::max() - begin) return value.Invalid("vocabulary beyond 4 GiB");
-    vocabulary.tokens_.push_back({id, static_cast<uint32_t>(begin), static_cast<uint32_t>(text.size())});
-    vocabulary.texts_ += text;
+    bytes += text.size();
+    if (bytes > kMostBytes) return value.Invalid(absl::StrCat("vocabulary beyond ", kMostBytes, " bytes"));
+    entries.push_back({text, id});
     return absl::OkStatus();
   }));
-  // Members come in the byte order of their keys, as the trie wants them; texts_ does not move any more.
-  for (const Token& token : vocabulary.tokens_) entries.push_back({vocabulary.Text(token), token.id});
+  Vocabulary vocabulary;
   vocabulary.trie_ = DoubleArrayTrie::Build(entries);
-  TOKENIZER_RETURN_IF_ERROR(vocabulary.SortById(json));
+  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.value < b.value; });
+  TOKENIZER_RETURN_IF_ERROR(RefuseTwins(entries, json));
+  vocabulary.TakeTexts(entries, bytes);
   return vocabulary;
 }
 
-absl::Status Vocabulary::SortById(const JsonValue& json) {
-  std::stable_sort(tokens_.begin(), tokens_.end(), [](const Token& a, const Token& b) { return a.id < b.id; });
-  const auto twin =
-      std::adjacent_find(tokens_.begin(), tokens_.end(), [](const Token& a, const Token& b) { return a.id == b.id; });
-  if (twin == tokens_.end()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(json.path(), "[", Quoted(Text(twin[1])), "]: id ", twin->id,
-                                                 " belongs to ", Quoted(Text(*twin)), " already"));
+void Vocabulary::TakeTexts(const std::vector<Entry>& by_id, size_t bytes) {
+  texts_.reserve(bytes);
+  begins_.reserve(by_id.size() + 1);
+  for (const Entry& token : by_id) {
+    texts_.append(token.key.data(), token.key.size());
+    begins_.push_back(static_cast<uint32_t>(texts_.size()));
+  }
+  if (by_id.empty() || static_cast<size_t>(by_id.back().value) + 1 == by_id.size()) return;
+  ids_.reserve(by_id.size());
+  for (const Entry& token : by_id) ids_.push_back(token.value);
 }
 
 std::optional<int32_t> Vocabulary::Find(absl::string_view text) const {
@@ -42,10 +62,17 @@ std::optional<int32_t> Vocabulary::Find(absl::string_view text) const {
 }
 
 std::optional<absl::string_view> Vocabulary::TextOf(int32_t id) const {
-  const auto found = std::lower_bound(tokens_.begin(), tokens_.end(), id,
-                                      [](const Token& token, int32_t wanted) { return token.id < wanted; });
-  if (found == tokens_.end() || found->id != id) return std::nullopt;
-  return Text(*found);
+  const std::optional<size_t> index = IndexOf(id);
+  if (!index) return std::nullopt;
+  return absl::string_view(texts_).substr(begins_[*index], begins_[*index + 1] - begins_[*index]);
+}
+
+std::optional<size_t> Vocabulary::IndexOf(int32_t id) const {
+  if (id < 0 || static_cast<size_t>(id) >= id_limit()) return std::nullopt;
+  if (ids_.empty()) return static_cast<size_t>(id);
+  const auto found = std::lower_bound(ids_.begin(), ids_.end(), id);
+  if (*found != id) return std::nullopt;
+  return static_cast<size_t>(found - ids_.begin());
 }
 
 }  // namespace bertha::tokenizer

@@ -7,28 +7,6 @@
 #include "tokenizer/utf8.h"
 
 namespace bertha::tokenizer {
-namespace {
-
-struct Piece {
-  int32_t id = DoubleArrayTrie::kNoValue;
-  size_t size = 0;
-};
-
-/// The longest token from `root` that `text` starts with; not the empty one. Tokens are UTF-8, so that pieces cannot
-/// end inside a code point.
-Piece LongestPiece(const DoubleArrayTrie& trie, DoubleArrayTrie::Node root, absl::string_view text) {
-  Piece best;
-  DoubleArrayTrie::Node node = root;
-  for (size_t i = 0; i < text.size(); ++i) {
-    node = trie.Step(node, text[i]);
-    if (node == DoubleArrayTrie::kNone) break;
-    if (const int32_t id = trie.ValueAt(node); id != DoubleArrayTrie::kNoValue) best = {id, i + 1};
-  }
-  return best;
-}
-
-}  // namespace
-
 WordPiece::WordPiece(Vocabulary vocabulary, const Options& options)
     : vocabulary_(std::move(vocabulary)),
       options_(options),
@@ -58,9 +36,10 @@ bool WordPiece::AppendPieces(absl::string_view text, ByteRange word, std::vector
   DoubleArrayTrie::Node root = DoubleArrayTrie::kRoot;
   while (word.begin < word.end) {
     if (root == DoubleArrayTrie::kNone) return false;
-    const Piece piece = LongestPiece(vocabulary_.trie(), root, word.of(text));
+    // Tokens are UTF-8, so that a piece cannot end inside a code point.
+    const DoubleArrayTrie::Prefix piece = vocabulary_.trie().LongestPrefix(root, word.of(text));
     if (piece.size == 0) return false;
-    ids.push_back(piece.id);
+    ids.push_back(piece.value);
     if (ranges != nullptr) ranges->push_back({word.begin, word.begin + piece.size});
     word.begin += piece.size;
     root = continuation_root_;

@@ -5,15 +5,32 @@
 // {"special_tokens_mask", "offsets", "byte_offsets", "word_ids", "tokens"}, with a stride also {"overflow"}, a list of
 // answers; or
 // {"error"}. `offsets` count code points. For tests that compare with the reference library.
-// tokenizer_encode FILE --time REPEATS: encodes all the lines so many times and prints megabytes of text per second.
+//
+// tokenizer_encode FILE --time ROUNDS [WANT[:THREADS]]...: encodes all the lines once in each round and prints a line
+// "<speed> MB/s WANT[:THREADS] wall <speed>" for each WANT:
+//   ids      ids and type ids only (what is timed if nothing is named)
+//   offsets  also offsets in bytes
+//   all      also offsets in bytes and in code points, word ids, special-token mask; no token texts
+// Several are timed in turn within each round, so that they can be compared although the machine is noisy: `--time 21
+// ids all ids:2`. With THREADS, so many threads encode all the lines each, and their bytes are added up. Speeds are
+// medians over the rounds in 10^6 bytes of text per second: the first of the processor time of the slowest thread,
+// which other programs do not change much, the second of the time on the wall.
+//
+// tokenizer_encode FILE --load ROUNDS: loads the file so often and prints "<median> ms, <bytes> bytes, <bytes> peak":
+// the time on the wall, what the tokenizer keeps allocated, and the most that is while it loads.
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
+#include "tests/tokenizer/allocations.h"
 #include "tokenizer/tokenizer.h"
 
 namespace {
@@ -107,34 +124,128 @@ json Answer(const Tokenizer& tokenizer, const std::string& line, Scratch& scratc
   return AnswerOf(encoding, input->options);
 }
 
-int PrintSpeed(const Tokenizer& tokenizer, int repeats) {
+/// What --time measures: which parts of the result are asked for, and how many threads ask.
+struct Timed {
+  std::string name;
+  bool offsets = false, all = false;
+  int threads = 1;
+  std::vector<double> seconds = {}, wall_seconds = {};  // of each round
+
+  static std::optional<Timed> Parse(const std::string& name) {
+    const size_t colon = name.find(':');
+    const std::string want = name.substr(0, colon);
+    if (want != "ids" && want != "offsets" && want != "all") return std::nullopt;
+    const int threads = colon == std::string::npos ? 1 : std::atoi(name.c_str() + colon + 1);
+    if (threads < 1) return std::nullopt;
+    return Timed{name, want != "ids", want == "all", threads};
+  }
+
+  void AskFor(EncodeOptions& options) const {
+    options.offsets = offsets;
+    options.char_offsets = options.word_ids = options.special_tokens_mask = all;
+  }
+};
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+double ProcessorSeconds() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+/// The memory that one thread keeps from round to round.
+struct Memory {
+  Scratch scratch;
+  Encoding encoding;
+};
+
+/// The processor time that it takes.
+double EncodeAll(const Tokenizer& tokenizer, const std::vector<Input>& inputs, Memory& memory) {
+  const double start = ProcessorSeconds();
+  for (const Input& input : inputs) {
+    if (!Encode(tokenizer, input, memory.scratch, memory.encoding).ok()) std::abort();
+  }
+  return ProcessorSeconds() - start;
+}
+
+void TimeRound(const Tokenizer& tokenizer, const std::vector<Input>& inputs, std::vector<Memory>& memories,
+               Timed& timed) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<double> seconds(memories.size());
+  std::vector<std::thread> others;
+  for (size_t i = 1; i < memories.size(); ++i) {
+    others.emplace_back([&, i] { seconds[i] = EncodeAll(tokenizer, inputs, memories[i]); });
+  }
+  seconds[0] = EncodeAll(tokenizer, inputs, memories[0]);
+  for (std::thread& other : others) other.join();
+  timed.wall_seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  timed.seconds.push_back(*std::max_element(seconds.begin(), seconds.end()));
+}
+
+void PrintSpeed(const Tokenizer& tokenizer, int rounds, std::vector<Timed>& wanted) {
   std::vector<Input> inputs;
   size_t bytes = 0;
   for (std::string line; std::getline(std::cin, line);) {
-    if (std::optional<Input> input = ParseLine(line)) {
-      bytes += input->text.size();
-      inputs.push_back(*std::move(input));
+    std::optional<Input> input = ParseLine(line);
+    if (!input) continue;
+    bytes += input->text.size() + (input->pair ? input->pair->size() : 0);
+    input->options.tokens = false;
+    inputs.push_back(*std::move(input));
+  }
+  std::vector<std::vector<Memory>> memories(wanted.size());
+  for (int round = -1; round < rounds; ++round) {  // the first one only warms up
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      memories[i].resize(static_cast<size_t>(wanted[i].threads));
+      for (Input& input : inputs) wanted[i].AskFor(input.options);
+      TimeRound(tokenizer, inputs, memories[i], wanted[i]);
+    }
+    if (round < 0) {
+      for (Timed& timed : wanted) timed.seconds = timed.wall_seconds = {};
     }
   }
-  Scratch scratch;
-  Encoding encoding;
-  const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < repeats; ++i) {
-    for (const Input& input : inputs) {
-      if (!Encode(tokenizer, input, scratch, encoding).ok()) return 1;
-    }
+  for (const Timed& timed : wanted) {
+    const double megabytes = static_cast<double>(bytes) * timed.threads / 1e6;
+    std::cout << megabytes / Median(timed.seconds) << " MB/s " << timed.name << " wall "
+              << megabytes / Median(timed.wall_seconds) << "\n";
   }
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  std::cout << static_cast<double>(bytes) * repeats / elapsed.count() / 1e6 << " MB/s\n";
-  return 0;
+}
+
+bool PrintLoading(const std::string& file, int rounds) {
+  std::vector<double> milliseconds;
+  size_t live = 0, peak = 0;
+  for (int round = 0; round < rounds; ++round) {
+    bertha::tokenizer::ResetPeakBytes();
+    const size_t before = bertha::tokenizer::LiveBytes();
+    const auto start = std::chrono::steady_clock::now();
+    const auto tokenizer = Tokenizer::FromFile(file);
+    const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
+    if (!tokenizer.ok()) return false;
+    milliseconds.push_back(elapsed.count());
+    live = bertha::tokenizer::LiveBytes() - before;
+    peak = bertha::tokenizer::PeakBytes() - before;
+  }
+  std::cout << Median(milliseconds) << " ms, " << live << " bytes, " << peak << " peak\n";
+  return true;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool timed = argc == 4 && std::string(argv[2]) == "--time";
-  if (argc != 2 && !timed) {
-    std::cerr << "usage: tokenizer_encode FILE [--time REPEATS] < JSON lines\n";
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const std::string mode = arguments.size() >= 2 ? arguments[1] : "";
+  const int rounds = arguments.size() >= 3 ? std::atoi(argv[3]) : 0;
+  std::vector<Timed> wanted;
+  for (size_t i = 3; i < arguments.size(); ++i) {
+    if (std::optional<Timed> parsed = Timed::Parse(arguments[i])) wanted.push_back(*std::move(parsed));
+  }
+  const bool understood = mode.empty() ? arguments.size() == 1 : (mode == "--time" || mode == "--load") && rounds > 0;
+  if (!understood || (!mode.empty() && wanted.size() + 3 != arguments.size())) {
+    std::cerr << "usage: tokenizer_encode FILE [--time ROUNDS [ids|offsets|all[:THREADS]]... | --load ROUNDS]\n";
     return 2;
   }
   const auto tokenizer = Tokenizer::FromFile(argv[1]);
@@ -142,7 +253,12 @@ int main(int argc, char** argv) {
     std::cerr << tokenizer.status() << "\n";
     return 1;
   }
-  if (timed) return PrintSpeed(**tokenizer, std::atoi(argv[3]));
+  if (mode == "--load") return PrintLoading(argv[1], rounds) ? 0 : 1;
+  if (mode == "--time") {
+    if (wanted.empty()) wanted.push_back(*Timed::Parse("ids"));
+    PrintSpeed(**tokenizer, rounds, wanted);
+    return 0;
+  }
   Scratch scratch;
   Encoding encoding;
   for (std::string line; std::getline(std::cin, line);) {

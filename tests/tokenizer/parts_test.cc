@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "tests/catch.h"
+#include "tokenizer/byte_block.h"
 #include "tokenizer/canonical_order.h"
 #include "tokenizer/double_array_trie.h"
+#include "tokenizer/ranked_bits.h"
 #include "tokenizer/utf8.h"
 
 namespace bertha::tokenizer {
@@ -80,6 +82,74 @@ TEST_CASE("ATrieFindsExactlyItsKeys") {
     REQUIRE(trie.Find(key) == value);
     const std::string longer = key + "a";
     REQUIRE(trie.Find(longer) == (keys.count(longer) ? keys[longer] : DoubleArrayTrie::kNoValue));
+  }
+}
+
+TEST_CASE("ATrieFindsNothingElse") {
+  // Few keys and all bytes: most probes lead to units that are no child.
+  std::mt19937 rng(5);
+  std::map<std::string, int32_t> keys;
+  const auto random_key = [&] {
+    std::string key;
+    for (size_t length = rng() % 4; length > 0; --length) key.push_back(static_cast<char>(rng() % 3 ? rng() : 0));
+    return key;
+  };
+  for (const size_t size : {0, 1, 2, 20, 400}) {
+    while (keys.size() < size) keys.emplace(random_key(), static_cast<int32_t>(keys.size()));
+    std::vector<DoubleArrayTrie::Entry> entries;
+    for (const auto& [key, value] : keys) entries.push_back({key, value});
+    const DoubleArrayTrie trie = DoubleArrayTrie::Build(entries);
+    for (int i = 0; i < 20000; ++i) {
+      const std::string probe = random_key();
+      REQUIRE(trie.Find(probe) == (keys.count(probe) ? keys[probe] : DoubleArrayTrie::kNoValue));
+    }
+  }
+}
+
+TEST_CASE("TheLongestPrefixIsTheLongestKeyThatATextStartsWith") {
+  const DoubleArrayTrie trie = DoubleArrayTrie::Build({{"", 7}, {"a", 0}, {"abc", 1}, {"abcdef", 2}, {"b", 3}});
+  const auto longest = [&](absl::string_view text, absl::string_view from = "") {
+    const DoubleArrayTrie::Prefix prefix = trie.LongestPrefix(trie.Walk(DoubleArrayTrie::kRoot, from), text);
+    return std::pair(prefix.value, prefix.size);
+  };
+  CHECK(longest("abcde") == std::pair(1, size_t{3}));
+  CHECK(longest("abcdefg") == std::pair(2, size_t{6}));
+  CHECK(longest("ab") == std::pair(0, size_t{1}));
+  CHECK(longest("bcd", "a") == std::pair(1, size_t{2}));
+  CHECK(longest("x").second == 0);
+  CHECK(longest("").second == 0);
+  CHECK(longest("x", "abcdef").second == 0);
+}
+
+TEST_CASE("RankedBitsCountThoseBeforeAPlace") {
+  std::mt19937_64 rng(6);
+  std::vector<bool> bits;
+  RankedBits ranked;
+  for (int word = 0; word < 10; ++word) {
+    const uint64_t value = word == 3 ? 0 : word == 4 ? ~uint64_t{0} : rng();
+    for (int i = 0; i < 64; ++i) bits.push_back((value >> i & 1) != 0);
+    ranked.Append(value);
+  }
+  for (size_t at = 0; at < bits.size(); ++at) {
+    REQUIRE(ranked.CountBefore(at) ==
+            static_cast<size_t>(std::count(bits.begin(), bits.begin() + static_cast<ptrdiff_t>(at), true)));
+  }
+}
+
+TEST_CASE("BlocksOfBytesGiveWhatPlainCodeGives") {
+  std::mt19937 rng(7);
+  for (int i = 0; i < 20000; ++i) {
+    char bytes[16], fast[16], plain[16];
+    const bool printable = i % 2 == 0;
+    for (char& byte : bytes) byte = static_cast<char>(printable ? ' ' + rng() % 95 : rng());
+    if (i % 4 == 0) bytes[rng() % 16] = static_cast<char>(rng());
+    REQUIRE(MayEndWord(bytes) == PlainMayEndWord(bytes));
+    REQUIRE(StartCharacters(bytes) == PlainStartCharacters(bytes));
+    for (const bool lowers : {false, true}) {
+      const bool copied = CopyPrintable(bytes, fast, lowers);
+      REQUIRE(copied == PlainCopyPrintable(bytes, plain, lowers));
+      if (copied) REQUIRE(std::equal(fast, fast + 16, plain));
+    }
   }
 }
 

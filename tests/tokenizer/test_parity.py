@@ -61,6 +61,16 @@ def binary():
     return path
 
 
+def test_a_loaded_tokenizer_takes_at_most_four_times_its_vocabulary(tmp_path):
+    content = tokenizer_json()
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    printed = subprocess.run([binary(), file, "--load", "1"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    loaded_bytes = int(printed.split(", ")[1].removesuffix(" bytes"))
+    vocab_txt_bytes = sum(len(token.encode()) + 1 for token in content["model"]["vocab"])
+    assert 0 < loaded_bytes <= 4 * vocab_txt_bytes
+
+
 class Pair:
     """The same tokenizer.json in both implementations."""
 
@@ -235,6 +245,48 @@ def test_random_texts(rich_pair):
 def test_random_texts_with_the_real_vocabulary(real_pair):
     rng = random.Random(20261)
     real_pair.check([{"text": random_text(rng)} for _ in range(20000)])
+
+
+# What is easy to get wrong, with the ids that BERT uncased gives; special tokens around the text are left out.
+RULES = {
+    "accents go by canonical decomposition, which leaves Hangul in jamo":
+        ("한국", [1469, 30006, 30021, 29991, 30014, 30020]),
+    "format characters vanish inside a word": ("a\u00adb", [11113]),
+    "unassigned code points stay, here in a word without pieces": ("a\u0378b", [100]),
+    "vertical tab is dropped and no space": ("a\u000bb", [11113]),
+    "the gap before U+2B920 is not split": ("a\U0002b820b", [100]),
+    "U+2B920 is split": ("a\U0002b920b", [1037, 100, 1038]),
+    "punctuation of later Unicode versions is part of a word": ("a\u2e44b", [100]),
+    "symbols beyond ASCII do not split": ("a€b", [1037, 30102, 2497]),
+    "all symbols of ASCII split": ("a$b", [1037, 1002, 1038]),
+    "marks of later Unicode versions are not stripped": ("a\u08d4", [100]),
+    "lower case knows no final sigma": ("ΑΣ", [1155, 29733]),
+    "a dotted capital i loses its dot": ("İ", [1045]),
+    "a hundred characters are split": ("a" * 100, None),
+    "a hundred and one are not": ("a" * 101, [100]),
+    "special tokens are found inside words": ("a[MASK]b", [1037, 103, 1038]),
+    "in their own case only": ("[mask]", [1031, 7308, 1033]),
+    "unused tokens are ordinary text": ("[unused1]", [1031, 15171, 2487, 1033]),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_that_are_easy_to_get_wrong(rule, tmp_path):
+    text, ids = RULES[rule]
+    pair = Pair(tokenizer_json(), tmp_path)
+    (theirs,) = pair.theirs([{"text": text}])
+    if ids is not None:
+        assert theirs["ids"][1:-1] == ids
+    pair.check([{"text": text}])
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_long_runs(lowercase, tmp_path):
+    pair = Pair(with_normalizer(tokenizer_json(), lowercase=lowercase, strip_accents=True), tmp_path)
+    rng = random.Random(20269)
+    texts = ["a" + "".join(rng.choice(MARKS) for _ in range(size)) + "b" for size in (15, 16, 17, 1000, 30000)]
+    texts += [char * 30000 for char in "a \u0301\u302e\u00a0!中가[é"] + ["\u0301\u0323" * 20000, "[MASK" * 10000]
+    pair.check([{"text": text} for text in texts])
 
 
 def test_random_pairs(real_pair):
