@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/exit_code.h"
 #include "clients/cli/terminal.h"
@@ -248,6 +249,31 @@ void AddHealth(CLI::App& top, HealthOptions& o) {
   app->add_flag("--json", o.json, "A JSON object");
 }
 
+/// Keeps a text such as "[MASK]" from CLI11, which would take it for a list in brackets: it gets this mark in front.
+constexpr char kMark = '\x1F';
+
+/// The arguments in the order that CLI11 wants: the last one first, without the program's name.
+std::vector<std::string> MarkBrackets(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) {
+    const absl::string_view argument = argv[i];
+    const bool bracketed = absl::StartsWith(argument, "[") && absl::EndsWith(argument, "]");
+    const bool marked = bracketed || absl::StartsWith(argument, absl::string_view(&kMark, 1));
+    arguments.push_back(absl::StrCat(absl::string_view(&kMark, marked ? 1 : 0), argument));
+  }
+  return arguments;
+}
+
+/// Takes the mark away again, before any other check.
+void UnmarkValues(CLI::App& app) {
+  const auto unmark = [](std::string& value) {
+    if (!value.empty() && value.front() == kMark) value.erase(0, 1);
+    return std::string();
+  };
+  for (CLI::Option* option : app.get_options()) option->transform(CLI::Validator(unmark, ""));
+  for (CLI::App* command : app.get_subcommands({})) UnmarkValues(*command);
+}
+
 /// The deepest subcommand that the arguments reached, for "see ... --help".
 std::string HelpCommand(const CLI::App& app) {
   const auto used = app.get_subcommands();
@@ -285,8 +311,9 @@ Command ParseCommandLine(int argc, char** argv) {
   AddHealth(app, health);
   AddTokenize(app, tokenize);
   app.add_subcommand("package", "Check or seal a model package: see `bertha package --help`");
+  UnmarkValues(app);
   try {
-    app.parse(argc, argv);
+    app.parse(MarkBrackets(argc, argv));
   } catch (const CLI::ParseError& error) {
     return Explain(app, error);
   }

@@ -318,6 +318,14 @@ def test_people_see_pairs_what_was_cut_and_the_sums(program):
     assert "\n2 texts: " in text
 
 
+def test_texts_of_the_command_line_are_taken_as_they_stand(program):
+    texts = ["[MASK]", "[a,b]", "[]", "", "a,b", "{}", '"quoted"', "%", "k=v"]
+    done = run(program, "--tokenizer", bert_uncased(), "--json", *texts)
+    reference = tokenizers.Tokenizer.from_file(str(bert_uncased()))
+    reference.no_padding()
+    assert [json.loads(line)["tokens"] for line in done.stdout.splitlines()] == [reference.encode(t).tokens for t in texts]
+
+
 def on_a_terminal(program, *arguments, **environment):
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
