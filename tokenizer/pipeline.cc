@@ -34,6 +34,15 @@ TokenRange Keep(const Tokens& tokens, size_t count, TruncationSide side) {
   return side == TruncationSide::kLeft ? TokenRange{tokens, size - count, size} : TokenRange{tokens, 0, count};
 }
 
+absl::Status CheckOverflow(size_t windows, const EncodeOptions& options) {
+  if (windows == 1 || windows <= options.max_overflow_tokens / std::max<size_t>(options.max_length, 1)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("overflow: there would be ", windows, " windows of up to ",
+                                                 options.max_length, " tokens, and ", options.max_overflow_tokens,
+                                                 " tokens are the limit; raise max_length or lower stride"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Tokenizer>> Pipeline::FromJson(const JsonValue& json) {
@@ -92,6 +101,7 @@ absl::Status Pipeline::EncodeWithOverflow(absl::string_view text, std::optional<
   const TruncationSide side = options.truncation_side;
   MakeWindows(memory.first.ids.size(), kept.first, options.stride, side, memory.first_windows);
   MakeWindows(memory.second.ids.size(), kept.second, options.stride, side, memory.second_windows);
+  TOKENIZER_RETURN_IF_ERROR(CheckOverflow(memory.first_windows.size() * memory.second_windows.size(), options));
   overflow.Clear();
   AppendOverflow(options, pair.has_value(), memory, out.full_length, overflow);
   return absl::OkStatus();
@@ -112,7 +122,7 @@ absl::Status Pipeline::TokenizeAll(absl::string_view text, std::optional<absl::s
 /// The reference library refuses a stride that a single text leaves no room for, whatever the text is.
 absl::Status Pipeline::CheckStride(const EncodeOptions& options) const {
   const size_t specials = stages_.post_processor.SpecialTokens(false);
-  if (options.max_length == 0 || options.max_length < specials) return absl::OkStatus();
+  if (options.max_length < specials) return absl::OkStatus();
   if (options.stride <= options.max_length - specials) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("stride ", options.stride, ": must be less than max_length ",
                                                  options.max_length, " without its ", specials, " special tokens"));
@@ -189,7 +199,7 @@ absl::StatusOr<Lengths> Pipeline::TruncateAndFinish(const EncodeOptions& options
   Lengths kept = {scratch.first.ids.size(), scratch.second.ids.size()};
   const size_t specials = stages_.post_processor.SpecialTokens(is_pair);
   out.full_length = stages_.post_processor.Length(kept.first, kept.second, is_pair);
-  if (options.max_length != 0 && options.max_length >= specials) {
+  if (options.max_length >= specials) {
     TOKENIZER_ASSIGN_OR_RETURN(kept, Truncate(kept, is_pair, options.max_length - specials, options));
   }
   stages_.post_processor.Apply(Keep(scratch.first, kept.first, options.truncation_side),

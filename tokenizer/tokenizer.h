@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,15 +29,19 @@ enum class TruncationSide { kRight, kLeft };
 enum class TruncationStrategy { kLongestFirst, kOnlyFirst, kOnlySecond };
 
 struct EncodeOptions {
-  /// Most tokens in the result, special tokens included. 0: no limit. A limit smaller than the number of special tokens
-  /// does not truncate at all (as in the reference library).
-  size_t max_length = 0;
+  static constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
+
+  /// Most tokens in the result, special tokens included. A limit smaller than the number of special tokens does not
+  /// truncate at all (as in the reference library).
+  size_t max_length = kNoLimit;
   TruncationSide truncation_side = TruncationSide::kRight;
   TruncationStrategy truncation_strategy = TruncationStrategy::kLongestFirst;
   /// Tokens of a text that each window of EncodeWithOverflow has in common with the one before. The number of windows,
   /// and with it time and memory, grows with 1 / (tokens left of the text - stride); for a pair it is the product of
   /// the numbers for the two texts.
   size_t stride = 0;
+  /// Limit for that: EncodeWithOverflow makes no windows of together more than so many tokens, but fails.
+  size_t max_overflow_tokens = kNoLimit;
 
   /// What an Encoding holds besides ids and type ids. What is not asked for is empty and costs nothing; all of it takes
   /// about 1.25 times the time for English text, and 1.4 times for a mix of scripts.
@@ -141,7 +146,7 @@ class Tokenizer {
 
   /// The same, and in `overflow` what was cut off: for each text the windows after the one in `out`, with `stride`
   /// tokens in common; for a pair each window of the first text with each of the second. Each has its special tokens
-  /// and the same full_length.
+  /// and the same full_length. INVALID_ARGUMENT also if that is more than `max_overflow_tokens`.
   virtual absl::Status EncodeWithOverflow(absl::string_view text, std::optional<absl::string_view> pair,
                                           const EncodeOptions& options, Scratch& scratch, Encoding& out,
                                           EncodingList& overflow) const;

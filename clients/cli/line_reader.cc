@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "absl/status/status.h"
@@ -17,6 +18,7 @@ constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 absl::StatusOr<bool> LineReader::Fill() {
   buffer_.erase(0, position_);
+  searched_ -= position_;
   position_ = 0;
   const size_t old_size = buffer_.size();
   buffer_.resize(old_size + kReadBytes);
@@ -31,22 +33,25 @@ absl::StatusOr<bool> LineReader::Fill() {
   return !at_end_;
 }
 
+size_t LineReader::FindLineEnd() {
+  const size_t end = buffer_.find('\n', searched_);
+  searched_ = std::min(end, buffer_.size());
+  return end;
+}
+
 absl::StatusOr<bool> LineReader::Next(Line* line) {
   line->text.clear();
   line->size = 0;
   bool skipping = false;
-  size_t searched = position_;
   size_t end;
-  while ((end = buffer_.find('\n', searched)) == std::string::npos && !at_end_) {
+  while ((end = FindLineEnd()) == std::string::npos && !at_end_) {
     if (skipping || buffer_.size() - position_ > max_line_bytes_ + 2) {  // 2: a line end may follow
       skipping = true;
       line->size += buffer_.size() - position_;
       position_ = buffer_.size();
     }
-    const size_t kept = buffer_.size() - position_;
     const auto more = Fill();
     if (!more.ok()) return more.status();
-    searched = kept;
   }
   const bool ended = end != std::string::npos;
   if (!ended) end = buffer_.size();
@@ -59,16 +64,17 @@ absl::StatusOr<bool> LineReader::Next(Line* line) {
   line->size += text.size();
   if (!skipping && line->size <= max_line_bytes_) line->text.assign(text.data(), text.size());
   position_ = end + (ended ? 1 : 0);
+  searched_ = position_;
   consumed_ += raw_size + (ended ? 1 : 0);
   return true;
 }
 
 bool LineReader::WouldBlock() {
-  while (!at_end_ && !HasWholeLine()) {
-    if (buffer_.size() - position_ > max_line_bytes_) return false;  // Next skips it; do not gather it here
+  while (!at_end_ && FindLineEnd() == std::string::npos) {
     pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
     if (poll(&ready, 1, 0) == 0) return true;
-    if (!Fill().ok()) return false;  // Next meets the same error and reports it
+    if (buffer_.size() - position_ > max_line_bytes_) return false;  // Next skips it; do not gather it here
+    if (!Fill().ok()) return false;                                  // Next meets the same error and reports it
   }
   return false;
 }

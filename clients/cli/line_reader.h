@@ -37,12 +37,14 @@ class LineReader {
  private:
   /// Reads what is there, blocking for at least a byte; false at the end.
   absl::StatusOr<bool> Fill();
-  bool HasWholeLine() const { return buffer_.find('\n', position_) != std::string::npos; }
+  /// Where in buffer_ the next line ends; npos if its end is not there yet. Looks at each byte once.
+  size_t FindLineEnd();
 
   const int fd_;
   const size_t max_line_bytes_;
   std::string buffer_;
   size_t position_ = 0;  // of the next line in buffer_
+  size_t searched_ = 0;  // no line end is between position_ and here
   uint64_t consumed_ = 0;
   bool at_end_ = false;
 };

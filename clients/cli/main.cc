@@ -14,6 +14,7 @@ struct Runner {
   int operator()(const ClassifyOptions& options) const { return RunClassify(options); }
   int operator()(const ModelsOptions& options) const { return RunModels(options); }
   int operator()(const HealthOptions& options) const { return RunHealth(options); }
+  int operator()(const TokenizeOptions& options) const { return RunTokenize(options); }
 };
 
 int Main(int argc, char** argv) {

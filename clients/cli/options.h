@@ -7,12 +7,13 @@
 #include "clients/cli/classify_command.h"
 #include "clients/cli/health_command.h"
 #include "clients/cli/models_command.h"
+#include "clients/cli/tokenize_command.h"
 
 namespace bertha::cli {
 
 /// What to run, or the exit code of a command line that ends by itself (help, version, a mistake: then already
 /// printed).
-using Command = std::variant<int, ClassifyOptions, ModelsOptions, HealthOptions>;
+using Command = std::variant<int, ClassifyOptions, ModelsOptions, HealthOptions, TokenizeOptions>;
 
 Command ParseCommandLine(int argc, char** argv);
 

@@ -54,10 +54,23 @@ size_t CellWidth(char32_t code_point) {
   return width < 0 ? 1 : static_cast<size_t>(width);
 }
 
-bool IsUnsafe(char32_t c) {
-  const bool control = c < 0x20 || (c >= 0x7F && c < 0xA0);
-  const bool direction = (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
-  return control || direction || c == 0x2028 || c == 0x2029;
+/// Format characters (Unicode's Cf) and their like, that a terminal shows as nothing.
+bool IsInvisible(char32_t c) {
+  return c == 0xAD || c == 0x34F || c == 0x61C || c == 0x180E || (c >= 0x200B && c <= 0x200F) ||
+         (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE0FFF);
+}
+
+std::string Escape(char32_t c) {
+  switch (c) {
+    case '\t':
+      return "\\t";
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    default:
+      return absl::StrFormat("\\u{%x}", static_cast<uint32_t>(c));
+  }
 }
 
 }  // namespace
@@ -69,6 +82,28 @@ std::optional<size_t> FindInvalidUtf8(absl::string_view text) {
     pos += c.length;
   }
   return std::nullopt;
+}
+
+bool IsUnsafe(char32_t c) {
+  const bool control = c < 0x20 || (c >= 0x7F && c < 0xA0);
+  const bool direction = (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+  return control || direction || c == 0x2028 || c == 0x2029;
+}
+
+std::string EscapeInvisible(absl::string_view text) {
+  std::string escaped;
+  for (size_t pos = 0; pos < text.size();) {
+    const Decoded c = DecodeAt(text, pos);
+    if (!c.valid) {
+      absl::StrAppendFormat(&escaped, "\\x%02x", static_cast<uint8_t>(text[pos]));
+    } else if (IsUnsafe(c.code_point) || IsInvisible(c.code_point)) {
+      escaped += Escape(c.code_point);
+    } else {
+      absl::StrAppend(&escaped, text.substr(pos, c.length));
+    }
+    pos += c.length;
+  }
+  return escaped;
 }
 
 size_t DisplayWidth(absl::string_view text) {

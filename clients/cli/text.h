@@ -24,6 +24,14 @@ size_t DisplayWidth(absl::string_view text);
 /// ellipsis.
 std::string FitToWidth(absl::string_view text, size_t width);
 
+/// True for characters that could drive a terminal or end a line: controls (C0, DEL, C1), direction overrides,
+/// embeddings and isolates, line and paragraph separators.
+bool IsUnsafe(char32_t c);
+
+/// `text` made safe for a terminal with nothing lost: what IsUnsafe, and what could not be seen (zero-width spaces and
+/// joiners, soft hyphens, other format characters), as \t, \n, \r, \u{200b}; bytes that are not UTF-8 as \xff.
+std::string EscapeInvisible(absl::string_view text);
+
 /// `text` followed (or, for `PadLeft`, preceded) by spaces up to `width` cells.
 std::string PadRight(absl::string_view text, size_t width);
 std::string PadLeft(absl::string_view text, size_t width);

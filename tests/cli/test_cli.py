@@ -94,6 +94,12 @@ def test_one_text_shows_every_label_and_where_the_time_went(cli):
     assert "\033" not in text  # standard output is no terminal
 
 
+def test_texts_are_taken_as_they_stand(cli, server):
+    texts = ["[MASK]", "[a,b]", "[]", "", "a,b", "{}", '"quoted"', "%", "k=v"]
+    assert cli("classify", "--json", *texts).returncode == 0
+    assert [i.text for call in server.bertha.calls for i in call.inputs] == texts
+
+
 def test_several_texts_show_a_table(cli):
     lines = cli("classify", "first one", "second one").stdout.decode().splitlines()
     assert lines[0].split() == ["#", "LABEL", "SCORE", "TOKENS", "TIME", "TEXT"]

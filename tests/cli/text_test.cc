@@ -69,6 +69,20 @@ TEST_CASE("FitToWidth lets no text control the terminal") {
   CHECK(FitToWidth("bad\xFF", 10) == "bad\uFFFD");
 }
 
+TEST_CASE("EscapeInvisible shows what a terminal would obey or hide, and leaves the rest alone") {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"plain é 日本 😀 e\u0301", "plain é 日本 😀 e\u0301"},
+      {"a\tb\nc\rd", "a\\tb\\nc\\rd"},
+      {"\033[2J\x7F", "\\u{1b}[2J\\u{7f}"},
+      {std::string("\0", 1), "\\u{0}"},
+      {"\u0085\u009B31m", "\\u{85}\\u{9b}31m"},
+      {"\u202Eevil\u2066\u2028", "\\u{202e}evil\\u{2066}\\u{2028}"},
+      {"a\u200Bb\uFEFF\u00AD\U000E0041", "a\\u{200b}b\\u{feff}\\u{ad}\\u{e0041}"},
+      {"bad\xFF", "bad\\xff"},
+  };
+  for (const auto& [text, escaped] : cases) CHECK(EscapeInvisible(text) == escaped);
+}
+
 TEST_CASE("Numbers are written for people") {
   CHECK(FormatMicros(850) == "850 µs");
   CHECK(FormatMicros(1830) == "1.83 ms");

@@ -182,5 +182,38 @@ TEST_CASE("OverflowIsEveryOtherCombinationOfWindowsWithItsSpecialTokens") {
   CHECK(overflow.size() == 0);
 }
 
+TEST_CASE("WithoutSpecialTokensALimitOfZeroLeavesNothing") {
+  json content = SmallJson();
+  content["post_processor"] = nullptr;
+  const auto tokenizer = Load(content);
+  Scratch scratch;
+  Encoding encoding;
+  EncodingList overflow;
+  REQUIRE(tokenizer
+              ->EncodeWithOverflow("a b", std::nullopt, Limit(0, TruncationStrategy::kLongestFirst), scratch, encoding,
+                                   overflow)
+              .ok());
+  CHECK(encoding.ids.empty());
+  CHECK(encoding.full_length == 2);
+  REQUIRE(overflow.size() == 1);
+  CHECK(overflow[0].ids == std::vector<int32_t>{5, 6});
+}
+
+TEST_CASE("MoreWindowsThanTheLimitAreRefused") {
+  const auto tokenizer = Load(SmallJson());
+  Scratch scratch;
+  Encoding encoding;
+  EncodingList overflow;
+  EncodeOptions options = Limit(5, TruncationStrategy::kLongestFirst);
+  const auto encode = [&](size_t limit) {
+    options.max_overflow_tokens = limit;
+    return tokenizer->EncodeWithOverflow("a a a", "b b b", options, scratch, encoding, overflow);
+  };
+  CHECK(encode(45).ok());
+  CHECK(overflow.size() == 8);
+  CHECK(encode(44) == absl::InvalidArgumentError("overflow: there would be 9 windows of up to 5 tokens, and 44 tokens "
+                                                 "are the limit; raise max_length or lower stride"));
+}
+
 }  // namespace
 }  // namespace bertha::tokenizer
