@@ -6,6 +6,9 @@
 #include "tokenizer/bert_normalizer.h"
 #include "tokenizer/bert_pre_tokenizer.h"
 #include "tokenizer/bert_processing.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/roberta_processing.h"
 #include "tokenizer/sequences.h"
 #include "tokenizer/status_macros.h"
 #include "tokenizer/template_processing.h"
@@ -29,15 +32,18 @@ constexpr Component<std::unique_ptr<const Normalizer>> kNormalizers[] = {
 
 constexpr Component<std::unique_ptr<const PreTokenizer>> kPreTokenizers[] = {
     {"BertPreTokenizer", MakeBertPreTokenizer},
+    {"ByteLevel", MakeByteLevel},
     {"Sequence", MakePreTokenizerSequence},
 };
 
 constexpr Component<std::unique_ptr<const Model>> kModels[] = {
+    {"BPE", MakeBpe, "merges"},
     {"WordPiece", MakeWordPiece, "max_input_chars_per_word"},
 };
 
 constexpr Component<PostProcessor> kPostProcessors[] = {
-    {"BertProcessing", MakeBertProcessing},
+    {"BertProcessing", MakeBertProcessing},         {"ByteLevel", MakeByteLevelProcessing},
+    {"RobertaProcessing", MakeRobertaProcessing},   {"Sequence", MakePostProcessorSequence},
     {"TemplateProcessing", MakeTemplateProcessing},
 };
 

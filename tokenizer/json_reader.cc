@@ -172,6 +172,11 @@ absl::StatusOr<std::string> JsonValue::AsString() const {
   return *node_->get_ptr<const Json::string_t*>();
 }
 
+absl::StatusOr<double> JsonValue::AsNumber() const {
+  if (!node_->is_number()) return Invalid(absl::StrCat("must be a number, is ", node_->type_name()));
+  return node_->get<double>();
+}
+
 absl::StatusOr<size_t> JsonValue::AsSize() const {
   if (!node_->is_number_unsigned()) {
     return Invalid(absl::StrCat("must be an integer from 0 up, is ",

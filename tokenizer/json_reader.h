@@ -47,6 +47,7 @@ class JsonValue {
   absl::Status ReadId(absl::string_view key, int32_t* out) const;
 
   absl::StatusOr<std::string> AsString() const;
+  absl::StatusOr<double> AsNumber() const;
   absl::StatusOr<size_t> AsSize() const;
   absl::StatusOr<int32_t> AsId() const;
 

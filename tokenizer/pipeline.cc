@@ -28,6 +28,17 @@ absl::Status CheckUtf8(absl::string_view name, absl::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(name, ": invalid UTF-8 at byte ", at));
 }
 
+/// What ByteLevel makes of a text only BPE can read here, and that reads nothing else.
+absl::Status CheckUnits(const JsonValue& json, const PreTokenizer* pre_tokenizer, const Model& model) {
+  const TextUnit given = pre_tokenizer == nullptr ? TextUnit::kCharacters : pre_tokenizer->unit();
+  if (given == model.unit()) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat(json.path(), ".pre_tokenizer: ",
+                   given == TextUnit::kBytes ? "ByteLevel is supported with the model BPE only"
+                                             : "the model BPE is supported with ByteLevel only, the last one if there "
+                                               "are several"));
+}
+
 /// The `count` tokens that truncation leaves.
 TokenRange Keep(const Tokens& tokens, size_t count, TruncationSide side) {
   const size_t size = tokens.ids.size();
@@ -73,6 +84,7 @@ absl::StatusOr<Pipeline::Stages> Pipeline::MakeStages(const JsonValue& json) {
   }
   TOKENIZER_ASSIGN_OR_RETURN(const JsonValue model, json.Get("model"));
   TOKENIZER_ASSIGN_OR_RETURN(stages.model, MakeModel(model));
+  TOKENIZER_RETURN_IF_ERROR(CheckUnits(json, stages.pre_tokenizer.get(), *stages.model));
   if (const auto post_processor = json.Find("post_processor")) {
     TOKENIZER_ASSIGN_OR_RETURN(stages.post_processor, MakePostProcessor(*post_processor));
   }
@@ -112,8 +124,9 @@ absl::Status Pipeline::TokenizeAll(absl::string_view text, std::optional<absl::s
   TOKENIZER_RETURN_IF_ERROR(CheckStride(options));
   TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text", text));
   if (pair) TOKENIZER_RETURN_IF_ERROR(CheckUtf8("text_pair", *pair));
-  scratch.first.Clear(options);
-  scratch.second.Clear(options);
+  const bool trims_offsets = !stages_.post_processor.trims().empty();
+  scratch.first.Start(text, options, trims_offsets);
+  scratch.second.Start(pair.value_or(absl::string_view()), options, trims_offsets);
   Tokenize(text, options, scratch, scratch.first);
   if (pair) Tokenize(*pair, options, scratch, scratch.second);
   return absl::OkStatus();
@@ -138,7 +151,7 @@ void Pipeline::Tokenize(absl::string_view text, const EncodeOptions& options, Sc
       tokens.AddWord(section.id, section.range.of(text), section.range);
     }
   }
-  if (options.char_offsets) tokens.CountCharacters(text);
+  if (options.char_offsets) tokens.CountCharacters();
 }
 
 void Pipeline::TokenizeSection(absl::string_view text, const ByteRange& section, Scratch::Impl& scratch,
@@ -182,6 +195,7 @@ void Pipeline::TokenizeNormalized(absl::string_view text, size_t begin, bool beg
                           tokens.wants_ranges() ? &scratch.ranges : nullptr);
   SourceMap source_of_words(source, begin, pre_tokenized.alignment());
   tokens.AddRanges(scratch.ranges, words, source_of_words);
+  if (tokens.wants_spaces) tokens.AddSpaces(scratch.ranges, pre_tokenized.text());
   if (tokens.wants_texts) AddTexts(scratch, tokens);
 }
 

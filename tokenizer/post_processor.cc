@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tokenizer/status_macros.h"
+
 namespace bertha::tokenizer {
 namespace {
 
@@ -42,6 +44,22 @@ void AppendText(const TokenRange& range, int32_t type_id, const EncodeOptions& o
 }
 
 }  // namespace
+
+absl::StatusOr<TemplatePiece> ReadSpecialPiece(const JsonValue& json, absl::string_view key) {
+  TOKENIZER_ASSIGN_OR_RETURN(const JsonValue member, json.Get(key));
+  size_t count = 0;
+  TemplatePiece piece = TemplatePiece::Special(0, "", 0);
+  TOKENIZER_RETURN_IF_ERROR(member.ForEachElement([&](const JsonValue& element) -> absl::Status {
+    if (++count == 1) {
+      TOKENIZER_ASSIGN_OR_RETURN(piece.token, element.AsString());
+    } else {
+      TOKENIZER_ASSIGN_OR_RETURN(piece.id, element.AsId());
+    }
+    return absl::OkStatus();
+  }));
+  if (count != 2) return member.Invalid("must be a token and its id");
+  return piece;
+}
 
 size_t PostProcessor::SpecialTokens(bool is_pair) const { return Length(0, 0, is_pair); }
 
@@ -89,6 +107,26 @@ void PostProcessor::Apply(const TokenRange& first, const TokenRange& second, boo
     } else {
       const TokenRange& range = piece.kind == TemplatePiece::Kind::kFirst ? first : second;
       AppendText(range, range.is_overflow ? piece.overflow_type_id : piece.type_id, options, out);
+      if (range.tokens.wants_spaces) Trim(range, options, out);
+    }
+  }
+}
+
+/// Trims the spans of `range`, which are the last ones of `out`.
+void PostProcessor::Trim(const TokenRange& range, const EncodeOptions& options, Encoding& out) const {
+  const size_t size = range.end - range.begin;
+  for (size_t i = 0; i < size; ++i) {
+    const EndSpaces& spaces = range.tokens.spaces[range.begin + i];
+    if (spaces.leading == 0 && spaces.trailing == 0) continue;
+    for (const OffsetTrim& trim : trims_) {
+      if (options.offsets) {
+        Span& span = out.offsets[out.offsets.size() - size + i];
+        span = trim.Bytes(span, spaces, i == 0, range.tokens.text);
+      }
+      if (options.char_offsets) {
+        Span& span = out.char_offsets[out.char_offsets.size() - size + i];
+        span = trim.Chars(span, spaces, i == 0);
+      }
     }
   }
 }

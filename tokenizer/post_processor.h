@@ -1,7 +1,7 @@
 // Post-processing: puts the special tokens around one or two texts and gives every token its type id.
 //
-// Every post-processor of tokenizer.json comes down to two templates, for one text and for a pair; this class applies
-// them, and one Make function per JSON type fills them in.
+// Every post-processor of tokenizer.json comes down to two templates, for one text and for a pair, and to what it takes
+// away from the spans of tokens first; this class applies them, and one Make function per JSON type fills them in.
 // Thread-safety: immutable.
 // Invariant: the template for one text does not use the second.
 #ifndef BERTHA_TOKENIZER_POST_PROCESSOR_H_
@@ -13,8 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "tokenizer/json_reader.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokens.h"
+#include "tokenizer/trim_offsets.h"
 
 namespace bertha::tokenizer {
 
@@ -40,6 +44,9 @@ struct TemplatePiece {
 
 using Template = std::vector<TemplatePiece>;
 
+/// The special token of a member such as `"sep": ["[SEP]", 102]`, of type 0.
+absl::StatusOr<TemplatePiece> ReadSpecialPiece(const JsonValue& json, absl::string_view key);
+
 /// Tokens [begin, end) of a text.
 struct TokenRange {
   const Tokens& tokens;
@@ -49,13 +56,19 @@ struct TokenRange {
 
 class PostProcessor {
  public:
-  PostProcessor(Template single, Template pair) : single_(std::move(single)), pair_(std::move(pair)) {}
+  PostProcessor(Template single, Template pair, std::vector<OffsetTrim> trims = {})
+      : single_(std::move(single)), pair_(std::move(pair)), trims_(std::move(trims)) {}
 
   /// Without special tokens: the first text has type 0, the second type 1.
   static PostProcessor Plain() {
     return {{TemplatePiece::First(0)}, {TemplatePiece::First(0), TemplatePiece::Second(1)}};
   }
 
+  /// The same templates, applied after these trims.
+  PostProcessor WithTrims(std::vector<OffsetTrim> trims) const { return {single_, pair_, std::move(trims)}; }
+
+  /// In the order in which they are applied.
+  const std::vector<OffsetTrim>& trims() const { return trims_; }
   size_t SpecialTokens(bool is_pair) const;
   /// Whether the template for a pair has the second text before the first.
   bool SecondComesFirst() const;
@@ -69,8 +82,10 @@ class PostProcessor {
 
  private:
   const Template& For(bool is_pair) const { return is_pair ? pair_ : single_; }
+  void Trim(const TokenRange& range, const EncodeOptions& options, Encoding& out) const;
 
   Template single_, pair_;
+  std::vector<OffsetTrim> trims_;
 };
 
 }  // namespace bertha::tokenizer

@@ -48,6 +48,9 @@ class PreTokenizerSequence final : public PreTokenizer {
   void PreTokenize(PreTokenized& text) const override {
     for (const auto& pre_tokenizer : pre_tokenizers_) pre_tokenizer->PreTokenize(text);
   }
+  TextUnit unit() const override {
+    return pre_tokenizers_.empty() ? TextUnit::kCharacters : pre_tokenizers_.back()->unit();
+  }
 
  private:
   const std::vector<std::unique_ptr<const PreTokenizer>> pre_tokenizers_;
@@ -80,7 +83,30 @@ absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakePreTokenizerSequence(con
   std::vector<std::unique_ptr<const PreTokenizer>> pre_tokenizers;
   TOKENIZER_RETURN_IF_ERROR(AppendFlat(json, "pretokenizers", MakePreTokenizer, pre_tokenizers));
   if (pre_tokenizers.size() == 1) return std::move(pre_tokenizers.front());
+  for (size_t i = 0; i + 1 < pre_tokenizers.size(); ++i) {
+    if (pre_tokenizers[i]->unit() == TextUnit::kBytes) {
+      return json.Unknown("a pre-tokenizer after ByteLevel is not supported");
+    }
+  }
   return std::make_unique<const PreTokenizerSequence>(std::move(pre_tokenizers));
+}
+
+absl::StatusOr<PostProcessor> MakePostProcessorSequence(const JsonValue& json) {
+  TOKENIZER_ASSIGN_OR_RETURN(const JsonValue elements, json.Get("processors"));
+  PostProcessor all = PostProcessor::Plain();
+  bool only_trims = true;
+  TOKENIZER_RETURN_IF_ERROR(elements.ForEachElement([&](const JsonValue& element) -> absl::Status {
+    if (!only_trims) return element.Unknown("only ByteLevel is supported before the last");
+    TOKENIZER_ASSIGN_OR_RETURN(const PostProcessor next, MakePostProcessor(element));
+    std::string type;
+    TOKENIZER_RETURN_IF_ERROR(element.Read("type", &type));
+    only_trims = type == "ByteLevel";
+    std::vector<OffsetTrim> trims = all.trims();
+    trims.insert(trims.end(), next.trims().begin(), next.trims().end());
+    all = next.WithTrims(std::move(trims));
+    return absl::OkStatus();
+  }));
+  return all;
 }
 
 }  // namespace bertha::tokenizer

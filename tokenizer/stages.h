@@ -15,9 +15,11 @@
 
 #include "absl/strings/string_view.h"
 #include "tokenizer/alignment.h"
+#include "tokenizer/byte_pair_scratch.h"
 #include "tokenizer/canonical_order.h"
 #include "tokenizer/pre_tokenized.h"
 #include "tokenizer/vocabulary.h"
+#include "tokenizer/word_cache.h"
 
 namespace bertha::tokenizer {
 
@@ -41,9 +43,14 @@ class Normalizer {
                          Alignment* alignment) const = 0;
 };
 
+/// What a model's tokens are made of.
+enum class TextUnit { kCharacters, kBytes };
+
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
+  /// What it cuts text into. A model of bytes needs a pre-tokenizer of bytes, and only that model can follow it.
+  virtual TextUnit unit() const { return TextUnit::kCharacters; }
   /// Cuts the words of `text` into smaller ones, and may change their text.
   virtual void PreTokenize(PreTokenized& text) const = 0;
 };
@@ -58,11 +65,16 @@ class Splitter : public PreTokenizer {
 };
 
 /// Working memory of models, kept by the caller between calls, and used with whatever model comes.
-struct ModelScratch {};
+struct ModelScratch {
+  WordCache words;
+  std::vector<WordToken> tokens;  // of the word at work
+  BytePairScratch byte_pairs;
+};
 
 class Model {
  public:
   virtual ~Model() = default;
+  virtual TextUnit unit() const { return TextUnit::kCharacters; }
   /// Appends the ids of each word of `text`, and to `ranges`, unless it is null, the part of `text` of each of them.
   /// A range lies in its word and consists of whole characters: ranges overlap where tokens share a character.
   virtual void Tokenize(absl::string_view text, const std::vector<ByteRange>& words, ModelScratch& scratch,

@@ -25,23 +25,27 @@ void MarkCharacters(absl::string_view text, RankedBits& starts) {
 
 }  // namespace
 
-void Tokens::Clear(const EncodeOptions& options) {
+void Tokens::Start(absl::string_view raw_text, const EncodeOptions& options, bool trims_offsets) {
+  text = raw_text;
   ids.clear();
   offsets.clear();
   char_offsets.clear();
+  spaces.clear();
   word_ids.clear();
   texts.clear();
   words = 0;
   wants_offsets = options.offsets || options.char_offsets;
+  wants_spaces = wants_offsets && trims_offsets;
   wants_word_ids = options.word_ids;
   wants_texts = options.tokens;
 }
 
-void Tokens::AddWord(int32_t id, absl::string_view text, const ByteRange& source) {
+void Tokens::AddWord(int32_t id, absl::string_view token, const ByteRange& source) {
   ids.push_back(id);
   if (wants_offsets) offsets.push_back({source.begin, source.end});
+  if (wants_spaces) spaces.push_back(EndSpaces::OfAdded(token));
   if (wants_word_ids) word_ids.push_back(static_cast<int32_t>(words));
-  if (wants_texts) texts.emplace_back(text.data(), text.size());
+  if (wants_texts) texts.emplace_back(token.data(), token.size());
   ++words;
 }
 
@@ -67,7 +71,11 @@ void Tokens::AddRanges(const std::vector<ByteRange>& ranges, const std::vector<B
   words += words_of_text.size();
 }
 
-void Tokens::CountCharacters(absl::string_view text) {
+void Tokens::AddSpaces(const std::vector<ByteRange>& ranges, absl::string_view model_text) {
+  for (const ByteRange& range : ranges) spaces.push_back(EndSpaces::OfPart(range.of(model_text)));
+}
+
+void Tokens::CountCharacters() {
   char_offsets = offsets;
   if (FindNonAscii(text) == text.size()) return;
   MarkCharacters(text, character_starts);

@@ -1,8 +1,8 @@
 // The tokens of one text before special tokens are put around them.
 //
 // Thread-safety: none; one object per thread. Keeps its capacity.
-// Invariant: `offsets`, `char_offsets`, `word_ids` and `texts` have one entry per id where they are asked for, and none
-// elsewhere. Source: Hugging Face `tokenizers`, PreTokenizedString::into_encoding.
+// Invariant: `offsets`, `char_offsets`, `spaces`, `word_ids` and `texts` have one entry per id where they are asked
+// for, and none elsewhere. Source: Hugging Face `tokenizers`, PreTokenizedString::into_encoding.
 #ifndef BERTHA_TOKENIZER_TOKENS_H_
 #define BERTHA_TOKENIZER_TOKENS_H_
 
@@ -15,27 +15,32 @@
 #include "tokenizer/alignment.h"
 #include "tokenizer/ranked_bits.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/trim_offsets.h"
 
 namespace bertha::tokenizer {
 
 struct Tokens {
   std::vector<int32_t> ids;
   std::vector<Span> offsets, char_offsets;
+  std::vector<EndSpaces> spaces;  ///< what a post-processor may trim
   std::vector<int32_t> word_ids;
   std::vector<std::string> texts;
   RankedBits character_starts;  ///< of the text; only while char_offsets are made
   size_t words = 0;             ///< so far
-  bool wants_offsets = false, wants_word_ids = false, wants_texts = false;
+  absl::string_view text;       ///< the raw text, while it is encoded
+  bool wants_offsets = false, wants_spaces = false, wants_word_ids = false, wants_texts = false;
 
   /// Starts a new text.
-  void Clear(const EncodeOptions& options);
-  /// Appends an added token, which is a word of its own. `text`: where it stood.
-  void AddWord(int32_t id, absl::string_view text, const ByteRange& source);
+  void Start(absl::string_view raw_text, const EncodeOptions& options, bool trims_offsets);
+  /// Appends an added token, which is a word of its own. `token`: where it stood.
+  void AddWord(int32_t id, absl::string_view token, const ByteRange& source);
   /// Adds what belongs to the ids that a model has just appended: `ranges` of them within `words_of_text`, in the text
   /// that `source` maps back.
   void AddRanges(const std::vector<ByteRange>& ranges, const std::vector<ByteRange>& words_of_text, SourceMap& source);
+  /// The same for `spaces`; `ranges` are parts of `model_text`.
+  void AddSpaces(const std::vector<ByteRange>& ranges, absl::string_view model_text);
   /// Fills `char_offsets`. Linear in the text.
-  void CountCharacters(absl::string_view text);
+  void CountCharacters();
 
   bool wants_ranges() const { return wants_offsets || wants_word_ids || wants_texts; }
 };

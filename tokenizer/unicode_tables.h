@@ -23,6 +23,9 @@ enum Class : uint8_t {
   kLowers = 1 << 7,       ///< Its lower case is not itself.
 };
 
+/// What the regular expression of ByteLevel tells apart.
+enum class RegexClass : uint8_t { kOther, kLetter, kNumber, kSpace };
+
 /// A sequence of code points in a table; empty where a code point maps to itself.
 struct CodePoints {
   const char32_t* data;
@@ -36,6 +39,7 @@ namespace tables {
 // of Decomposition and Lower are places in a pool that holds the length of each entry just before that place; 0: none.
 inline constexpr int kBlockBits = 7;
 extern const uint8_t kClassIndex[], kClassBlocks[];
+extern const uint8_t kRegexIndex[], kRegexBlocks[];
 extern const uint8_t kCombiningIndex[], kCombiningBlocks[];
 extern const uint8_t kDecompositionIndex[], kLowerIndex[];
 extern const uint16_t kDecompositionBlocks[], kLowerBlocks[];
@@ -52,6 +56,11 @@ inline CodePoints InPool(const char32_t* pool, size_t place) {
 }  // namespace tables
 
 inline uint8_t ClassOf(char32_t cp) { return tables::Lookup(tables::kClassIndex, tables::kClassBlocks, cp); }
+
+/// By general category: \p{L}, \p{N}; by property White_Space: \s.
+inline RegexClass RegexClassOf(char32_t cp) {
+  return static_cast<RegexClass>(tables::Lookup(tables::kRegexIndex, tables::kRegexBlocks, cp));
+}
 
 /// Canonical combining class; 0 for starters. Not defined for code points that decompose.
 inline uint8_t CombiningClass(char32_t cp) {

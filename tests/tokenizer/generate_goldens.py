@@ -12,6 +12,7 @@ import random
 
 import tokenizers
 
+import parity_support
 import test_parity
 
 DATA = pathlib.Path(__file__).resolve().parent / "data"
@@ -54,10 +55,10 @@ def tokenizer_file(full, vocab, lowercase):
 
 def main():
     rng = random.Random(7)
-    texts = SENTENCES + [sentence.upper() for sentence in SENTENCES] + test_parity.PIECES
-    texts += [test_parity.random_text(rng) for _ in range(150)]
+    texts = SENTENCES + [sentence.upper() for sentence in SENTENCES] + parity_support.PIECES
+    texts += [parity_support.random_text(rng) for _ in range(150)]
     full = test_parity.tokenizer_json()
-    vocab = small_vocabulary(full, SENTENCES + test_parity.WORDS)
+    vocab = small_vocabulary(full, SENTENCES + parity_support.WORDS)
     DATA.mkdir(exist_ok=True)
     for name, lowercase in (("uncased", True), ("cased", False)):
         content = tokenizer_file(full, vocab, lowercase)
@@ -69,7 +70,7 @@ def main():
             pair = texts[number * 7 % len(texts)] if number % 5 == 0 else None
             encoding = reference.encode(sample, pair)
             given = {"text": sample, **({"pair": pair} if pair is not None else {})}
-            answer = test_parity.answer_of(given, encoding, len(encoding.ids))
+            answer = parity_support.answer_of(given, encoding, len(encoding.ids))
             line = {"text": sample, "pair": pair, **{key: answer[key] for key in KEPT}}
             lines.append(json.dumps(line, separators=(",", ":")))
         (DATA / f"{name}.golden.jsonl").write_text("\n".join(lines) + "\n")

@@ -1,0 +1,87 @@
+// The merges of byte-pair encoding, and the encoding as its definition says: of all adjacent pairs of symbols, the one
+// whose merge comes first in the list becomes one symbol, the leftmost one first, until no pair has a merge.
+//
+// Thread-safety: immutable.
+// Source: Sennrich, Haddow and Birch, "Neural machine translation of rare words with subword units", ACL 2016; on
+// bytes: Radford et al., "Language models are unsupervised multitask learners", 2019. Time: O(n log n) for a word of n
+// bytes (byte_pair_backtracking.h is linear).
+#ifndef BERTHA_TOKENIZER_BYTE_PAIR_MERGES_H_
+#define BERTHA_TOKENIZER_BYTE_PAIR_MERGES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "tokenizer/byte_pair_scratch.h"
+#include "tokenizer/json_reader.h"
+#include "tokenizer/vocabulary.h"
+#include "tokenizer/word_cache.h"
+
+namespace bertha::tokenizer {
+
+/// A byte is its own symbol; what the merge of rank r makes for the first time is symbol 256 + r; then come the rest.
+using Symbol = uint32_t;
+
+class BytePairMerges {
+ public:
+  static constexpr uint32_t kNoRank = 0xFFFFFFFF;
+  static constexpr Symbol kFirstMerged = 256;
+
+  struct Merge {
+    Symbol left, right, result;
+  };
+
+  /// What becomes of bytes that are no token.
+  struct Unknown {
+    int32_t id;
+    bool fuse;  ///< neighbours are one token
+  };
+
+  /// `json`: the array of merges, "a b" or ["a", "b"], spelled in the byte alphabet as `vocabulary` is. Bytes that are
+  /// no token need `unknown`; without, INVALID_ARGUMENT.
+  static absl::StatusOr<BytePairMerges> FromJson(const JsonValue& json, const Vocabulary& vocabulary,
+                                                 const std::optional<Unknown>& unknown);
+
+  /// Appends the tokens of a word.
+  void Encode(absl::string_view word, BytePairScratch& scratch, std::vector<WordToken>& tokens) const;
+
+  /// By rank.
+  const std::vector<Merge>& merges() const { return merges_; }
+  /// The rank of the merge of two adjacent symbols, or kNoRank.
+  uint32_t RankOf(Symbol left, Symbol right) const {
+    for (size_t slot = SlotOf(left, right);; slot = (slot + 1) & (slots_.size() - 1)) {
+      const uint32_t rank = slots_[slot];
+      if (rank == kNoRank || (merges_[rank].left == left && merges_[rank].right == right)) return rank;
+    }
+  }
+  int32_t IdOf(Symbol symbol) const { return ids_[symbol]; }
+  /// Every byte is a token, every merge makes a token that no other makes, and of parts that are there before: so the
+  /// order of the symbols is that in which a word gets them.
+  bool are_in_order() const { return in_order_; }
+
+ private:
+  class Builder;
+
+  BytePairMerges() = default;
+
+  size_t SlotOf(Symbol left, Symbol right) const {
+    const uint64_t hash = (uint64_t{left} << 32 | right) * 0x9E3779B97F4A7C15;
+    return static_cast<size_t>(hash >> 32) & (slots_.size() - 1);
+  }
+  void Start(absl::string_view word, BytePairScratch& scratch) const;
+  void AddCandidate(size_t at, BytePairScratch& scratch) const;
+
+  std::vector<Merge> merges_;
+  std::vector<int32_t> ids_;     // by symbol
+  std::vector<uint32_t> slots_;  // hash table of ranks, at most half full; its size is a power of two
+  std::optional<Unknown> unknown_;
+  Symbol unknown_symbol_ = 0;
+  bool in_order_ = false;
+};
+
+}  // namespace bertha::tokenizer
+
+#endif  // BERTHA_TOKENIZER_BYTE_PAIR_MERGES_H_
