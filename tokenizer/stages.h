@@ -18,6 +18,7 @@
 #include "tokenizer/canonical_order.h"
 #include "tokenizer/pre_tokenized.h"
 #include "tokenizer/vocabulary.h"
+#include "tokenizer/word_cache.h"
 
 namespace bertha::tokenizer {
 
@@ -58,7 +59,10 @@ class Splitter : public PreTokenizer {
 };
 
 /// Working memory of models, kept by the caller between calls, and used with whatever model comes.
-struct ModelScratch {};
+struct ModelScratch {
+  WordCache words;
+  std::vector<WordToken> tokens;  // of the word at work
+};
 
 class Model {
  public:
