@@ -26,6 +26,32 @@ absl::StatusOr<Vocabulary> Vocabulary::FromJson(const JsonValue& json) {
   return vocabulary;
 }
 
+absl::StatusOr<Vocabulary> Vocabulary::FromTexts(const std::vector<std::string>& texts) {
+  Vocabulary vocabulary;
+  std::vector<DoubleArrayTrie::Entry> entries;
+  for (const std::string& text : texts) {
+    const auto id = static_cast<int32_t>(vocabulary.tokens_.size());
+    const size_t begin = vocabulary.texts_.size();
+    if (text.size() > std::numeric_limits<uint32_t>::max() - begin) {
+      return absl::InvalidArgumentError("vocabulary beyond 4 GiB");
+    }
+    vocabulary.tokens_.push_back({id, static_cast<uint32_t>(begin), static_cast<uint32_t>(text.size())});
+    vocabulary.texts_ += text;
+    entries.push_back({text, id});
+  }
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  const auto twin =
+      std::adjacent_find(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.key == b.key; });
+  if (twin != entries.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(Quoted(twin->key), " is there twice, as ", twin[0].value, " and ", twin[1].value));
+  }
+  vocabulary.trie_ = DoubleArrayTrie::Build(entries);
+  vocabulary.texts_.shrink_to_fit();
+  vocabulary.tokens_.shrink_to_fit();
+  return vocabulary;
+}
+
 absl::Status Vocabulary::SortById(const JsonValue& json) {
   std::stable_sort(tokens_.begin(), tokens_.end(), [](const Token& a, const Token& b) { return a.id < b.id; });
   const auto twin =
