@@ -9,9 +9,18 @@
 #include "tokenizer/bpe.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/roberta_processing.h"
+#include "tokenizer/decomposition.h"
+#include "tokenizer/lowercase.h"
+#include "tokenizer/metaspace.h"
+#include "tokenizer/precompiled.h"
+#include "tokenizer/replace.h"
 #include "tokenizer/sequences.h"
 #include "tokenizer/status_macros.h"
+#include "tokenizer/strip.h"
+#include "tokenizer/strip_accents.h"
 #include "tokenizer/template_processing.h"
+#include "tokenizer/unigram.h"
+#include "tokenizer/whitespace_split.h"
 #include "tokenizer/wordpiece.h"
 
 namespace bertha::tokenizer {
@@ -27,17 +36,27 @@ struct Component {
 
 constexpr Component<std::unique_ptr<const Normalizer>> kNormalizers[] = {
     {"BertNormalizer", MakeBertNormalizer},
+    {"Lowercase", MakeLowercase},
+    {"NFD", MakeNfd},
+    {"NFKD", MakeNfkd},
+    {"Precompiled", MakePrecompiled},
+    {"Replace", MakeReplace},
     {"Sequence", MakeNormalizerSequence},
+    {"Strip", MakeStrip},
+    {"StripAccents", MakeStripAccents},
 };
 
 constexpr Component<std::unique_ptr<const PreTokenizer>> kPreTokenizers[] = {
     {"BertPreTokenizer", MakeBertPreTokenizer},
     {"ByteLevel", MakeByteLevel},
+    {"Metaspace", MakeMetaspace},
     {"Sequence", MakePreTokenizerSequence},
+    {"WhitespaceSplit", MakeWhitespaceSplit},
 };
 
 constexpr Component<std::unique_ptr<const Model>> kModels[] = {
     {"BPE", MakeBpe, "merges"},
+    {"Unigram", MakeUnigram, "unk_id"},
     {"WordPiece", MakeWordPiece, "max_input_chars_per_word"},
 };
 

@@ -1,5 +1,6 @@
 #include "tokenizer/json_reader.h"
 
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -7,6 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "tokenizer/json_number.h"
 #include "tokenizer/status_macros.h"
 
 namespace bertha::tokenizer {
@@ -27,7 +29,10 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
   bool boolean(bool value) override { return Add(value) != nullptr; }
   bool number_integer(number_integer_t value) override { return Add(value) != nullptr; }
   bool number_unsigned(number_unsigned_t value) override { return Add(value) != nullptr; }
-  bool number_float(number_float_t value, const string_t&) override { return Add(value) != nullptr; }
+  bool number_float(number_float_t, const string_t& text) override {
+    const double value = JsonNumber(text);
+    return std::isfinite(value) ? Add(value) != nullptr : Fail("number out of range");
+  }
   bool string(string_t& value) override { return Add(std::move(value)) != nullptr; }
   bool binary(binary_t&) override { return Fail("binary value"); }
   bool start_object(size_t) override { return Open(Json::object()); }
@@ -191,6 +196,16 @@ absl::StatusOr<int32_t> JsonValue::AsId() const {
     return Invalid(absl::StrCat(number, " is too large for a token id"));
   }
   return static_cast<int32_t>(number);
+}
+
+absl::StatusOr<std::vector<JsonValue>> JsonValue::AsTuple(size_t size) const {
+  if (!node_->is_array() || node_->size() != size) {
+    return Invalid(absl::StrCat("must be an array of ", size, ", is ", node_->is_array() ? "one of " : "",
+                                node_->is_array() ? absl::StrCat(node_->size()) : std::string(node_->type_name())));
+  }
+  std::vector<JsonValue> elements;
+  for (const Json& node : *node_) elements.emplace_back(&node, absl::StrCat(path_, "[", elements.size(), "]"));
+  return elements;
 }
 
 absl::Status JsonValue::ForEachMember(

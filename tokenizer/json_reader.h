@@ -2,7 +2,8 @@
 //
 // Thread-safety: immutable once parsed. A JsonValue points into its JsonDocument, which must outlive it.
 // Invariants: objects have no duplicate keys (the JSON standard leaves their meaning open, RFC 8259 section 4), strings
-// are UTF-8, and nesting is at most JsonDocument::kMaxDepth deep.
+// are UTF-8, and nesting is at most JsonDocument::kMaxDepth deep. Numbers with a fraction or an exponent have the value
+// that the reference library reads (see json_number.h), which is not always the nearest one.
 #ifndef BERTHA_TOKENIZER_JSON_READER_H_
 #define BERTHA_TOKENIZER_JSON_READER_H_
 
@@ -13,6 +14,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -50,6 +52,8 @@ class JsonValue {
   absl::StatusOr<double> AsNumber() const;
   absl::StatusOr<size_t> AsSize() const;
   absl::StatusOr<int32_t> AsId() const;
+  /// An array of this many elements.
+  absl::StatusOr<std::vector<JsonValue>> AsTuple(size_t size) const;
 
   /// Calls `visit` for each member in the byte order of the keys, or for each element; stops at the first error.
   absl::Status ForEachMember(const std::function<absl::Status(const std::string& key, const JsonValue&)>& visit) const;

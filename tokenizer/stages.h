@@ -64,11 +64,19 @@ class Splitter : public PreTokenizer {
   void PreTokenize(PreTokenized& text) const final;
 };
 
+/// Of a Unigram model: the token that ends at a place of a word, on the best path to there.
+struct UnigramNode {
+  double score = 0;  ///< of the whole path
+  int32_t id = 0;
+  uint32_t size = 0;  ///< bytes; 0: no token
+};
+
 /// Working memory of models, kept by the caller between calls, and used with whatever model comes.
 struct ModelScratch {
   WordCache words;
   std::vector<WordToken> tokens;  // of the word at work
   BytePairScratch byte_pairs;
+  std::vector<UnigramNode> unigram_nodes;
 };
 
 class Model {

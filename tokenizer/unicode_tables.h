@@ -26,6 +26,27 @@ enum Class : uint8_t {
 /// What the regular expression of ByteLevel tells apart.
 enum class RegexClass : uint8_t { kOther, kLetter, kNumber, kSpace };
 
+/// Which characters form one grapheme cluster (Unicode Standard Annex 29, table 2, and the categories of rules GB9c and
+/// GB11). CR and LF are kControl; Regional_Indicator is kOther: two of them are eight bytes, which nothing here asks
+/// for.
+enum class ClusterCategory : uint8_t {
+  kOther,
+  kControl,
+  kExtend,
+  kNonJoiner,  ///< Extend, but it ends a conjunct: U+200C.
+  kJoiner,     ///< U+200D
+  kSpacingMark,
+  kPrepend,
+  kPictographic,
+  kConsonant,
+  kVirama,  ///< Extend that links two consonants.
+  kLead,
+  kVowel,
+  kTrail,
+  kLeadVowel,
+  kLeadVowelTrail,
+};
+
 /// A sequence of code points in a table; empty where a code point maps to itself.
 struct CodePoints {
   const char32_t* data;
@@ -41,9 +62,10 @@ inline constexpr int kBlockBits = 7;
 extern const uint8_t kClassIndex[], kClassBlocks[];
 extern const uint8_t kRegexIndex[], kRegexBlocks[];
 extern const uint8_t kCombiningIndex[], kCombiningBlocks[];
-extern const uint8_t kDecompositionIndex[], kLowerIndex[];
-extern const uint16_t kDecompositionBlocks[], kLowerBlocks[];
-extern const char32_t kDecompositions[], kLowercases[];
+extern const uint8_t kClusterIndex[], kClusterBlocks[];
+extern const uint8_t kDecompositionIndex[], kCompatibilityIndex[], kLowerIndex[];
+extern const uint16_t kDecompositionBlocks[], kCompatibilityBlocks[], kLowerBlocks[];
+extern const char32_t kDecompositions[], kCompatibilityDecompositions[], kLowercases[];
 
 template <typename T>
 T Lookup(const uint8_t* index, const T* blocks, char32_t cp) {
@@ -73,13 +95,28 @@ inline CodePoints Decomposition(char32_t cp) {
                         tables::Lookup(tables::kDecompositionIndex, tables::kDecompositionBlocks, cp));
 }
 
+/// Full compatibility decomposition, in canonical order.
+inline CodePoints CompatibilityDecomposition(char32_t cp) {
+  return tables::InPool(tables::kCompatibilityDecompositions,
+                        tables::Lookup(tables::kCompatibilityIndex, tables::kCompatibilityBlocks, cp));
+}
+
+inline ClusterCategory ClusterCategoryOf(char32_t cp) {
+  return static_cast<ClusterCategory>(tables::Lookup(tables::kClusterIndex, tables::kClusterBlocks, cp) & 0xF);
+}
+
+/// StripAccents removes it: a mark of any kind.
+inline bool IsAccent(char32_t cp) {
+  return (tables::Lookup(tables::kClusterIndex, tables::kClusterBlocks, cp) & 1 << 4) != 0;
+}
+
 /// Full lower case, without context.
 inline CodePoints Lowercase(char32_t cp) {
   return tables::InPool(tables::kLowercases, tables::Lookup(tables::kLowerIndex, tables::kLowerBlocks, cp));
 }
 
-/// The canonical decomposition of Hangul syllables is arithmetic (The Unicode Standard, section 3.12). They are
-/// kDecomposes, but not in the table of Decomposition.
+/// The decomposition of Hangul syllables is arithmetic (The Unicode Standard, section 3.12). They are kDecomposes, but
+/// not in the tables of Decomposition and CompatibilityDecomposition.
 struct Hangul {
   static constexpr char32_t kFirst = 0xAC00, kLast = 0xD7A3;
   static constexpr char32_t kLeads = 0x1100, kVowels = 0x1161, kTrails = 0x11A7;

@@ -43,6 +43,28 @@ absl::StatusOr<Vocabulary> Vocabulary::FromJson(const JsonValue& json) {
   return vocabulary;
 }
 
+absl::StatusOr<Vocabulary> Vocabulary::FromTexts(const std::vector<std::string>& texts) {
+  std::vector<Entry> by_id;
+  size_t bytes = 0;
+  for (const std::string& text : texts) {
+    by_id.push_back({text, static_cast<int32_t>(by_id.size())});
+    bytes += text.size();
+  }
+  if (bytes > kMostBytes) return absl::InvalidArgumentError(absl::StrCat("vocabulary beyond ", kMostBytes, " bytes"));
+  std::vector<Entry> by_text = by_id;
+  std::sort(by_text.begin(), by_text.end(), [](const Entry& a, const Entry& b) { return a.key < b.key; });
+  const auto twin =
+      std::adjacent_find(by_text.begin(), by_text.end(), [](const Entry& a, const Entry& b) { return a.key == b.key; });
+  if (twin != by_text.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(Quoted(twin->key), " is there twice, as ", twin[0].value, " and ", twin[1].value));
+  }
+  Vocabulary vocabulary;
+  vocabulary.trie_ = DoubleArrayTrie::Build(by_text);
+  vocabulary.TakeTexts(by_id, bytes);
+  return vocabulary;
+}
+
 void Vocabulary::TakeTexts(const std::vector<Entry>& by_id, size_t bytes) {
   texts_.reserve(bytes);
   begins_.reserve(by_id.size() + 1);

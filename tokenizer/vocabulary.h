@@ -23,6 +23,8 @@ class Vocabulary {
  public:
   /// From an object of token text to id.
   static absl::StatusOr<Vocabulary> FromJson(const JsonValue& json);
+  /// From the texts of the ids 0, 1 and so on. INVALID_ARGUMENT if two are the same.
+  static absl::StatusOr<Vocabulary> FromTexts(const std::vector<std::string>& texts);
 
   size_t size() const { return begins_.size() - 1; }
   /// The largest id + 1.

@@ -1,0 +1,111 @@
+#include "tokenizer/metaspace.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tokenizer/status_macros.h"
+#include "tokenizer/utf8.h"
+
+namespace bertha::tokenizer {
+namespace {
+
+enum class Prepend { kAlways, kFirst, kNever };
+
+class Metaspace final : public PreTokenizer {
+ public:
+  Metaspace(std::string replacement, Prepend prepend, bool split)
+      : replacement_(std::move(replacement)), prepend_(prepend), split_(split) {}
+
+  void PreTokenize(PreTokenized& text) const override {
+    for (const ByteRange& word : text.words()) AppendWord(word, text);
+    text.TakeText();
+  }
+
+ private:
+  void AppendWord(const ByteRange& word, PreTokenized& text) const {
+    const absl::string_view from = text.text();
+    size_t begin = text.next_text.size();  // of the word at work
+    if (IsPrefixed(word, text)) {
+      size_t end = word.begin;
+      DecodeUtf8(from, &end);
+      Append(replacement_, {word.begin, end}, text);
+    }
+    for (size_t at = word.begin; at < word.end;) {
+      const size_t mark = FindMark(from, at, word.end);
+      Append(from.substr(at, mark - at), {at, mark}, text);
+      if (mark == word.end) break;
+      if (split_) begin = EndWord(begin, text);
+      at = mark + (from[mark] == ' ' ? 1 : replacement_.size());
+      Append(replacement_, {mark, at}, text);
+    }
+    EndWord(begin, text);
+  }
+
+  bool IsPrefixed(const ByteRange& word, const PreTokenized& text) const {
+    if (prepend_ == Prepend::kNever || IsMark(text.text(), word.begin)) return false;
+    return prepend_ == Prepend::kAlways || (text.begins_text() && word.begin == 0);
+  }
+
+  bool IsMark(absl::string_view text, size_t at) const {
+    return text[at] == ' ' || absl::StartsWith(text.substr(at), replacement_);
+  }
+
+  size_t FindMark(absl::string_view text, size_t at, size_t end) const {
+    const char lead = replacement_[0];
+    while (at < end && !((text[at] == ' ' || text[at] == lead) && IsMark(text, at))) ++at;
+    return at;
+  }
+
+  static void Append(absl::string_view piece, const ByteRange& source, PreTokenized& text) {
+    if (piece.empty()) return;
+    const size_t begin = text.next_text.size();
+    text.next_text.append(piece.data(), piece.size());
+    if (text.wants_alignment()) text.next_alignment.Append({begin, text.next_text.size()}, source);
+  }
+
+  /// Returns where the next word begins.
+  static size_t EndWord(size_t begin, PreTokenized& text) {
+    const size_t end = text.next_text.size();
+    if (begin < end) text.next_words.push_back({begin, end});
+    return end;
+  }
+
+  const std::string replacement_;
+  const Prepend prepend_;
+  const bool split_;
+};
+
+absl::StatusOr<Prepend> ReadPrepend(const JsonValue& json) {
+  Prepend prepend = Prepend::kAlways;
+  if (const auto scheme = json.Find("prepend_scheme")) {
+    TOKENIZER_ASSIGN_OR_RETURN(const std::string name, scheme->AsString());
+    if (name != "always" && name != "first" && name != "never") {
+      return scheme->Unknown(absl::StrCat(Quoted(name), " is not supported; known here: always, first, never"));
+    }
+    prepend = name == "always" ? Prepend::kAlways : name == "first" ? Prepend::kFirst : Prepend::kNever;
+  }
+  bool add_prefix_space = true;
+  if (json.Find("add_prefix_space")) TOKENIZER_RETURN_IF_ERROR(json.Read("add_prefix_space", &add_prefix_space));
+  // As the reference library sees it: without a prefix, both must say so.
+  if (!add_prefix_space && prepend != Prepend::kNever) {
+    return json.Invalid(
+        "add_prefix_space false contradicts prepend_scheme, which is \"always\" unless it says \"never\"");
+  }
+  return prepend;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeMetaspace(const JsonValue& json) {
+  std::string replacement;
+  TOKENIZER_RETURN_IF_ERROR(json.Read("replacement", &replacement));
+  if (CountCodePoints(replacement) != 1) return json.Invalid("replacement must be one character");
+  TOKENIZER_ASSIGN_OR_RETURN(const Prepend prepend, ReadPrepend(json));
+  bool split = true;
+  if (json.Find("split")) TOKENIZER_RETURN_IF_ERROR(json.Read("split", &split));
+  return std::make_unique<const Metaspace>(std::move(replacement), prepend, split);
+}
+
+}  // namespace bertha::tokenizer
