@@ -2,7 +2,8 @@
 //
 // Thread-safety: immutable once parsed. A JsonValue points into its JsonDocument, which must outlive it.
 // Invariants: objects have no duplicate keys (the JSON standard leaves their meaning open, RFC 8259 section 4), strings
-// are UTF-8, and nesting is at most JsonDocument::kMaxDepth deep.
+// are UTF-8, and nesting is at most JsonDocument::kMaxDepth deep. Documents beyond JsonDocument::kMaxSize are refused
+// unread, so that memory is bounded.
 #ifndef BERTHA_TOKENIZER_JSON_READER_H_
 #define BERTHA_TOKENIZER_JSON_READER_H_
 
@@ -62,6 +63,8 @@ class JsonValue {
 class JsonDocument {
  public:
   static constexpr size_t kMaxDepth = 64;
+  /// In bytes; twice the largest tokenizer.json that is published. Parsed documents take up to 25 times their size.
+  static constexpr size_t kMaxSize = size_t{64} << 20;
 
   static absl::StatusOr<JsonDocument> Parse(absl::string_view text);
 

@@ -56,6 +56,27 @@ TEST_CASE("TheLeftmostMatchWinsAndAmongThoseTheLongest") {
   CHECK(TokensOf(*tokenizer, "ax><y>a") == "a x><y>a");
 }
 
+TEST_CASE("ATokenMayBeginInWhiteSpaceThatTheOneBeforeTook") {
+  // The expected values are those of the reference library.
+  for (const bool normalized : {false, true}) {
+    json content = WithToken("<r>", {{"rstrip", true}, {"normalized", normalized}});
+    content = WithToken(" b", {{"normalized", normalized}}, content);
+    EncodeOptions options;
+    options.char_offsets = true;
+    const Encoding encoding = EncodeWith(*Load(content), "é<r>\u3000  \u3000 b  a <r>   b", std::nullopt, options);
+    CHECK(encoding.ids == std::vector<int32_t>{12, 22, 23, 5, 22, 23});
+    CHECK(encoding.char_offsets == std::vector<Span>{{0, 1}, {1, 9}, {8, 10}, {12, 13}, {14, 20}, {19, 21}});
+  }
+}
+
+TEST_CASE("WhiteSpaceThatIsATokenAndTakesWhiteSpaceAlongStaysLinear") {
+  json content = WithToken(" ", {{"rstrip", true}, {"lstrip", true}});
+  content = WithToken("<r>", {{"rstrip", true}}, content);
+  const auto tokenizer = Load(content);
+  CHECK(TokensOf(*tokenizer, "a  <r>  b") == "a   <r> b");
+  CHECK(EncodeWith(*tokenizer, std::string(1'000'000, ' ')).ids.size() == 1);
+}
+
 TEST_CASE("StrippingTokensTakeWhiteSpaceAlong") {
   // Without a pre-tokenizer and a normalizer, space that is left over shows up as unknown.
   json base = BareJson();

@@ -11,6 +11,8 @@ extern const bool kAllocationsAreCounted;
 
 /// Allocations so far, of all threads.
 size_t Allocations();
+/// Bytes of them, freed ones included.
+size_t AllocatedBytes();
 
 }  // namespace bertha::tokenizer
 
