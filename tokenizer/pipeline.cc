@@ -156,7 +156,7 @@ void Pipeline::TokenizeSection(absl::string_view text, const ByteRange& section,
       TokenizeNormalized(part.range.of(normalized), part.range.begin, section.begin == 0 && part.range.begin == 0,
                          source, scratch, tokens);
     } else {
-      // A token that begins inside the one before: `source` is past it.
+      // A token that begins inside one before it: `source` is past it.
       const bool overlaps = part.range.begin < done;
       const auto source_of_token = [&] {
         return overlaps ? Alignment::Reader(scratch.alignment, section.begin).SourceOf(part.range)
@@ -164,7 +164,7 @@ void Pipeline::TokenizeSection(absl::string_view text, const ByteRange& section,
       };
       tokens.AddWord(part.id, part.range.of(normalized), tokens.wants_offsets ? source_of_token() : part.range);
     }
-    done = part.range.end;
+    done = std::max(done, part.range.end);
   }
 }
 

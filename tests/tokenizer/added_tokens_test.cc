@@ -58,15 +58,15 @@ TEST_CASE("TheLeftmostMatchWinsAndAmongThoseTheLongest") {
 
 TEST_CASE("ATokenMayBeginInWhiteSpaceThatTheOneBeforeTook") {
   // The expected values are those of the reference library.
-  for (const bool normalized : {false, true}) {
+  const auto spans = [](bool normalized) {
     json content = WithToken("<r>", {{"rstrip", true}, {"normalized", normalized}});
-    content = WithToken(" b", {{"normalized", normalized}}, content);
+    content = WithToken(" ", {{"normalized", normalized}}, content);
     EncodeOptions options;
     options.char_offsets = true;
-    const Encoding encoding = EncodeWith(*Load(content), "é<r>\u3000  \u3000 b  a <r>   b", std::nullopt, options);
-    CHECK(encoding.ids == std::vector<int32_t>{12, 22, 23, 5, 22, 23});
-    CHECK(encoding.char_offsets == std::vector<Span>{{0, 1}, {1, 9}, {8, 10}, {12, 13}, {14, 20}, {19, 21}});
-  }
+    return EncodeWith(*Load(content), "é<r>\u3000  \u3000 b", std::nullopt, options).char_offsets;
+  };
+  CHECK(spans(false) == std::vector<Span>{{0, 1}, {1, 9}, {5, 6}, {6, 7}, {8, 9}, {9, 10}});
+  CHECK(spans(true) == std::vector<Span>{{0, 1}, {1, 9}, {4, 5}, {5, 6}, {6, 7}, {7, 8}, {8, 9}, {9, 10}});
 }
 
 TEST_CASE("WhiteSpaceThatIsATokenAndTakesWhiteSpaceAlongStaysLinear") {
