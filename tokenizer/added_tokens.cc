@@ -1,6 +1,7 @@
 #include "tokenizer/added_tokens.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "absl/strings/str_cat.h"
 #include "tokenizer/status_macros.h"
@@ -20,10 +21,11 @@ bool StandsAlone(absl::string_view text, const ByteRange& range) {
   return end == text.size() || !IsWord(DecodeUtf8(text, &end));
 }
 
-size_t WhitespaceStart(absl::string_view text, size_t end) {
+/// Where the white space before `end` begins, but not before `limit`.
+size_t WhitespaceStart(absl::string_view text, size_t limit, size_t end) {
   size_t start = end;
-  while (end > 0 && IsWhitespace(DecodeUtf8Before(text, end, &start))) end = start;
-  return end;
+  while (end > limit && IsWhitespace(DecodeUtf8Before(text, end, &start))) end = start;
+  return std::max(end, limit);
 }
 
 size_t WhitespaceEnd(absl::string_view text, size_t begin) {
@@ -54,8 +56,7 @@ class Reader {
 
   absl::Status Read(const JsonValue& json) {
     TOKENIZER_ASSIGN_OR_RETURN(AddedToken token, ReadToken(json));
-    const auto same = [&](const AddedToken& other) { return other.content == token.content; };
-    if (std::any_of(tokens_.begin(), tokens_.end(), same)) {
+    if (!contents_.insert(token.content).second) {
       return json.Invalid(absl::StrCat("content ", Quoted(token.content), " is there twice"));
     }
     const int32_t id = vocabulary_.Find(token.content).value_or(NextFreeId());
@@ -97,6 +98,7 @@ class Reader {
   NormalizerScratch scratch_;
   int64_t largest_id_ = -1;  // of added tokens
   std::vector<AddedToken> tokens_;
+  std::unordered_set<std::string> contents_;  // of tokens_
   Patterns raw_, normalized_;
 };
 
@@ -125,8 +127,12 @@ void AddedTokenMatcher::Split(absl::string_view text, std::vector<Section>& sect
     ByteRange range = match->range;
     // A match that is refused here has still used up its text: a token inside it is not found.
     if (match->token->single_word && !StandsAlone(text, range)) continue;
-    if (match->token->lstrip) range.begin = std::max(WhitespaceStart(text, range.begin), done);
-    if (match->token->rstrip) range.end = WhitespaceEnd(text, range.end);
+    // A token before this one may have taken the white space that this one begins with, up to `done`: both then have
+    // it, unless this one takes what is before it along, finds nothing, and has nothing else. (Where it would end
+    // before it begins the reference library panics.)
+    if (match->token->lstrip) range.begin = WhitespaceStart(text, done, range.begin);
+    if (match->token->rstrip) range.end = WhitespaceEnd(text, std::max(range.end, done));
+    if (range.end <= range.begin) continue;
     if (done < range.begin) sections.push_back({{done, range.begin}, Section::kText});
     sections.push_back({range, match->token->id});
     done = range.end;

@@ -46,7 +46,8 @@ class AddedTokenMatcher {
   /// `patterns`: what to look for, and the token that it stands for. Of equal patterns the first counts.
   explicit AddedTokenMatcher(std::vector<std::pair<std::string, AddedToken>> patterns);
 
-  /// Replaces the content of `sections` by the parts of `text`, in order, without empty texts.
+  /// Replaces the content of `sections` by the parts of `text`, in order, none of them empty. A token that begins with
+  /// white space may begin inside the one before, if that took the white space along.
   void Split(absl::string_view text, std::vector<Section>& sections) const;
 
  private:

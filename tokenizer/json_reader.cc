@@ -184,8 +184,9 @@ absl::StatusOr<double> JsonValue::AsNumber() const {
 
 absl::StatusOr<size_t> JsonValue::AsSize() const {
   if (!node_->is_number_unsigned()) {
-    return Invalid(absl::StrCat("must be an integer from 0 up, is ",
-                                node_->is_number() ? node_->dump() : std::string(node_->type_name())));
+    std::string found = node_->is_number() ? node_->dump() : std::string(node_->type_name());
+    if (found == "0") found = "-0";  // the only zero that is signed
+    return Invalid(absl::StrCat("must be an integer from 0 up, is ", found));
   }
   return *node_->get_ptr<const Json::number_unsigned_t*>();
 }
@@ -232,6 +233,9 @@ JsonDocument& JsonDocument::operator=(JsonDocument&&) noexcept = default;
 JsonDocument::~JsonDocument() = default;
 
 absl::StatusOr<JsonDocument> JsonDocument::Parse(absl::string_view text) {
+  if (text.size() > kMaxSize) {
+    return absl::InvalidArgumentError(absl::StrCat("$: has ", text.size(), " bytes; the limit is ", kMaxSize));
+  }
   auto root = std::make_unique<Json>();
   DocumentBuilder builder(root.get());
   if (!Json::sax_parse(text.begin(), text.end(), &builder)) return builder.status();

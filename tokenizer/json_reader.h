@@ -2,8 +2,9 @@
 //
 // Thread-safety: immutable once parsed. A JsonValue points into its JsonDocument, which must outlive it.
 // Invariants: objects have no duplicate keys (the JSON standard leaves their meaning open, RFC 8259 section 4), strings
-// are UTF-8, and nesting is at most JsonDocument::kMaxDepth deep. Numbers with a fraction or an exponent have the value
-// that the reference library reads (see json_number.h), which is not always the nearest one.
+// are UTF-8, and nesting is at most JsonDocument::kMaxDepth deep. Documents beyond JsonDocument::kMaxSize are refused
+// unread, so that memory is bounded. Numbers with a fraction or an exponent have the value that the reference library
+// reads (see json_number.h), which is not always the nearest one.
 #ifndef BERTHA_TOKENIZER_JSON_READER_H_
 #define BERTHA_TOKENIZER_JSON_READER_H_
 
@@ -67,6 +68,8 @@ class JsonValue {
 class JsonDocument {
  public:
   static constexpr size_t kMaxDepth = 64;
+  /// In bytes; twice the largest tokenizer.json that is published.
+  static constexpr size_t kMaxSize = size_t{64} << 20;
 
   static absl::StatusOr<JsonDocument> Parse(absl::string_view text);
 

@@ -160,14 +160,21 @@ void Pipeline::TokenizeSection(absl::string_view text, const ByteRange& section,
       Normalize(section.of(text), tokens.wants_offsets ? &scratch.alignment : nullptr, scratch);
   Alignment::Reader source(scratch.alignment, section.begin);
   added_.in_normalized_text().Split(normalized, scratch.sections);
+  size_t done = 0;
   for (const Section& part : scratch.sections) {
     if (part.id == Section::kText) {
       TokenizeNormalized(part.range.of(normalized), part.range.begin, section.begin == 0 && part.range.begin == 0,
                          source, scratch, tokens);
     } else {
-      tokens.AddWord(part.id, part.range.of(normalized),
-                     tokens.wants_offsets ? source.SourceOf(part.range) : part.range);
+      // A token that begins inside one before it: `source` is past it.
+      const bool overlaps = part.range.begin < done;
+      const auto source_of_token = [&] {
+        return overlaps ? Alignment::Reader(scratch.alignment, section.begin).SourceOf(part.range)
+                        : source.SourceOf(part.range);
+      };
+      tokens.AddWord(part.id, part.range.of(normalized), tokens.wants_offsets ? source_of_token() : part.range);
     }
+    done = std::max(done, part.range.end);
   }
 }
 

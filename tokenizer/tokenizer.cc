@@ -1,11 +1,9 @@
 #include "tokenizer/tokenizer.h"
 
-#include <fstream>
-#include <sstream>
-
 #include "absl/strings/str_cat.h"
 #include "tokenizer/json_reader.h"
 #include "tokenizer/pipeline.h"
+#include "tokenizer/read_file.h"
 #include "tokenizer/scratch.h"
 #include "tokenizer/status_macros.h"
 
@@ -27,12 +25,8 @@ absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromJson(absl::strin
 }
 
 absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  // Copying nothing from an empty file sets failbit on `content` only; a directory fails here, not on opening.
-  if (!file || !(file.peek(), !file.bad())) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
-  content << file.rdbuf();
-  absl::StatusOr<std::unique_ptr<const Tokenizer>> tokenizer = FromJson(content.str());
+  TOKENIZER_ASSIGN_OR_RETURN(const std::string content, ReadFile(path, JsonDocument::kMaxSize));
+  absl::StatusOr<std::unique_ptr<const Tokenizer>> tokenizer = FromJson(content);
   if (tokenizer.ok()) return tokenizer;
   return absl::Status(tokenizer.status().code(), absl::StrCat(path, ": ", tokenizer.status().message()));
 }

@@ -56,6 +56,27 @@ TEST_CASE("TheLeftmostMatchWinsAndAmongThoseTheLongest") {
   CHECK(TokensOf(*tokenizer, "ax><y>a") == "a x><y>a");
 }
 
+TEST_CASE("ATokenMayBeginInWhiteSpaceThatTheOneBeforeTook") {
+  // The expected values are those of the reference library.
+  const auto spans = [](bool normalized) {
+    json content = WithToken("<r>", {{"rstrip", true}, {"normalized", normalized}});
+    content = WithToken(" ", {{"normalized", normalized}}, content);
+    EncodeOptions options;
+    options.char_offsets = true;
+    return EncodeWith(*Load(content), "é<r>\u3000  \u3000 b", std::nullopt, options).char_offsets;
+  };
+  CHECK(spans(false) == std::vector<Span>{{0, 1}, {1, 9}, {5, 6}, {6, 7}, {8, 9}, {9, 10}});
+  CHECK(spans(true) == std::vector<Span>{{0, 1}, {1, 9}, {4, 5}, {5, 6}, {6, 7}, {7, 8}, {8, 9}, {9, 10}});
+}
+
+TEST_CASE("WhiteSpaceThatIsATokenAndTakesWhiteSpaceAlongStaysLinear") {
+  json content = WithToken(" ", {{"rstrip", true}, {"lstrip", true}});
+  content = WithToken("<r>", {{"rstrip", true}}, content);
+  const auto tokenizer = Load(content);
+  CHECK(TokensOf(*tokenizer, "a  <r>  b") == "a   <r> b");
+  CHECK(EncodeWith(*tokenizer, std::string(1'000'000, ' ')).ids.size() == 1);
+}
+
 TEST_CASE("StrippingTokensTakeWhiteSpaceAlong") {
   // Without a pre-tokenizer and a normalizer, space that is left over shows up as unknown.
   json base = BareJson();
