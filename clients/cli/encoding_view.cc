@@ -74,7 +74,8 @@ std::vector<EncodingView::Kind> EncodingView::KindsOf(const Encoding& encoding) 
       kinds[i] = Kind::kSpecial;
     } else if (std::count(unknown_ids_.begin(), unknown_ids_.end(), encoding.ids[i]) > 0) {
       kinds[i] = Kind::kUnknown;
-    } else if (i > 0 && kinds[i - 1] != Kind::kSpecial && encoding.word_ids[i] == encoding.word_ids[i - 1]) {
+    } else if (i > 0 && kinds[i - 1] != Kind::kSpecial && encoding.word_ids[i] == encoding.word_ids[i - 1] &&
+               encoding.type_ids[i] == encoding.type_ids[i - 1]) {  // words of either text are numbered from 0
       kinds[i] = Kind::kContinuation;
     }
   }

@@ -28,6 +28,12 @@ def bert_uncased():
     return pathlib.Path(spec.submodule_search_locations[0]) / "model" / "tokenizer.json"
 
 
+def trained(name):
+    """A stand-in with the configuration of a published checkpoint."""
+    path = ROOT / "tests" / "tokenizer" / "data" / f"{name}.json"
+    return lambda: json.loads(path.read_text(encoding="utf-8"))
+
+
 def without_special_tokens():
     return {**json.loads(bert_uncased().read_text(encoding="utf-8")), "post_processor": None}
 
@@ -37,6 +43,8 @@ FILES = {
     "bert-uncased": lambda: json.loads(bert_uncased().read_text(encoding="utf-8")),
     "no-special-tokens": without_special_tokens,
     "demo": lambda: json.loads((PACKAGE / "tokenizer.json").read_text(encoding="utf-8")),
+    "roberta": trained("roberta"),
+    "gpt2": trained("gpt2"),
 }
 
 WORDS = (
@@ -170,9 +178,9 @@ def test_strategies_directions_strides_and_windows(program, both):
 
 def test_texts_of_the_command_line_get_the_same_json(program, both):
     file, reference = both
-    given = {"text": "The naïve committee agreed on nothing", "pair": "ﷺ or so", "max_length": 9, "stride": 1,
+    given = {"text": "The naïve committee agreed on nothing", "pair": "ﷺ", "max_length": 13, "stride": 1,
              "truncation": {"strategy": "only_first", "direction": "left"}}
-    done = run(program, "--tokenizer", file, "--json", "--pair", given["pair"], "--max-length", 9, "--stride", 1,
+    done = run(program, "--tokenizer", file, "--json", "--pair", given["pair"], "--max-length", 13, "--stride", 1,
                "--truncation-strategy", "only_first", "--truncation-side", "left", given["text"])
     assert (json.loads(done.stdout), done.returncode) == (expected(reference, given), 0)
     assert json.loads(done.stdout) == ask(program, file, [given])[0]

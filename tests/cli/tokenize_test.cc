@@ -301,6 +301,13 @@ TEST_CASE("Of a pair each text is marked with its own tokens, however little is 
   }
 }
 
+TEST_CASE("The first word of a second text continues none, even without special tokens between") {
+  const std::string view = ViewOf(BareJson(), {.text = "aba", .pair = "b"});
+  const std::vector<std::string> lines = absl::StrSplit(view, '\n');
+  CHECK(absl::EndsWith(lines[4], "continues"));
+  CHECK(absl::EndsWith(lines[5], "0:1      0"));
+}
+
 TEST_CASE("Several texts end with their sums, a single one does not") {
   const auto tokenizer = Load(SmallJson());
   RequestEncoder encoder(*tokenizer);
