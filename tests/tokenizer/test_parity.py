@@ -15,7 +15,7 @@ import unicodedata
 
 import pytest
 
-from parity_support import PROBED, SCALARS, WORDS, Pair, binary, check_windows, random_text, report
+from parity_support import MARKS, PROBED, SCALARS, WORDS, Pair, binary, check_windows, random_text, report
 
 
 def tokenizer_json():
