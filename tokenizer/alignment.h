@@ -26,6 +26,11 @@ struct ByteRange {
   absl::string_view of(absl::string_view text) const { return text.substr(begin, end - begin); }
 };
 
+/// Ranges that end at `until` or before come from places that are `by` further on (modulo the largest size_t).
+struct Shift {
+  size_t until, by;
+};
+
 class Alignment {
   /// Normalized text from `begin` to where the next run begins.
   struct Run {
@@ -65,6 +70,9 @@ class Alignment {
       if (normalized.end <= copied_until_) return {normalized.begin + shift_, normalized.end + shift_};
       return SourceOfNextRuns(normalized);
     }
+
+    /// Where the answers to come are just moved: until the end of the run that was asked for last, if it is copied.
+    Shift CurrentShift() const { return {copied_until_, shift_}; }
 
     /// The run of the byte `at`, and where it ends; the last one never does.
     std::pair<const Run*, size_t> RunAt(size_t at) {
@@ -107,6 +115,13 @@ class SourceMap {
   SourceMap(Alignment::Reader& normalized, size_t begin, const Alignment* pre_tokenized)
       : normalized_(normalized), begin_(begin) {
     if (pre_tokenized != nullptr) pre_tokenized_.emplace(*pre_tokenized, begin);
+  }
+
+  /// Of the next ranges to be asked for.
+  Shift CurrentShift() const {
+    const Shift shift = normalized_.CurrentShift();
+    if (pre_tokenized_ || shift.until < begin_) return {0, 0};
+    return {shift.until - begin_, shift.by + begin_};
   }
 
   ByteRange SourceOf(const ByteRange& range) {

@@ -38,7 +38,7 @@ void AppendText(const TokenRange& range, int32_t type_id, const EncodeOptions& o
   out.type_ids.resize(out.ids.size(), type_id);
   if (options.special_tokens_mask) out.special_tokens_mask.resize(out.ids.size(), 0);
   if (options.offsets) AppendRange(range.tokens.offsets, range, out.offsets);
-  if (options.char_offsets) AppendRange(range.tokens.char_offsets, range, out.char_offsets);
+  if (options.char_offsets) range.tokens.AppendCharacterOffsets(range.begin, range.end, out.char_offsets);
   if (options.word_ids) AppendRange(range.tokens.word_ids, range, out.word_ids);
   if (options.tokens) AppendRange(range.tokens.texts, range, out.tokens);
 }

@@ -29,7 +29,6 @@ void Tokens::Start(absl::string_view raw_text, const EncodeOptions& options, boo
   text = raw_text;
   ids.clear();
   offsets.clear();
-  char_offsets.clear();
   spaces.clear();
   word_ids.clear();
   texts.clear();
@@ -51,14 +50,7 @@ void Tokens::AddWord(int32_t id, absl::string_view token, const ByteRange& sourc
 
 void Tokens::AddRanges(const std::vector<ByteRange>& ranges, const std::vector<ByteRange>& words_of_text,
                        SourceMap& source) {
-  if (wants_offsets) {
-    offsets.resize(offsets.size() + ranges.size());
-    Span* to = offsets.data() + (offsets.size() - ranges.size());
-    for (const ByteRange& range : ranges) {
-      const ByteRange from = source.SourceOf(range);
-      *to++ = {from.begin, from.end};
-    }
-  }
+  if (wants_offsets) AddOffsets(ranges, source);
   if (wants_word_ids) {
     word_ids.resize(word_ids.size() + ranges.size());
     int32_t* to = word_ids.data() + (word_ids.size() - ranges.size());
@@ -75,12 +67,32 @@ void Tokens::AddSpaces(const std::vector<ByteRange>& ranges, absl::string_view m
   for (const ByteRange& range : ranges) spaces.push_back(EndSpaces::OfPart(range.of(model_text)));
 }
 
+void Tokens::AddOffsets(const std::vector<ByteRange>& ranges, SourceMap& source) {
+  offsets.resize(offsets.size() + ranges.size());
+  Span* to = offsets.data() + (offsets.size() - ranges.size());
+  for (size_t i = 0; i < ranges.size();) {
+    // Most text is copied in long runs.
+    const Shift shift = source.CurrentShift();
+    for (; i < ranges.size() && ranges[i].end <= shift.until; ++i) {
+      *to++ = {ranges[i].begin + shift.by, ranges[i].end + shift.by};
+    }
+    if (i == ranges.size()) break;
+    const ByteRange from = source.SourceOf(ranges[i++]);
+    *to++ = {from.begin, from.end};
+  }
+}
+
 void Tokens::CountCharacters() {
-  char_offsets = offsets;
-  if (FindNonAscii(text) == text.size()) return;
-  MarkCharacters(text, character_starts);
-  for (Span& span : char_offsets) {
-    span = {character_starts.CountBefore(span.begin), character_starts.CountBefore(span.end)};
+  is_ascii = FindNonAscii(text) == text.size();
+  if (!is_ascii) MarkCharacters(text, character_starts);
+}
+
+void Tokens::AppendCharacterOffsets(size_t begin, size_t end, std::vector<Span>& to) const {
+  to.reserve(to.size() + (end - begin));
+  for (size_t i = begin; i < end; ++i) {
+    const Span& span = offsets[i];
+    to.push_back(is_ascii ? span
+                          : Span{character_starts.CountBefore(span.begin), character_starts.CountBefore(span.end)});
   }
 }
 
