@@ -11,11 +11,9 @@
 namespace bertha::tokenizer {
 namespace {
 
-enum class Prepend { kAlways, kFirst, kNever };
-
 class Metaspace final : public PreTokenizer {
  public:
-  Metaspace(std::string replacement, Prepend prepend, bool split)
+  Metaspace(std::string replacement, bool prepend, bool split)
       : replacement_(std::move(replacement)), prepend_(prepend), split_(split) {}
 
   void PreTokenize(PreTokenized& text) const override {
@@ -27,7 +25,7 @@ class Metaspace final : public PreTokenizer {
   void AppendWord(const ByteRange& word, PreTokenized& text) const {
     const absl::string_view from = text.text();
     size_t begin = text.next_text.size();  // of the word at work
-    if (IsPrefixed(word, text)) {
+    if (prepend_ && !IsMark(from, word.begin)) {
       size_t end = word.begin;
       DecodeUtf8(from, &end);
       Append(replacement_, {word.begin, end}, text);
@@ -41,11 +39,6 @@ class Metaspace final : public PreTokenizer {
       Append(replacement_, {mark, at}, text);
     }
     EndWord(begin, text);
-  }
-
-  bool IsPrefixed(const ByteRange& word, const PreTokenized& text) const {
-    if (prepend_ == Prepend::kNever || IsMark(text.text(), word.begin)) return false;
-    return prepend_ == Prepend::kAlways || (text.begins_text() && word.begin == 0);
   }
 
   bool IsMark(absl::string_view text, size_t at) const {
@@ -73,25 +66,24 @@ class Metaspace final : public PreTokenizer {
   }
 
   const std::string replacement_;
-  const Prepend prepend_;
+  const bool prepend_;
   const bool split_;
 };
 
-absl::StatusOr<Prepend> ReadPrepend(const JsonValue& json) {
-  Prepend prepend = Prepend::kAlways;
+absl::StatusOr<bool> ReadPrepend(const JsonValue& json) {
+  bool prepend = true;
   if (const auto scheme = json.Find("prepend_scheme")) {
     TOKENIZER_ASSIGN_OR_RETURN(const std::string name, scheme->AsString());
-    if (name != "always" && name != "first" && name != "never") {
-      return scheme->Unknown(absl::StrCat(Quoted(name), " is not supported; known here: always, first, never"));
+    if (name != "always" && name != "never") {
+      return scheme->Unknown(absl::StrCat(Quoted(name), " is not supported; known here: always, never"));
     }
-    prepend = name == "always" ? Prepend::kAlways : name == "first" ? Prepend::kFirst : Prepend::kNever;
+    prepend = name == "always";
   }
   bool add_prefix_space = true;
   if (json.Find("add_prefix_space")) TOKENIZER_RETURN_IF_ERROR(json.Read("add_prefix_space", &add_prefix_space));
   // As the reference library sees it: without a prefix, both must say so.
-  if (!add_prefix_space && prepend != Prepend::kNever) {
-    return json.Invalid(
-        "add_prefix_space false contradicts prepend_scheme, which is \"always\" unless it says \"never\"");
+  if (!add_prefix_space && prepend) {
+    return json.Invalid("add_prefix_space false needs prepend_scheme \"never\"");
   }
   return prepend;
 }
@@ -102,7 +94,7 @@ absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeMetaspace(const JsonValu
   std::string replacement;
   TOKENIZER_RETURN_IF_ERROR(json.Read("replacement", &replacement));
   if (CountCodePoints(replacement) != 1) return json.Invalid("replacement must be one character");
-  TOKENIZER_ASSIGN_OR_RETURN(const Prepend prepend, ReadPrepend(json));
+  TOKENIZER_ASSIGN_OR_RETURN(const bool prepend, ReadPrepend(json));
   bool split = true;
   if (json.Find("split")) TOKENIZER_RETURN_IF_ERROR(json.Read("split", &split));
   return std::make_unique<const Metaspace>(std::move(replacement), prepend, split);

@@ -15,7 +15,7 @@
 
 namespace bertha::tokenizer {
 
-/// {"type": "Metaspace", "replacement": one character, "prepend_scheme"?: "always", "first" or "never",
+/// {"type": "Metaspace", "replacement": one character, "prepend_scheme"?: "always" or "never",
 ///  "add_prefix_space"?: bool, "split"?: bool}
 absl::StatusOr<std::unique_ptr<const PreTokenizer>> MakeMetaspace(const JsonValue& json);
 

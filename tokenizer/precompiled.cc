@@ -31,11 +31,12 @@ class Precompiled::Output {
 
   /// Appends a part of the source.
   void Copy(const ByteRange& range) {
+    if (range.begin == range.end) return;
     if (alignment_ == nullptr || next_ == range.begin) {
       FlushInserted();
       normalized_.Copy(range);
       next_ = range.end;
-      begun_ = begun_ || range.size() != 0;
+      begun_ = true;
       return;
     }
     for (size_t at = range.begin; at < range.end;) {

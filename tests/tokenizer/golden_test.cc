@@ -13,7 +13,7 @@ std::vector<Span> SpansOf(const json& pairs) {
 }
 
 TEST_CASE("EveryGoldenTextHasTheIdsAndOffsetsOfTheReferenceLibrary") {
-  for (const std::string name : {"uncased", "cased"}) {
+  for (const std::string name : {"uncased", "cased", "xlnet_hub", "albert_converted"}) {
     const auto tokenizer = Tokenizer::FromFile(DataFile(name + ".json"));
     INFO(tokenizer.status().ToString());
     REQUIRE(tokenizer.ok());
@@ -34,7 +34,7 @@ TEST_CASE("EveryGoldenTextHasTheIdsAndOffsetsOfTheReferenceLibrary") {
       CHECK(encoding.word_ids == golden["word_ids"].get<std::vector<int32_t>>());
       CHECK(encoding.full_length == encoding.ids.size());
     }
-    CHECK(lines > 200);
+    CHECK(lines > 180);
   }
 }
 
