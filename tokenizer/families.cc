@@ -86,20 +86,24 @@ const SpecialToken* FindRole(const Family& family, const std::string& role) {
 /// The family's layout must mean what the configuration does; `has` says which tokens it has in the end.
 absl::Status CheckSpecials(const Family& family, const TokenizerConfig& config,
                            const std::function<bool(const std::string&)>& has) {
-  std::vector<std::string> contents = config.additional_specials();
-  for (const auto& [role, content] : config.specials()) {
+  std::vector<TokenizerConfig::Special> others = config.other_tokens();
+  for (const auto& [role, special] : config.specials()) {
     const SpecialToken* usual = FindRole(family, role);
     if (usual == nullptr) {
-      contents.push_back(content);
-    } else if (content != usual->content) {
-      return config.Unknown(absl::StrCat(role, " ", Quoted(content), ": without a tokenizer.json only \"",
-                                         usual->content, "\" is supported for ", family.name));
+      others.push_back(special);
+    } else if (special.content != usual->content) {
+      return absl::UnimplementedError(absl::StrCat(special.file, ": ", role, " ", Quoted(special.content),
+                                                   ": without a tokenizer.json only \"", usual->content,
+                                                   "\" is supported for ", family.name));
     }
   }
-  const auto other = std::find_if_not(contents.begin(), contents.end(), has);
-  if (other == contents.end()) return absl::OkStatus();
-  return config.Unknown(absl::StrCat("added token ", Quoted(*other), ": without a tokenizer.json only those of ",
-                                     family.name, " are supported"));
+  for (const auto& other : others) {
+    if (has(other.content)) continue;
+    return absl::UnimplementedError(absl::StrCat(other.file, ": added token ", Quoted(other.content),
+                                                 ": without a tokenizer.json only those of ", family.name,
+                                                 " are supported"));
+  }
+  return absl::OkStatus();
 }
 
 Json ToJson(const AddedToken& token) {
@@ -134,26 +138,30 @@ const Family kGpt2 = {"GPT-2", "GPT2Tokenizer", kGpt2Specials};
 const Family kXlnet = {"XLNet", "XLNetTokenizer", kXlnetSpecials};
 const Family kAlbert = {"ALBERT", "AlbertTokenizer", kAlbertSpecials};
 
-absl::StatusOr<const Family*> ChooseFamily(std::span<const Family* const> families, const TokenizerConfig& config,
-                                           const IdOf& id_of) {
+absl::StatusOr<const Family*> ChooseFamily(std::span<const Family* const> families, const SourceFile& vocabulary,
+                                           const TokenizerConfig& config, const IdOf& id_of) {
   const std::string& name = config.tokenizer_class();
+  std::vector<const Family*> candidates;
   std::vector<std::string> known, wanted;
   for (const Family* family : families) {
-    const std::vector<std::string> missing = Missing(*family, id_of);
-    if (HasWord(family->classes, name) && !missing.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the vocabulary of a ", name, " needs ", absl::StrJoin(missing, ", ")));
-    }
-    if (missing.empty() && (name.empty() || HasWord(family->classes, name))) return family;
-    known.emplace_back(absl::StrJoin(absl::StrSplit(family->classes, ' '), ", "));
+    if (name.empty() || HasWord(family->classes, name)) candidates.push_back(family);
+    known.push_back(absl::StrJoin(absl::StrSplit(family->classes, ' '), ", "));
     wanted.push_back(NeededBy(*family));
   }
-  if (!name.empty()) {
-    return config.Unknown(absl::StrCat("tokenizer_class ", Quoted(name), " is not supported with this kind of ",
-                                       "vocabulary; known here: ", absl::StrJoin(known, ", ")));
+  if (candidates.empty()) {
+    return absl::UnimplementedError(
+        absl::StrCat(config.file(), ": tokenizer_class ", Quoted(name),
+                     " is not supported with this kind of vocabulary; known here: ", absl::StrJoin(known, ", ")));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("the vocabulary has not the special tokens of ", absl::StrJoin(wanted, " or ")));
+  for (const Family* family : candidates) {
+    if (Missing(*family, id_of).empty()) return family;
+  }
+  if (candidates.size() == 1) {
+    return vocabulary.Invalid(absl::StrCat("the vocabulary lacks special tokens of ", candidates[0]->name, ": ",
+                                           absl::StrJoin(Missing(*candidates[0], id_of), ", ")));
+  }
+  return vocabulary.Invalid(
+      absl::StrCat("the vocabulary has neither the special tokens of ", absl::StrJoin(wanted, " nor those of ")));
 }
 
 absl::StatusOr<Json> AddedTokensOf(const Family& family, const TokenizerConfig& config, const IdOf& id_of) {

@@ -16,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "tokenizer/source_file.h"
 #include "tokenizer/tokenizer_config.h"
 
 namespace bertha::tokenizer {
@@ -39,10 +40,10 @@ extern const Family kBert, kRoberta, kGpt2, kXlnet, kAlbert;
 /// The id of a token in the vocabulary, or nullopt.
 using IdOf = std::function<std::optional<int32_t>(const std::string& token)>;
 
-/// The family that `tokenizer_class` names, otherwise the first whose needed special tokens are all in the vocabulary.
+/// The family that `tokenizer_class` names, otherwise the first, whose needed special tokens are all in the vocabulary.
 /// INVALID_ARGUMENT says what was looked for; UNIMPLEMENTED names a class that is none of these.
-absl::StatusOr<const Family*> ChooseFamily(std::span<const Family* const> families, const TokenizerConfig& config,
-                                           const IdOf& id_of);
+absl::StatusOr<const Family*> ChooseFamily(std::span<const Family* const> families, const SourceFile& vocabulary,
+                                           const TokenizerConfig& config, const IdOf& id_of);
 
 /// The member `added_tokens`: those of the family that the vocabulary has (none are invented: a model has no embedding
 /// for them), or those that `config` lists. UNIMPLEMENTED if `config` gives a role to another token than the family

@@ -100,14 +100,13 @@ absl::StatusOr<Json> FromSpieceModel(const SourceFile& file, const TokenizerConf
     return found->second;
   };
   const Family* const families[] = {&kXlnet, &kAlbert};
-  const absl::StatusOr<const Family*> family = ChooseFamily(families, config, id_of);
-  if (!family.ok()) return file.Annotated(family.status());
-  const bool is_albert = *family == &kAlbert;
+  TOKENIZER_ASSIGN_OR_RETURN(const Family* family, ChooseFamily(families, file, config, id_of));
+  const bool is_albert = family == &kAlbert;
   TOKENIZER_ASSIGN_OR_RETURN(const std::optional<bool> lowercase, config.Flag("do_lower_case"));
   TOKENIZER_ASSIGN_OR_RETURN(const std::optional<bool> keep_accents, config.Flag("keep_accents"));
 
   Json json = EmptyTokenizerJson();
-  TOKENIZER_ASSIGN_OR_RETURN(json["added_tokens"], AddedTokensOf(**family, config, id_of));
+  TOKENIZER_ASSIGN_OR_RETURN(json["added_tokens"], AddedTokensOf(*family, config, id_of));
   json["normalizer"] =
       NormalizerOf(model.precompiled_charsmap, keep_accents.value_or(false), lowercase.value_or(is_albert));
   json["pre_tokenizer"] = PreTokenizerOf();

@@ -136,7 +136,8 @@ class Tokenizer {
   /// UNIMPLEMENTED names a component that this library does not know.
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromJson(absl::string_view json);
   /// The same from a tokenizer.json, from the vocabulary files that came before it (vocab.txt, vocab.json with
-  /// merges.txt, spiece.model), or from a folder with one of these: see tokenizer_files.h. NOT_FOUND if it cannot be read.
+  /// merges.txt, spiece.model), or from a folder with one of these: see tokenizer_files.h. NOT_FOUND if it cannot be
+  /// read.
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromFile(const std::string& path);
 
   /// Tokenizes one text, or a pair, into `out` (its former content is replaced).

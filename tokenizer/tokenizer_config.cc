@@ -15,8 +15,6 @@
 namespace bertha::tokenizer {
 namespace {
 
-constexpr const char kSettings[] = "tokenizer_config.json";
-
 /// Settings that change the ids in ways which this library does not follow from a vocabulary alone, and the value that
 /// changes nothing.
 constexpr std::pair<const char*, bool> kFixed[] = {
@@ -43,6 +41,18 @@ absl::StatusOr<JsonDocument> ReadDocument(const std::string& path) {
   return document;
 }
 
+absl::Status CheckFixed(const JsonValue& json) {
+  for (const auto& [key, value] : kFixed) {
+    const auto member = json.Find(key);
+    if (!member) continue;
+    bool said = value;
+    TOKENIZER_RETURN_IF_ERROR(json.Read(key, &said));
+    if (said == value) continue;
+    return member->Unknown(absl::StrCat("only ", value ? "true" : "false", " is supported without a tokenizer.json"));
+  }
+  return absl::OkStatus();
+}
+
 /// A special token is its text, or an object with its text and its flags.
 absl::StatusOr<std::string> TextOf(const JsonValue& json) {
   if (!json.is_object()) return json.AsString();
@@ -56,65 +66,57 @@ absl::StatusOr<std::string> TextOf(const JsonValue& json) {
 absl::StatusOr<TokenizerConfig> TokenizerConfig::Read(const std::string& folder) {
   TokenizerConfig config;
   config.folder_ = folder;
-  if (const std::string path = In(folder, kSettings); Exists(path)) {
-    TOKENIZER_RETURN_IF_ERROR(Named(path, config.ReadSettings(path)));
+  if (Exists(config.file())) {
+    TOKENIZER_ASSIGN_OR_RETURN(config.settings_, ReadDocument(config.file()));
+    TOKENIZER_RETURN_IF_ERROR(Named(config.file(), config.ReadSettings()));
   }
-  if (config.added_tokens_) return config;  // Since it exists, it alone counts.
-  if (const std::string path = In(folder, "special_tokens_map.json"); Exists(path)) {
-    TOKENIZER_ASSIGN_OR_RETURN(const JsonDocument document, ReadDocument(path));
-    TOKENIZER_RETURN_IF_ERROR(Named(path, config.ReadSpecials(document.root())));
+  if (config.added_tokens_) return config;  // Where there is this list, the older files do not count.
+  if (const std::string file = In(folder, "special_tokens_map.json"); Exists(file)) {
+    TOKENIZER_ASSIGN_OR_RETURN(const JsonDocument document, ReadDocument(file));
+    TOKENIZER_RETURN_IF_ERROR(Named(file, config.ReadSpecials(file, document.root())));
   }
-  if (const std::string path = In(folder, "added_tokens.json"); Exists(path)) {
-    TOKENIZER_ASSIGN_OR_RETURN(const JsonDocument document, ReadDocument(path));
-    TOKENIZER_RETURN_IF_ERROR(
-        document.root().ForEachMember([&](const std::string& token, const JsonValue&) -> absl::Status {
-          config.additional_specials_.push_back(token);
-          return absl::OkStatus();
-        }));
+  if (const std::string file = In(folder, "added_tokens.json"); Exists(file)) {
+    TOKENIZER_RETURN_IF_ERROR(config.ReadOthers(file));
   }
   return config;
 }
 
-absl::Status TokenizerConfig::ReadSettings(const std::string& path) {
-  TOKENIZER_ASSIGN_OR_RETURN(const SourceFile file, SourceFile::Read(path));
-  TOKENIZER_ASSIGN_OR_RETURN(settings_, JsonDocument::Parse(file.content));
+std::string TokenizerConfig::file() const { return In(folder_, "tokenizer_config.json"); }
+
+absl::Status TokenizerConfig::ReadSettings() {
   const JsonValue json = settings_->root();
-  if (!json.is_object()) return json.Invalid("must be an object");
   if (const auto value = json.Find("tokenizer_class")) {
     TOKENIZER_ASSIGN_OR_RETURN(tokenizer_class_, value->AsString());
     tokenizer_class_ = std::string(absl::StripSuffix(tokenizer_class_, "Fast"));
   }
-  TOKENIZER_RETURN_IF_ERROR(CheckIgnored());
-  TOKENIZER_RETURN_IF_ERROR(ReadSpecials(json));
+  TOKENIZER_RETURN_IF_ERROR(CheckFixed(json));
+  TOKENIZER_RETURN_IF_ERROR(ReadSpecials(file(), json));
   if (const auto decoder = json.Find("added_tokens_decoder")) return ReadAddedTokens(*decoder);
   return absl::OkStatus();
 }
 
-absl::Status TokenizerConfig::CheckIgnored() const {
-  for (const auto& [key, value] : kFixed) {
-    if (!settings_->root().Find(key)) continue;
-    bool said = value;
-    TOKENIZER_RETURN_IF_ERROR(settings_->root().Read(key, &said));
-    if (said == value) continue;
-    return settings_->root().Unknown(absl::StrCat(Quoted(key), " is only supported as ", value ? "true" : "false",
-                                                  "; save the tokenizer as a tokenizer.json"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status TokenizerConfig::ReadSpecials(const JsonValue& json) {
+absl::Status TokenizerConfig::ReadSpecials(const std::string& file, const JsonValue& json) {
   return json.ForEachMember([&](const std::string& key, const JsonValue& value) -> absl::Status {
     if (value.is_null()) return absl::OkStatus();
     if (key == "additional_special_tokens") {
       return value.ForEachElement([&](const JsonValue& token) -> absl::Status {
-        TOKENIZER_ASSIGN_OR_RETURN(std::string text, TextOf(token));
-        additional_specials_.push_back(std::move(text));
+        TOKENIZER_ASSIGN_OR_RETURN(const std::string text, TextOf(token));
+        other_tokens_.push_back({text, file});
         return absl::OkStatus();
       });
     }
     const bool is_role = absl::EndsWith(key, "_token") && (value.is_string() || value.is_object());
     if (!is_role) return absl::OkStatus();
-    TOKENIZER_ASSIGN_OR_RETURN(specials_[key], TextOf(value));
+    TOKENIZER_ASSIGN_OR_RETURN(const std::string text, TextOf(value));
+    specials_[key] = {text, file};
+    return absl::OkStatus();
+  });
+}
+
+absl::Status TokenizerConfig::ReadOthers(const std::string& file) {
+  TOKENIZER_ASSIGN_OR_RETURN(const JsonDocument document, ReadDocument(file));
+  return document.root().ForEachMember([&](const std::string& token, const JsonValue&) -> absl::Status {
+    other_tokens_.push_back({token, file});
     return absl::OkStatus();
   });
 }
@@ -141,12 +143,8 @@ absl::Status TokenizerConfig::ReadAddedTokens(const JsonValue& json) {
 absl::StatusOr<std::optional<bool>> TokenizerConfig::Flag(absl::string_view key) const {
   if (!settings_ || !settings_->root().Find(key)) return std::nullopt;
   bool value = false;
-  TOKENIZER_RETURN_IF_ERROR(Named(In(folder_, kSettings), settings_->root().Read(key, &value)));
+  TOKENIZER_RETURN_IF_ERROR(Named(file(), settings_->root().Read(key, &value)));
   return value;
-}
-
-absl::Status TokenizerConfig::Unknown(absl::string_view what) const {
-  return absl::UnimplementedError(absl::StrCat(In(folder_, kSettings), ": ", what));
 }
 
 }  // namespace bertha::tokenizer

@@ -29,27 +29,31 @@ class TokenizerConfig {
   const std::string& tokenizer_class() const { return tokenizer_class_; }
   /// A setting that is true or false; nullopt if it is absent or null.
   absl::StatusOr<std::optional<bool>> Flag(absl::string_view key) const;
+  /// The text of a special token, and the file that says it.
+  struct Special {
+    std::string content, file;
+  };
   /// Special tokens by role, such as "cls_token": "[CLS]".
-  const std::map<std::string, std::string>& specials() const { return specials_; }
-  /// `additional_special_tokens`, which have no role.
-  const std::vector<std::string>& additional_specials() const { return additional_specials_; }
+  const std::map<std::string, Special>& specials() const { return specials_; }
+  /// Tokens without a role: `additional_special_tokens`, and what is in added_tokens.json.
+  const std::vector<Special>& other_tokens() const { return other_tokens_; }
   /// `added_tokens_decoder` in the order of its ids; nullopt if it is absent, as before transformers 4.34.
   const std::optional<std::vector<AddedToken>>& added_tokens() const { return added_tokens_; }
 
-  /// UNIMPLEMENTED: the settings and the vocabulary do not fit together as this library knows them.
-  absl::Status Unknown(absl::string_view what) const;
+  /// The path of tokenizer_config.json.
+  std::string file() const;
 
  private:
-  absl::Status ReadSettings(const std::string& path);
-  absl::Status CheckIgnored() const;
-  absl::Status ReadSpecials(const JsonValue& json);
+  absl::Status ReadSettings();
+  absl::Status ReadSpecials(const std::string& file, const JsonValue& json);
+  absl::Status ReadOthers(const std::string& file);
   absl::Status ReadAddedTokens(const JsonValue& json);
 
   std::string folder_;
   std::optional<JsonDocument> settings_;
   std::string tokenizer_class_;
-  std::map<std::string, std::string> specials_;
-  std::vector<std::string> additional_specials_;
+  std::map<std::string, Special> specials_;
+  std::vector<Special> other_tokens_;
   std::optional<std::vector<AddedToken>> added_tokens_;
 };
 

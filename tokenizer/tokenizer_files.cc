@@ -22,10 +22,12 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char kTokenizerJson[] = "tokenizer.json";
+constexpr const char kVocabTxt[] = "vocab.txt";
 constexpr const char kVocabJson[] = "vocab.json";
 constexpr const char kMerges[] = "merges.txt";
+constexpr const char kSpieceModel[] = "spiece.model";
 /// The vocabularies that a folder may have.
-constexpr const char* kVocabularies[] = {"vocab.txt", kVocabJson, "spiece.model"};
+constexpr const char* kVocabularies[] = {kVocabTxt, kVocabJson, kSpieceModel};
 
 enum class Format { kTokenizerJson, kVocabTxt, kVocabJson, kMerges, kSentencePiece };
 
@@ -73,8 +75,8 @@ absl::StatusOr<std::string> OnlyVocabularyIn(const std::filesystem::path& folder
   }
   if (found.size() == 1) return (folder / found[0]).string();
   if (found.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat(folder.string(), ": has no ", kTokenizerJson, ", ", absl::StrJoin(kVocabularies, ", ")));
+    return absl::NotFoundError(absl::StrCat(folder.string(), ": has no ", kTokenizerJson, ", ", kVocabTxt, ", ",
+                                            kVocabJson, " or ", kSpieceModel));
   }
   return absl::InvalidArgumentError(
       absl::StrCat(folder.string(), ": has ", absl::StrJoin(found, " and "), "; name the one to use"));

@@ -91,18 +91,17 @@ absl::StatusOr<Json> FromVocabAndMerges(const SourceFile& vocab, const SourceFil
     return found->get<int32_t>();
   };
   const Family* const families[] = {&kRoberta, &kGpt2};
-  const absl::StatusOr<const Family*> family = ChooseFamily(families, config, id_of);
-  if (!family.ok()) return vocab.Annotated(family.status());
+  TOKENIZER_ASSIGN_OR_RETURN(const Family* family, ChooseFamily(families, vocab, config, id_of));
   TOKENIZER_ASSIGN_OR_RETURN(const std::optional<bool> prefix, config.Flag("add_prefix_space"));
   TOKENIZER_ASSIGN_OR_RETURN(const std::optional<bool> trim, config.Flag("trim_offsets"));
   const bool add_prefix_space = prefix.value_or(false);
 
   Json json = EmptyTokenizerJson();
-  TOKENIZER_ASSIGN_OR_RETURN(json["added_tokens"], AddedTokensOf(**family, config, id_of));
+  TOKENIZER_ASSIGN_OR_RETURN(json["added_tokens"], AddedTokensOf(*family, config, id_of));
   json["normalizer"] = nullptr;
   json["pre_tokenizer"] = ByteLevel(add_prefix_space, true);
   json["post_processor"] =
-      *family == &kRoberta ? RobertaProcessing(id_of, add_prefix_space, trim.value_or(true)) : ByteLevel(true, false);
+      family == &kRoberta ? RobertaProcessing(id_of, add_prefix_space, trim.value_or(true)) : ByteLevel(true, false);
   json["decoder"] = ByteLevel(true, true);
   json["model"] = {{"type", "BPE"},
                    {"dropout", nullptr},

@@ -39,11 +39,10 @@ absl::StatusOr<Json> FromVocabTxt(const SourceFile& vocab, const TokenizerConfig
     return found->get<int32_t>();
   };
   const Family* const families[] = {&kBert};
-  const absl::StatusOr<const Family*> family = ChooseFamily(families, config, id_of);
-  if (!family.ok()) return vocab.Annotated(family.status());
+  TOKENIZER_ASSIGN_OR_RETURN(const Family* family, ChooseFamily(families, vocab, config, id_of));
 
   Json json = EmptyTokenizerJson();
-  TOKENIZER_ASSIGN_OR_RETURN(json["added_tokens"], AddedTokensOf(**family, config, id_of));
+  TOKENIZER_ASSIGN_OR_RETURN(json["added_tokens"], AddedTokensOf(*family, config, id_of));
   TOKENIZER_ASSIGN_OR_RETURN(json["normalizer"], NormalizerOf(config));
   json["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
   json["post_processor"] = TemplateOf("[CLS]:0 $A:0 [SEP]:0", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1", id_of);
