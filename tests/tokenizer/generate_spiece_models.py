@@ -16,14 +16,15 @@ import sentencepiece
 import transformers
 
 DATA = pathlib.Path(__file__).resolve().parent / "data"
+LICENSE = DATA.parents[2] / "LICENSE"
 SENTENCES = [
     "The quick brown fox jumps over the lazy dog.", "In 2010, he said (quietly): \"It costs £5 – or €6.\"",
-    "Unaffable tokenization: don't split 3.14 wrongly!", "Between 1,000 and 2,000 people came in 1998, 1999, and 2010,",
+    "Unaffable tokenization: don't split 3.14 wrongly!", "Between 1,234 and 5,678 people came in 1998, 1999, and 2010,",
     "A surprisingly good film - though the ending is a let-down.", "Café society in Zürich and São Paulo", "¼ of ① is ２０",
 ]
 TEXTS = SENTENCES + [
     "", " ", "  two   spaces ", "(a)", "a.b", "``quoted''", "the <mask> dog", "the [MASK] dog", "the<sep>dog", "[SEP]", "x <eop> y",
-    "<s> a </s>", "<unk>", "2010,", "in 2010, and", "1,000", "ÉCOLE", "naïve café", "ﬁ", "😀", "a😀😀b", "tab\tand\nline", "£5–€6",
+    "<s> a </s>", "<unk>", "2010,", "in 2010, and", "1,234", "ÉCOLE", "naïve café", "ﬁ", "😀", "a😀😀b", "tab\tand\nline", "£5–€6",
     "\"-\"", "...", "- - -", "UPPER and lower",
 ]
 SPECIALS = {
@@ -36,12 +37,13 @@ SLOW = {"xlnet": transformers.XLNetTokenizer, "albert": transformers.AlbertToken
 
 def train(name, folder):
     corpus, rules = folder / "corpus.txt", folder / "rules.tsv"
-    corpus.write_text("\n".join(SENTENCES * 20 + [text.lower() for text in SENTENCES] * 20) + "\n")
+    lines = SENTENCES + [text.lower() for text in SENTENCES]
+    corpus.write_text("\n".join(lines * 20) + "\n" + LICENSE.read_text() + "\n")
     # A few rules of nmt_nfkc, so that the models stay small: full-width digits, ligatures, circled numbers, white space.
     pairs = {0xFF10 + i: str(i) for i in range(10)} | {0xFB01: "fi", 0xFB02: "fl", 0x2460: "1", 0x3000: " ", 0xA0: " ", 9: " ", 10: " "}
     rules.write_text("".join(f"{cp:X}\t{' '.join(f'{ord(c):X}' for c in to)}\n" for cp, to in pairs.items()))
     sentencepiece.SentencePieceTrainer.train(
-        input=str(corpus), model_prefix=str(folder / name), vocab_size=180, model_type="unigram", minloglevel=2, num_threads=1,
+        input=str(corpus), model_prefix=str(folder / name), vocab_size=300, hard_vocab_limit=False, model_type="unigram", minloglevel=2, num_threads=1,
         normalization_rule_tsv=str(rules), **SPECIALS[name])
     return (folder / f"{name}.model").read_bytes()
 
