@@ -33,6 +33,19 @@ def rewritten(program):
     return rewrite
 
 
+@pytest.fixture
+def our_ids(program):
+    """The ids of TEXTS with the tokenizer in a folder."""
+
+    def encode(folder):
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS)
+        command = [program("tokenizer_encode"), folder]
+        done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
+        return [json.loads(line)["ids"] for line in done.stdout.splitlines()]
+
+    return encode
+
+
 def json_of(fast):
     return json.loads(fast.backend_tokenizer.to_str())
 
@@ -49,17 +62,13 @@ def bert_vocabulary():
 @pytest.mark.parametrize("config", [
     {}, {"do_lower_case": False}, {"strip_accents": False}, {"do_lower_case": False, "strip_accents": True},
     {"tokenize_chinese_chars": False}])
-def test_a_vocab_txt_gives_the_tokenizer_json_of_transformers(config, rewritten, program, tmp_path):
+def test_a_vocab_txt_gives_the_tokenizer_json_of_transformers(config, rewritten, our_ids, tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(bert_vocabulary()) + "\n", encoding="utf-8")
     if config:
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     reference = transformers.BertTokenizerFast(str(tmp_path / "vocab.txt"), **config)
     assert rewritten(tmp_path / "vocab.txt") == json_of(reference)
-    lines = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS)
-    command = [program("tokenizer_encode"), tmp_path]
-    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
-    answers = [json.loads(line)["ids"] for line in done.stdout.splitlines()]
-    assert answers == [reference(text)["input_ids"] for text in TEXTS]
+    assert our_ids(tmp_path) == [reference(text)["input_ids"] for text in TEXTS]
 
 
 @pytest.mark.parametrize("odd", [
@@ -91,17 +100,19 @@ FAMILIES = {"roberta": (transformers.RobertaTokenizerFast, ["<s>", "<pad>", "</s
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("config", [{}, {"add_prefix_space": True}, {"add_prefix_space": True, "trim_offsets": False}])
-def test_a_vocab_json_gives_the_tokenizer_json_of_transformers(family, config, bpe, rewritten, tmp_path):
+def test_a_vocab_json_gives_the_tokenizer_json_of_transformers(family, config, bpe, rewritten, our_ids, tmp_path):
     reference_class, first, last = FAMILIES[family]
     vocab = {token: number for number, token in enumerate(first + bpe[0] + last)}
     (tmp_path / "vocab.json").write_text(json.dumps(vocab))
     (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *bpe[1]]) + "\n", encoding="utf-8")
     if config:
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
-    expected = json_of(reference_class(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"), **config))
+    reference = reference_class(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"), **config)
+    expected = json_of(reference)
     assert len(expected["model"]["merges"]) > 100
     assert rewritten(tmp_path / "vocab.json") == expected
     assert rewritten(tmp_path / "merges.txt") == expected
+    assert our_ids(tmp_path) == [reference(text)["input_ids"] for text in TEXTS]
 
 
 @pytest.mark.parametrize("header", ["#version: 0.2\n", ""])
