@@ -17,10 +17,11 @@ import transformers
 from transformers.convert_slow_tokenizer import AlbertConverter, XLNetConverter
 from transformers.utils import sentencepiece_model_pb2_new as sentencepiece_proto
 
+import parity_support
 import test_parity
 
 DATA = pathlib.Path(__file__).resolve().parent / "data"
-TEXTS = [*test_parity.WORDS, *test_parity.PIECES, " ".join(test_parity.WORDS), "", " a  b "]
+TEXTS = [*parity_support.WORDS, *parity_support.PIECES, " ".join(parity_support.WORDS), "", " a  b "]
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def bpe():
     trained.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
     trainer = tokenizers.trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet, show_progress=False)
-    trained.train_from_iterator([" ".join(test_parity.WORDS)] * 3, trainer)
+    trained.train_from_iterator([" ".join(parity_support.WORDS)] * 3, trainer)
     model = json.loads(trained.to_str())["model"]
     return sorted(model["vocab"], key=model["vocab"].get), [" ".join(merge) for merge in model["merges"]]
 
@@ -177,7 +178,7 @@ def test_a_spiece_model_gives_the_ids_of_the_slow_tokenizer(family, rewritten):
 
 
 def test_pieces_that_end_in_a_digit_and_a_comma_are_those_that_python_sees(rewritten, tmp_path):
-    numeric = [chr(cp) for cp in test_parity.SCALARS if chr(cp).isnumeric()]
+    numeric = [chr(cp) for cp in parity_support.SCALARS if chr(cp).isnumeric()]
     texts = sorted({chr(ord(char) + step) + "," for char in numeric for step in (-1, 0, 1)})
     texts = [text for text in texts if not 0xD800 <= ord(text[0]) <= 0xDFFF]
     proto = sentencepiece_proto.ModelProto()
