@@ -168,13 +168,17 @@ def test_a_spiece_model_gives_what_transformers_converts_in_the_layout_of_2020(f
 
 
 @pytest.mark.parametrize("family", CONVERTERS)
-def test_a_spiece_model_gives_the_ids_of_the_slow_tokenizer(family, rewritten):
-    reference = tokenizers.Tokenizer.from_str(json.dumps(rewritten(DATA / f"{family}.spiece.model")))
-    lines = (DATA / f"{family}.spiece.jsonl").read_text().splitlines()
-    assert len(lines) > 20
-    for line in map(json.loads, lines):
+def test_a_spiece_model_gives_the_ids_of_the_slow_tokenizer(family, rewritten, program):
+    model = DATA / f"{family}.spiece.model"
+    reference = tokenizers.Tokenizer.from_str(json.dumps(rewritten(model)))
+    expected = (DATA / f"{family}.spiece.jsonl").read_text()
+    command = [program("tokenizer_encode"), model]
+    answers = subprocess.run(command, input=expected, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(answers) == len(expected.splitlines()) > 20
+    for line, ours in zip(map(json.loads, expected.splitlines()), map(json.loads, answers)):
         encoding = reference.encode(line["text"], line["pair"])
         assert (encoding.ids, encoding.type_ids) == (line["ids"], line["type_ids"]), line["text"]
+        assert (ours["ids"], ours["type_ids"]) == (line["ids"], line["type_ids"]), line["text"]
 
 
 def test_pieces_that_end_in_a_digit_and_a_comma_are_those_that_python_sees(rewritten, tmp_path):
