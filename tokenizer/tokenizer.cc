@@ -1,11 +1,11 @@
 #include "tokenizer/tokenizer.h"
 
-#include "absl/strings/str_cat.h"
 #include "tokenizer/json_reader.h"
 #include "tokenizer/pipeline.h"
-#include "tokenizer/read_file.h"
 #include "tokenizer/scratch.h"
+#include "tokenizer/source_file.h"
 #include "tokenizer/status_macros.h"
+#include "tokenizer/tokenizer_files.h"
 
 namespace bertha::tokenizer {
 
@@ -25,10 +25,10 @@ absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromJson(absl::strin
 }
 
 absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::FromFile(const std::string& path) {
-  TOKENIZER_ASSIGN_OR_RETURN(const std::string content, ReadFile(path, JsonDocument::kMaxSize));
-  absl::StatusOr<std::unique_ptr<const Tokenizer>> tokenizer = FromJson(content);
-  if (tokenizer.ok()) return tokenizer;
-  return absl::Status(tokenizer.status().code(), absl::StrCat(path, ": ", tokenizer.status().message()));
+  TOKENIZER_ASSIGN_OR_RETURN(const SourceFile file, ReadAsTokenizerJson(path));
+  absl::StatusOr<std::unique_ptr<const Tokenizer>> tokenizer = FromJson(file.content);
+  if (!tokenizer.ok()) return file.Annotated(tokenizer.status());
+  return tokenizer;
 }
 
 }  // namespace bertha::tokenizer

@@ -135,7 +135,9 @@ class Tokenizer {
   /// Builds a tokenizer from the text of a tokenizer.json. INVALID_ARGUMENT names the JSON path of what is broken;
   /// UNIMPLEMENTED names a component that this library does not know.
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromJson(absl::string_view json);
-  /// The same from a file. NOT_FOUND if it cannot be read. INVALID_ARGUMENT also if it is beyond 64 MiB.
+  /// The same from a tokenizer.json, from the vocabulary files that came before it (vocab.txt, vocab.json with
+  /// merges.txt, spiece.model), or from a folder with one of these: see tokenizer_files.h. NOT_FOUND if it cannot be
+  /// read; INVALID_ARGUMENT also if it is beyond 64 MiB.
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> FromFile(const std::string& path);
 
   /// Tokenizes one text, or a pair, into `out` (its former content is replaced).

@@ -196,7 +196,8 @@ void AddTokenize(CLI::App& top, TokenizeOptions& o) {
   CLI::App* app = top.add_subcommand("tokenize", "Show the tokens of texts; needs no server");
   app->footer(kTokenizeExamples);
   app->add_option("TEXT", o.texts, "Texts; - is standard input")->type_name("");
-  auto* file = app->add_option("--tokenizer", o.tokenizer, "A tokenizer.json")->type_name("FILE");
+  auto* file = app->add_option("--tokenizer", o.tokenizer, "A tokenizer.json, vocab.txt, vocab.json or spiece.model")
+                   ->type_name("FILE");
   app->add_option("--package", o.package, "A model package, of which tokenizer.json is used")
       ->type_name("DIR")
       ->excludes(file);
