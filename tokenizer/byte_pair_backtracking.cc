@@ -61,25 +61,18 @@ bool BytePairBacktracking::MayFollow(Symbol left, Symbol right, uint32_t rank_li
   }
 }
 
-/// The longest token that `text` begins with.
-Symbol BytePairBacktracking::Longest(absl::string_view text) const {
-  Symbol longest = kNone;
-  DoubleArrayTrie::Node node = DoubleArrayTrie::kRoot;
-  for (const char byte : text) {
-    node = trie_.Step(node, byte);
-    if (node == DoubleArrayTrie::kNone) break;
-    if (const int32_t symbol = trie_.ValueAt(node); symbol != DoubleArrayTrie::kNoValue) {
-      longest = static_cast<Symbol>(symbol);
-    }
-  }
-  return longest;
-}
-
 void BytePairBacktracking::Encode(absl::string_view word, BytePairScratch& scratch,
                                   std::vector<WordToken>& tokens) const {
   std::vector<uint64_t>& dead_ends = scratch.dead_ends;
   dead_ends.assign(word.size() / 64 + 1, 0);
+  scratch.may_follow.UseFor(number_);
   const size_t first = tokens.size();
+  const auto fits = [&](Symbol candidate, size_t end) {
+    if ((dead_ends[end / 64] >> end % 64 & 1) != 0) return false;
+    if (tokens.size() == first) return true;
+    const auto last = static_cast<Symbol>(tokens.back().id);
+    return scratch.may_follow.Get(last, candidate, [&] { return MayFollow(last, candidate, BytePairMerges::kNoRank); });
+  };
   size_t at = 0;
   Symbol candidate = Longest(word);
   while (at < word.size()) {
@@ -88,13 +81,7 @@ void BytePairBacktracking::Encode(absl::string_view word, BytePairScratch& scrat
       candidate = tokens_[static_cast<Symbol>(tokens.back().id)].shorter;
       tokens.pop_back();
       at = tokens.size() == first ? 0 : tokens.back().end;
-      continue;
-    }
-    const size_t end = at + tokens_[candidate].size;
-    const bool is_dead = (dead_ends[end / 64] >> end % 64 & 1) != 0;
-    const bool is_first = tokens.size() == first;
-    if (!is_dead &&
-        (is_first || MayFollow(static_cast<Symbol>(tokens.back().id), candidate, BytePairMerges::kNoRank))) {
+    } else if (const size_t end = at + tokens_[candidate].size; fits(candidate, end)) {
       tokens.push_back({static_cast<int32_t>(candidate), end});
       at = end;
       candidate = Longest(word.substr(at));

@@ -34,7 +34,7 @@ class BytePairBacktracking {
   void Encode(absl::string_view word, BytePairScratch& scratch, std::vector<WordToken>& tokens) const;
 
  private:
-  static constexpr Symbol kNone = 0xFFFFFFFF;
+  static constexpr auto kNone = static_cast<Symbol>(DoubleArrayTrie::kNoValue);
 
   /// What is known of a symbol.
   struct Token {
@@ -44,11 +44,15 @@ class BytePairBacktracking {
 
   void FindTokens(std::vector<std::string>& texts, std::vector<bool>& is_token) const;
   bool MayFollow(Symbol left, Symbol right, uint32_t rank_limit) const;
-  Symbol Longest(absl::string_view text) const;
+  /// The longest token that `text` begins with.
+  Symbol Longest(absl::string_view text) const {
+    return static_cast<Symbol>(trie_.LongestPrefix(DoubleArrayTrie::kRoot, text).value);
+  }
 
   const BytePairMerges& merges_;
   DoubleArrayTrie trie_;       // of the tokens that merging makes of their own bytes, to their symbols
   std::vector<Token> tokens_;  // by symbol
+  const uint64_t number_ = WordCache::NewModelNumber();
 };
 
 }  // namespace bertha::tokenizer

@@ -116,13 +116,16 @@ class BytePairMerges::Builder {
     size_t size = 1;
     while (size < 2 * built_.merges_.size() + 1) size *= 2;
     built_.slots_.assign(size, kNoRank);
+    built_.maybe_.assign(std::max<size_t>(1, size / 8), 0);
     for (size_t rank = 0; rank < built_.merges_.size(); ++rank) {
       const Merge& merge = built_.merges_[rank];
       if (built_.RankOf(merge.left, merge.right) != kNoRank) {
         return json.Invalid(
             absl::StrCat("the pair ", Quoted(TextOf(merge.left)), " ", Quoted(TextOf(merge.right)), " is there twice"));
       }
-      size_t slot = built_.SlotOf(merge.left, merge.right);
+      const uint64_t hash = HashOf(merge.left, merge.right);
+      built_.maybe_[hash / 64 & (built_.maybe_.size() - 1)] |= uint64_t{1} << hash % 64;
+      size_t slot = built_.SlotOf(hash);
       while (built_.slots_[slot] != kNoRank) slot = (slot + 1) & (size - 1);
       built_.slots_[slot] = static_cast<uint32_t>(rank);
     }
