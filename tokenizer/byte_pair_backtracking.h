@@ -44,9 +44,20 @@ class BytePairBacktracking {
 
   void FindTokens(std::vector<std::string>& texts, std::vector<bool>& is_token) const;
   bool MayFollow(Symbol left, Symbol right, uint32_t rank_limit) const;
+  /// A token at some place of a word.
+  struct Candidate {
+    Symbol symbol;
+    size_t size;
+  };
+
   /// The longest token that `text` begins with.
-  Symbol Longest(absl::string_view text) const {
-    return static_cast<Symbol>(trie_.LongestPrefix(DoubleArrayTrie::kRoot, text).value);
+  Candidate Longest(absl::string_view text) const {
+    const DoubleArrayTrie::Prefix prefix = trie_.LongestPrefix(DoubleArrayTrie::kRoot, text);
+    return {static_cast<Symbol>(prefix.value), prefix.size};
+  }
+  Candidate Shorter(Symbol symbol) const {
+    const Symbol shorter = tokens_[symbol].shorter;
+    return {shorter, shorter == kNone ? 0 : tokens_[shorter].size};
   }
 
   const BytePairMerges& merges_;

@@ -102,7 +102,8 @@ class BytePairMerges::Builder {
       built_.ids_.push_back(merge.result);
     }
     for (const MergeOfIds& merge : merges_) {
-      built_.merges_.push_back({SymbolOf(merge.left), SymbolOf(merge.right), SymbolOf(merge.result)});
+      built_.merges_.push_back({SymbolOf(merge.left), SymbolOf(merge.right)});
+      built_.results_.push_back(SymbolOf(merge.result));
     }
   }
 
@@ -135,7 +136,8 @@ class BytePairMerges::Builder {
   bool AreInOrder() const {
     for (size_t rank = 0; rank < built_.merges_.size(); ++rank) {
       const Merge& merge = built_.merges_[rank];
-      if (merge.result != kFirstMerged + rank || std::max(merge.left, merge.right) >= merge.result) return false;
+      const size_t symbol = kFirstMerged + rank;
+      if (built_.results_[rank] != symbol || std::max(merge.left, merge.right) >= symbol) return false;
     }
     return true;
   }
@@ -169,7 +171,7 @@ void BytePairMerges::Encode(absl::string_view word, BytePairScratch& scratch, st
     Part& right = parts[left.next];
     // One of the two has been merged with another since.
     if (RankOf(left.symbol, right.symbol) != candidate.rank) continue;
-    left.symbol = merges_[candidate.rank].result;
+    left.symbol = results_[candidate.rank];
     left.size += right.size;
     left.next = right.next;
     right.size = 0;

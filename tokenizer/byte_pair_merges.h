@@ -31,7 +31,7 @@ class BytePairMerges {
   static constexpr Symbol kFirstMerged = 256;
 
   struct Merge {
-    Symbol left, right, result;
+    Symbol left, right;
   };
 
   /// What becomes of bytes that are no token.
@@ -77,7 +77,8 @@ class BytePairMerges {
   void Start(absl::string_view word, BytePairScratch& scratch) const;
   void AddCandidate(size_t at, BytePairScratch& scratch) const;
 
-  std::vector<Merge> merges_;
+  std::vector<Merge> merges_;    // by rank
+  std::vector<Symbol> results_;  // by rank
   std::vector<int32_t> ids_;     // by symbol
   std::vector<uint32_t> slots_;  // hash table of ranks, at most half full; its size is a power of two
   std::vector<uint64_t> maybe_;  // a bit for each of as many hashes as 8 times the slots: 0 where no pair has it

@@ -13,7 +13,7 @@ std::vector<Span> SpansOf(const json& pairs) {
 }
 
 TEST_CASE("EveryGoldenTextHasTheIdsAndOffsetsOfTheReferenceLibrary") {
-  for (const std::string name : {"uncased", "cased"}) {
+  for (const std::string name : {"uncased", "cased", "roberta", "gpt2"}) {
     const auto tokenizer = Tokenizer::FromFile(DataFile(name + ".json"));
     INFO(tokenizer.status().ToString());
     REQUIRE(tokenizer.ok());
