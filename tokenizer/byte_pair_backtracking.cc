@@ -23,7 +23,7 @@ BytePairBacktracking::BytePairBacktracking(const BytePairMerges& merges) : merge
   trie_ = DoubleArrayTrie::Build(entries);
   for (const std::string& text : texts) {
     tokens_.push_back({static_cast<uint32_t>(text.size()),
-                       text.size() == 1 ? kNone : Longest(absl::string_view(text).substr(0, text.size() - 1))});
+                       text.size() == 1 ? kNone : Longest(absl::string_view(text).substr(0, text.size() - 1)).symbol});
   }
 }
 
@@ -34,10 +34,10 @@ void BytePairBacktracking::FindTokens(std::vector<std::string>& texts, std::vect
     texts.push_back(std::string(1, static_cast<char>(byte)));
     is_token.push_back(true);
   }
-  for (const BytePairMerges::Merge& merge : merges_.merges()) {
+  for (uint32_t rank = 0; rank < merges_.merges().size(); ++rank) {
+    const BytePairMerges::Merge& merge = merges_.merges()[rank];
     texts.push_back(texts[merge.left] + texts[merge.right]);
-    is_token.push_back(is_token[merge.left] && is_token[merge.right] &&
-                       MayFollow(merge.left, merge.right, merge.result - kFirstMerged));
+    is_token.push_back(is_token[merge.left] && is_token[merge.right] && MayFollow(merge.left, merge.right, rank));
   }
 }
 
@@ -61,45 +61,32 @@ bool BytePairBacktracking::MayFollow(Symbol left, Symbol right, uint32_t rank_li
   }
 }
 
-/// The longest token that `text` begins with.
-Symbol BytePairBacktracking::Longest(absl::string_view text) const {
-  Symbol longest = kNone;
-  DoubleArrayTrie::Node node = DoubleArrayTrie::kRoot;
-  for (const char byte : text) {
-    node = trie_.Step(node, byte);
-    if (node == DoubleArrayTrie::kNone) break;
-    if (const int32_t symbol = trie_.ValueAt(node); symbol != DoubleArrayTrie::kNoValue) {
-      longest = static_cast<Symbol>(symbol);
-    }
-  }
-  return longest;
-}
-
 void BytePairBacktracking::Encode(absl::string_view word, BytePairScratch& scratch,
                                   std::vector<WordToken>& tokens) const {
   std::vector<uint64_t>& dead_ends = scratch.dead_ends;
   dead_ends.assign(word.size() / 64 + 1, 0);
+  scratch.may_follow.UseFor(number_);
   const size_t first = tokens.size();
+  const auto fits = [&](Symbol candidate, size_t end) {
+    if ((dead_ends[end / 64] >> end % 64 & 1) != 0) return false;
+    if (tokens.size() == first) return true;
+    const auto last = static_cast<Symbol>(tokens.back().id);
+    return scratch.may_follow.Get(last, candidate, [&] { return MayFollow(last, candidate, BytePairMerges::kNoRank); });
+  };
   size_t at = 0;
-  Symbol candidate = Longest(word);
+  Candidate next = Longest(word);
   while (at < word.size()) {
-    if (candidate == kNone) {
+    if (next.symbol == kNone) {
       dead_ends[at / 64] |= uint64_t{1} << at % 64;
-      candidate = tokens_[static_cast<Symbol>(tokens.back().id)].shorter;
+      next = Shorter(static_cast<Symbol>(tokens.back().id));
       tokens.pop_back();
       at = tokens.size() == first ? 0 : tokens.back().end;
-      continue;
-    }
-    const size_t end = at + tokens_[candidate].size;
-    const bool is_dead = (dead_ends[end / 64] >> end % 64 & 1) != 0;
-    const bool is_first = tokens.size() == first;
-    if (!is_dead &&
-        (is_first || MayFollow(static_cast<Symbol>(tokens.back().id), candidate, BytePairMerges::kNoRank))) {
-      tokens.push_back({static_cast<int32_t>(candidate), end});
-      at = end;
-      candidate = Longest(word.substr(at));
+    } else if (fits(next.symbol, at + next.size)) {
+      at += next.size;
+      tokens.push_back({static_cast<int32_t>(next.symbol), at});
+      next = Longest(word.substr(at));
     } else {
-      candidate = tokens_[candidate].shorter;
+      next = Shorter(next.symbol);
     }
   }
   for (size_t i = first; i < tokens.size(); ++i) tokens[i].id = merges_.IdOf(static_cast<Symbol>(tokens[i].id));

@@ -34,7 +34,7 @@ class BytePairBacktracking {
   void Encode(absl::string_view word, BytePairScratch& scratch, std::vector<WordToken>& tokens) const;
 
  private:
-  static constexpr Symbol kNone = 0xFFFFFFFF;
+  static constexpr auto kNone = static_cast<Symbol>(DoubleArrayTrie::kNoValue);
 
   /// What is known of a symbol.
   struct Token {
@@ -44,11 +44,26 @@ class BytePairBacktracking {
 
   void FindTokens(std::vector<std::string>& texts, std::vector<bool>& is_token) const;
   bool MayFollow(Symbol left, Symbol right, uint32_t rank_limit) const;
-  Symbol Longest(absl::string_view text) const;
+  /// A token at some place of a word.
+  struct Candidate {
+    Symbol symbol;
+    size_t size;
+  };
+
+  /// The longest token that `text` begins with.
+  Candidate Longest(absl::string_view text) const {
+    const DoubleArrayTrie::Prefix prefix = trie_.LongestPrefix(DoubleArrayTrie::kRoot, text);
+    return {static_cast<Symbol>(prefix.value), prefix.size};
+  }
+  Candidate Shorter(Symbol symbol) const {
+    const Symbol shorter = tokens_[symbol].shorter;
+    return {shorter, shorter == kNone ? 0 : tokens_[shorter].size};
+  }
 
   const BytePairMerges& merges_;
   DoubleArrayTrie trie_;       // of the tokens that merging makes of their own bytes, to their symbols
   std::vector<Token> tokens_;  // by symbol
+  const uint64_t number_ = WordCache::NewModelNumber();
 };
 
 }  // namespace bertha::tokenizer

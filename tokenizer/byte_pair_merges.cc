@@ -102,7 +102,8 @@ class BytePairMerges::Builder {
       built_.ids_.push_back(merge.result);
     }
     for (const MergeOfIds& merge : merges_) {
-      built_.merges_.push_back({SymbolOf(merge.left), SymbolOf(merge.right), SymbolOf(merge.result)});
+      built_.merges_.push_back({SymbolOf(merge.left), SymbolOf(merge.right)});
+      built_.results_.push_back(SymbolOf(merge.result));
     }
   }
 
@@ -116,13 +117,16 @@ class BytePairMerges::Builder {
     size_t size = 1;
     while (size < 2 * built_.merges_.size() + 1) size *= 2;
     built_.slots_.assign(size, kNoRank);
+    built_.maybe_.assign(std::max<size_t>(1, size / 8), 0);
     for (size_t rank = 0; rank < built_.merges_.size(); ++rank) {
       const Merge& merge = built_.merges_[rank];
       if (built_.RankOf(merge.left, merge.right) != kNoRank) {
         return json.Invalid(
             absl::StrCat("the pair ", Quoted(TextOf(merge.left)), " ", Quoted(TextOf(merge.right)), " is there twice"));
       }
-      size_t slot = built_.SlotOf(merge.left, merge.right);
+      const uint64_t hash = HashOf(merge.left, merge.right);
+      built_.maybe_[hash / 64 & (built_.maybe_.size() - 1)] |= uint64_t{1} << hash % 64;
+      size_t slot = built_.SlotOf(hash);
       while (built_.slots_[slot] != kNoRank) slot = (slot + 1) & (size - 1);
       built_.slots_[slot] = static_cast<uint32_t>(rank);
     }
@@ -132,7 +136,8 @@ class BytePairMerges::Builder {
   bool AreInOrder() const {
     for (size_t rank = 0; rank < built_.merges_.size(); ++rank) {
       const Merge& merge = built_.merges_[rank];
-      if (merge.result != kFirstMerged + rank || std::max(merge.left, merge.right) >= merge.result) return false;
+      const size_t symbol = kFirstMerged + rank;
+      if (built_.results_[rank] != symbol || std::max(merge.left, merge.right) >= symbol) return false;
     }
     return true;
   }
@@ -166,7 +171,7 @@ void BytePairMerges::Encode(absl::string_view word, BytePairScratch& scratch, st
     Part& right = parts[left.next];
     // One of the two has been merged with another since.
     if (RankOf(left.symbol, right.symbol) != candidate.rank) continue;
-    left.symbol = merges_[candidate.rank].result;
+    left.symbol = results_[candidate.rank];
     left.size += right.size;
     left.next = right.next;
     right.size = 0;

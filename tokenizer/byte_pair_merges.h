@@ -31,7 +31,7 @@ class BytePairMerges {
   static constexpr Symbol kFirstMerged = 256;
 
   struct Merge {
-    Symbol left, right, result;
+    Symbol left, right;
   };
 
   /// What becomes of bytes that are no token.
@@ -52,7 +52,9 @@ class BytePairMerges {
   const std::vector<Merge>& merges() const { return merges_; }
   /// The rank of the merge of two adjacent symbols, or kNoRank.
   uint32_t RankOf(Symbol left, Symbol right) const {
-    for (size_t slot = SlotOf(left, right);; slot = (slot + 1) & (slots_.size() - 1)) {
+    const uint64_t hash = HashOf(left, right);
+    if ((maybe_[hash / 64 & (maybe_.size() - 1)] >> hash % 64 & 1) == 0) return kNoRank;
+    for (size_t slot = SlotOf(hash);; slot = (slot + 1) & (slots_.size() - 1)) {
       const uint32_t rank = slots_[slot];
       if (rank == kNoRank || (merges_[rank].left == left && merges_[rank].right == right)) return rank;
     }
@@ -67,16 +69,19 @@ class BytePairMerges {
 
   BytePairMerges() = default;
 
-  size_t SlotOf(Symbol left, Symbol right) const {
+  static uint64_t HashOf(Symbol left, Symbol right) {
     const uint64_t hash = (uint64_t{left} << 32 | right) * 0x9E3779B97F4A7C15;
-    return static_cast<size_t>(hash >> 32) & (slots_.size() - 1);
+    return hash ^ hash >> 32;
   }
+  size_t SlotOf(uint64_t hash) const { return hash & (slots_.size() - 1); }
   void Start(absl::string_view word, BytePairScratch& scratch) const;
   void AddCandidate(size_t at, BytePairScratch& scratch) const;
 
-  std::vector<Merge> merges_;
+  std::vector<Merge> merges_;    // by rank
+  std::vector<Symbol> results_;  // by rank
   std::vector<int32_t> ids_;     // by symbol
   std::vector<uint32_t> slots_;  // hash table of ranks, at most half full; its size is a power of two
+  std::vector<uint64_t> maybe_;  // a bit for each of as many hashes as 8 times the slots: 0 where no pair has it
   std::optional<Unknown> unknown_;
   Symbol unknown_symbol_ = 0;
   bool in_order_ = false;

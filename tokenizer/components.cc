@@ -8,6 +8,7 @@
 #include "tokenizer/bert_processing.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/byte_level_processing.h"
 #include "tokenizer/roberta_processing.h"
 #include "tokenizer/decomposition.h"
 #include "tokenizer/lowercase.h"

@@ -61,6 +61,15 @@ absl::StatusOr<TemplatePiece> ReadSpecialPiece(const JsonValue& json, absl::stri
   return piece;
 }
 
+absl::StatusOr<std::vector<OffsetTrim>> ReadOffsetTrims(const JsonValue& json) {
+  bool trim_offsets = false, add_prefix_space = false;
+  TOKENIZER_RETURN_IF_ERROR(json.Read("trim_offsets", &trim_offsets));
+  TOKENIZER_RETURN_IF_ERROR(json.Read("add_prefix_space", &add_prefix_space));
+  std::vector<OffsetTrim> trims;
+  if (trim_offsets) trims.push_back({add_prefix_space});
+  return trims;
+}
+
 size_t PostProcessor::SpecialTokens(bool is_pair) const { return Length(0, 0, is_pair); }
 
 bool PostProcessor::SecondComesFirst() const {

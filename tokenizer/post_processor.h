@@ -46,6 +46,8 @@ using Template = std::vector<TemplatePiece>;
 
 /// The special token of a member such as `"sep": ["[SEP]", 102]`, of type 0.
 absl::StatusOr<TemplatePiece> ReadSpecialPiece(const JsonValue& json, absl::string_view key);
+/// What the members `trim_offsets` and `add_prefix_space` say: one trim, or none.
+absl::StatusOr<std::vector<OffsetTrim>> ReadOffsetTrims(const JsonValue& json);
 
 /// Tokens [begin, end) of a text.
 struct TokenRange {

@@ -12,9 +12,6 @@ namespace bertha::tokenizer {
 
 absl::StatusOr<PostProcessor> MakeRobertaProcessing(const JsonValue& json);
 
-/// ByteLevel as a post-processor: no special tokens; it is there for its trim_offsets.
-absl::StatusOr<PostProcessor> MakeByteLevelProcessing(const JsonValue& json);
-
 }  // namespace bertha::tokenizer
 
 #endif  // BERTHA_TOKENIZER_ROBERTA_PROCESSING_H_

