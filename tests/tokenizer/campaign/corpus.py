@@ -56,7 +56,7 @@ PACKAGES += (
     "pidgin-data inkscape libglib2.0-data gnome-control-center-data dict-gcide dict-foldoc dict-jargon anarchism "
     "bible-kjv-text"
 ).split()
-PROSE = ("anarchism", "debian-handbook", "debian-reference-en", "installation-guide-amd64", "gnome-user-docs")
+PROSE = ("anarchism", "debian-handbook", "installation-guide-amd64", "gnome-user-docs")
 
 LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?(@[a-z]+)?")
 

@@ -1,25 +1,28 @@
 #!/usr/bin/env python3
-"""Trains stand-ins for the published vocabularies, on the texts of corpus.py, and writes their tokenizer.json files.
+"""Writes the tokenizer.json files of the campaign: published vocabularies, and stand-ins for those that are not to be had.
 
     standins.py [--small] [--folder DIR] [--only NAME ...]
 
-Each family is trained as its authors published it (sizes, special tokens, normalization, symbols) and saved in the layout
-of the files published in 2020 (NAME-hub) and in that of transformers' converters (NAME-converted; NAME where a family has
-one layout only). Beside the tokenizer.json of a family stand the files that came before it: vocab.txt, vocab.json with
-merges.txt, or spiece.model. --small makes files for the tree: few pieces, the same everything else.
-The result depends on training.txt and the versions of the two trainers only. Needs the packages in requirements.txt.
+The vocabularies of BERT (cased, multilingual, Chinese), GPT-2 and RoBERTa are the published ones, out of the package
+blingfire; the stand-ins for XLNet and ALBERT are trained on the texts of corpus.py as their authors trained (sizes, special
+tokens, normalization, symbols). They are saved in the layout of the files published in 2020 (NAME-hub) and in that of
+transformers' converters (NAME-converted; NAME where a family has one layout only). Beside the tokenizer.json of a family
+stand the files that came before it: vocab.txt, vocab.json with merges.txt, or spiece.model. --small trains few pieces for
+everything but BERT and leaves the rest the same: files for the tree.
+The result depends on training.txt and the versions of the packages in requirements.txt only.
 """
 
 import argparse
 import collections
 import copy
+import importlib.util
 import itertools
 import json
 import os
 import pathlib
 import shutil
+import struct
 import sys
-import unicodedata
 
 import corpus
 
@@ -28,27 +31,17 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 import sentencepiece
 import tokenizers
 import transformers
-from tokenizers import AddedToken, models, normalizers, pre_tokenizers, trainers
+from tokenizers import models, pre_tokenizers, trainers
 
-SIZES = {  # full, small
-    "bert-cased": (28996, 2600),
-    "bert-multilingual": (119547, 6000),
-    "bert-chinese": (21128, 4000),
-    "bpe": (50257, 2500),
-    "xlnet": (32000, 2200),
-    "albert": (30000, 2200),
-    "albert-cf": (30000, 2200),
-}
-BERT_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SIZES = {"bpe": (50257, 2500), "xlnet": (32000, 2200), "albert": (30000, 2200), "albert-cf": (30000, 2200)}  # full, small
 USER_DEFINED = ["(", ")", '"', "-", ".", "–", "£", "€"]
-IDEOGRAPHS = range(0x4E00, 0x9FFF + 1)
 
 
 class Texts:
     """Lines to train on; for the small files a sample of them."""
 
     def __init__(self, folder, small):
-        self.path, self.every = folder / "training.txt", 60 if small else 1
+        self.path, self.small, self.every = folder / "training.txt", small, 60 if small else 1
 
     def lines(self, keep=lambda line: True, every=1):
         with self.path.open(encoding="utf-8") as file:
@@ -60,10 +53,6 @@ class Texts:
 def mostly_latin(line):
     """English and its neighbours, with some of everything else, as in what the English models were trained on."""
     return sum(c < "\u0250" for c in line) > 0.95 * len(line) or hash_of(line) % 40 == 0
-
-
-def with_ideographs(line):
-    return any(ord(c) in IDEOGRAPHS for c in line) or line.isascii() and hash_of(line) % 20 == 0
 
 
 def hash_of(line):
@@ -86,54 +75,36 @@ def save(folder, name, content):
     return path.parent
 
 
-# WordPiece
+# Published vocabularies, which a Python package carries in a form of its own
 
 
-def train_wordpiece(lines, size, lowercase, alphabet):
-    tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=None)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=[], limit_alphabet=alphabet, show_progress=False,
-                                        continuing_subword_prefix="##")
-    tokenizer.train_from_iterator(lines, trainer)
-    pieces = tokenizer.get_vocab()
-    return sorted(pieces, key=pieces.get)
+def published_tokens(name):
+    """The tokens of blingfire's file NAME.i2w, as bytes, in the order of their ids: after a header a count, the places where
+    each token begins and the last one ends, and the tokens."""
+    spec = importlib.util.find_spec("blingfire")
+    data = (pathlib.Path(spec.submodule_search_locations[0]) / f"{name}.i2w").read_bytes()
+    for at in range(0x50, 0x90):
+        (count,) = struct.unpack_from("<I", data, at)
+        begin = at + 4 + 4 * (count + 1)
+        if not 1000 < count < 1_000_000 or begin > len(data):
+            continue
+        places = struct.unpack_from(f"<{count + 1}I", data, at + 4)
+        if places[0] == 0 and list(places) == sorted(places) and begin + places[-1] <= len(data):
+            return [data[begin + first : begin + last] for first, last in itertools.pairwise(places)]
+    raise ValueError(f"{name}.i2w is not what it was")
 
 
-def bert_vocabulary(pieces, size):
-    """As Google numbered it: [PAD], 99 unused, the other special tokens from 100 on, the pieces after them."""
-    unused = [f"[unused{i}]" for i in range(1, 100)]
-    head = ["[PAD]", *unused, "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    rest = [piece for piece in pieces if piece not in head]
-    return (head + rest)[:size]
-
-
-def bert(folder, name, pieces, size, lowercase=False):
-    target = folder / name
-    target.mkdir(parents=True, exist_ok=True)
-    vocabulary = target / "vocab.txt"
-    vocabulary.write_text("".join(piece + "\n" for piece in bert_vocabulary(pieces, size)), encoding="utf-8")
-    save(folder, name, converted(transformers.BertTokenizerFast(vocab_file=str(vocabulary), do_lower_case=lowercase)))
-
-
-def make_bert_cased(texts, folder, sizes):
-    bert(folder, "bert-cased", train_wordpiece(texts.lines(mostly_latin), sizes["bert-cased"], False, 1000),
-         sizes["bert-cased"])
-
-
-def make_bert_multilingual(texts, folder, sizes):
-    size = sizes["bert-multilingual"]
-    bert(folder, "bert-multilingual", train_wordpiece(texts.lines(every=2), size, False, size // 8), size)
-
-
-def make_bert_chinese(texts, folder, sizes):
-    """Nearly all of the published one is single characters, bare and continuing, since every ideograph stands alone."""
-    size = sizes["bert-chinese"]
-    seen = collections.Counter(c for line in texts.lines(with_ideographs) for c in line if ord(c) in IDEOGRAPHS)
-    ideographs = sorted(seen, key=lambda c: (-seen[c], c))[: size // 3]
-    pieces = train_wordpiece(texts.lines(lambda line: line.isascii(), every=4), size // 3, True, 200)
-    known = ideographs + pieces
-    bert(folder, "bert-chinese", known + ["##" + c for c in ideographs if "##" + c not in pieces], size, True)
+def make_bert(texts, folder, sizes):
+    for name, file, lowercase in (("bert-cased", "bert_base_cased_tok", False), ("bert-multilingual", "bert_multi_cased", False),
+                                  ("bert-chinese", "bert_chinese", True)):
+        # There a space marks the start of a word, instead of ## that of what goes on.
+        pieces = [token.decode() for token in published_tokens(file)]
+        target = folder / name
+        target.mkdir(parents=True, exist_ok=True)
+        lines = (piece[1:] if piece.startswith(" ") else "##" + piece for piece in pieces)
+        (target / "vocab.txt").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        fast = transformers.BertTokenizerFast(vocab_file=str(target / "vocab.txt"), do_lower_case=lowercase)
+        save(folder, name, converted(fast))
 
 
 # Byte-level BPE
@@ -142,9 +113,50 @@ def make_bert_chinese(texts, folder, sizes):
 def make_bpe(texts, folder, sizes):
     """One list of merges, and the two vocabularies that share it: GPT-2's numbers it in the order of the merges, RoBERTa's
     by how often each piece occurs."""
+    if texts.small:
+        vocab, merges, roberta_vocab = trained_bpe(texts, sizes["bpe"])
+    else:
+        vocab, merges, roberta_vocab = published_bpe()
+    write_gpt2(folder, vocab, merges)
+    write_roberta(folder, roberta_vocab, merges)
+
+
+def published_bpe():
+    """GPT-2's ids are the order of its merges, so each token's merge is how the earlier ones leave it in two."""
+    character_of = bytes_to_characters()
+    vocabularies = []
+    for name in ("gpt2", "roberta"):
+        tokens = published_tokens(name)
+        # The package made spaces of the first control characters, which stand in the order of bytes after the last byte.
+        blanks = [byte for byte in range(4) if bytes([byte]) not in tokens]
+        at = tokens.index(b"\xff") + 1
+        tokens[at : at + len(blanks)] = [bytes([byte]) for byte in blanks]
+        tokens = ("".join(character_of[byte] for byte in token) for token in tokens)
+        vocabularies.append({token: number for number, token in enumerate(tokens)})
+    vocab, roberta_vocab = vocabularies
+    merges = [" ".join(two_parts(token, vocab)) for token, rank in vocab.items() if 256 <= rank < len(vocab) - 1]
+    return vocab, merges, roberta_vocab
+
+
+def two_parts(token, ranks):
+    parts = list(token)
+    while len(parts) > 2:
+        at = min(range(len(parts) - 1), key=lambda i: ranks.get(parts[i] + parts[i + 1], len(ranks)))
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+    return parts
+
+
+def bytes_to_characters():
+    """GPT-2's way to write bytes as printable characters."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {**{byte: chr(byte) for byte in printable}, **{byte: chr(256 + i) for i, byte in enumerate(others)}}
+
+
+def trained_bpe(texts, size):
     tokenizer = tokenizers.Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(vocab_size=sizes["bpe"] - 1, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    trainer = trainers.BpeTrainer(vocab_size=size - 1, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
                                   show_progress=False)
     tokenizer.train_from_iterator(texts.lines(mostly_latin), trainer)
     model = json.loads(tokenizer.to_str())["model"]
@@ -156,10 +168,7 @@ def make_bpe(texts, folder, sizes):
         counts.update(encoding.tokens)
     by_count = sorted(vocab, key=lambda piece: (-counts[piece], vocab[piece]))
     names = ["<s>", "<pad>", "</s>", "<unk>", *by_count, "madeupword0000", "madeupword0001", "madeupword0002", "<mask>"]
-    roberta_vocab = {piece: number for number, piece in enumerate(names)}
-
-    write_gpt2(folder, vocab, merges)
-    write_roberta(folder, roberta_vocab, merges)
+    return vocab, merges, {piece: number for number, piece in enumerate(names)}
 
 
 def write_bpe_files(target, vocab, merges):
@@ -259,8 +268,7 @@ def make_albert_cf(texts, folder, sizes):
     make_albert(texts, folder, sizes, "albert-cf", "nmt_nfkc_cf")
 
 
-MAKERS = {"bpe": make_bpe, "xlnet": make_xlnet, "albert": make_albert, "albert-cf": make_albert_cf,
-          "bert-cased": make_bert_cased, "bert-chinese": make_bert_chinese, "bert-multilingual": make_bert_multilingual}
+MAKERS = {"bert": make_bert, "bpe": make_bpe, "xlnet": make_xlnet, "albert": make_albert, "albert-cf": make_albert_cf}
 
 
 def main():
