@@ -39,6 +39,7 @@ sys.path.insert(0, str(ROOT / "tests" / "tokenizer" / "campaign"))
 import campaign
 import corpus
 import inputs
+import standins
 
 BINARY = campaign.BINARY
 # Family: (kind of model, least ratio to HF one by one, least ratio to the peer).
@@ -81,6 +82,7 @@ def worst_cases():
         "one mark": ("e" + "\u0301" * (WORST_BYTES // 2), True),
         "all marks": ("e" + "".join(rng.choices([m for m in inputs.MARKS if m < "\uffff"], k=WORST_BYTES // 3)), True),
         "a": ("a" * WORST_BYTES, True),
+        "words of 100 letters": ("".join(c if i % 101 else " " for i, c in enumerate(letters)), False),
         "punctuation": ("".join(rng.choices("!?.,;:-()[]{}'\"#%&*/@_", k=WORST_BYTES)), False),
         "emoji": ("".join(rng.choices("😀😂🤣😊😍🚀👍🎉🔥🌍", k=WORST_BYTES // 4)), False),
         "ideographs": (ideographs, False),
@@ -145,7 +147,7 @@ def flash(content, folder, name):
 def tiktoken(content, folder, name):
     import tiktoken
 
-    byte_of = {char: bytes([byte]) for byte, char in bytes_to_characters().items()}
+    byte_of = {char: bytes([byte]) for byte, char in standins.bytes_to_characters().items()}
     ranks = {byte_of[char]: rank for rank, char in enumerate(byte_of)}
     for merge in content["model"]["merges"]:
         pair = merge.split(" ") if isinstance(merge, str) else merge
@@ -158,13 +160,6 @@ def tiktoken(content, folder, name):
             encoding.encode_ordinary(text)
 
     return "tiktoken", [one_by_one]
-
-
-def bytes_to_characters():
-    """GPT-2's way to write bytes as printable characters."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {**{byte: chr(byte) for byte in printable}, **{byte: chr(256 + i) for i, byte in enumerate(others)}}
 
 
 def sentencepiece(content, folder, name):
