@@ -13,13 +13,6 @@ bool IsSpace(char32_t cp) { return cp == 0x120 || (unicode::ClassOf(cp) & unicod
 
 }  // namespace
 
-EndSpaces EndSpaces::OfPart(absl::string_view part) {
-  size_t leading = 0, trailing = 0;
-  while (leading < part.size() && part[leading] == ' ') ++leading;
-  while (trailing < part.size() && part[part.size() - 1 - trailing] == ' ') ++trailing;
-  return {leading, trailing};
-}
-
 EndSpaces EndSpaces::OfAdded(absl::string_view token) {
   EndSpaces spaces = {0, 0};
   for (size_t at = 0; at < token.size() && IsSpace(DecodeUtf8(token, &at));) ++spaces.leading;

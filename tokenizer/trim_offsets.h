@@ -20,7 +20,12 @@ struct EndSpaces {
   size_t leading, trailing;
 
   /// Of a token that is this part of a text, where white space other than the space is spelled in the byte alphabet.
-  static EndSpaces OfPart(absl::string_view part);
+  static EndSpaces OfPart(absl::string_view part) {
+    EndSpaces spaces = {0, 0};
+    while (spaces.leading < part.size() && part[spaces.leading] == ' ') ++spaces.leading;
+    while (spaces.trailing < part.size() && part[part.size() - 1 - spaces.trailing] == ' ') ++spaces.trailing;
+    return spaces;
+  }
   /// Of an added token that stands like this in a text.
   static EndSpaces OfAdded(absl::string_view token);
 };
