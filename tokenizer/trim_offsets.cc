@@ -26,7 +26,7 @@ Span OffsetTrim::Chars(const Span& span, EndSpaces spaces, bool is_first) const 
   return {begin, std::max(span.end - spaces.trailing, begin)};
 }
 
-Span OffsetTrim::Bytes(const Span& span, EndSpaces spaces, bool is_first, absl::string_view text) const {
+Span OffsetTrim::BytesOfAny(const Span& span, EndSpaces spaces, bool is_first, absl::string_view text) const {
   size_t begin = span.begin;
   for (size_t left = Leading(span, spaces, is_first); left > 0 && begin < span.end; --left) DecodeUtf8(text, &begin);
   size_t end = span.end;
