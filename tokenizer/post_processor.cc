@@ -126,7 +126,6 @@ void PostProcessor::Trim(const TokenRange& range, const EncodeOptions& options, 
   const size_t size = range.end - range.begin;
   for (size_t i = 0; i < size; ++i) {
     const EndSpaces& spaces = range.tokens.spaces[range.begin + i];
-    if (spaces.leading == 0 && spaces.trailing == 0) continue;
     for (const OffsetTrim& trim : trims_) {
       if (options.offsets) {
         Span& span = out.offsets[out.offsets.size() - size + i];

@@ -64,7 +64,9 @@ void Tokens::AddRanges(const std::vector<ByteRange>& ranges, const std::vector<B
 }
 
 void Tokens::AddSpaces(const std::vector<ByteRange>& ranges, absl::string_view model_text) {
-  for (const ByteRange& range : ranges) spaces.push_back(EndSpaces::OfPart(range.of(model_text)));
+  spaces.resize(spaces.size() + ranges.size());
+  EndSpaces* to = spaces.data() + (spaces.size() - ranges.size());
+  for (const ByteRange& range : ranges) *to++ = EndSpaces::OfPart(range.of(model_text));
 }
 
 void Tokens::AddOffsets(const std::vector<ByteRange>& ranges, SourceMap& source) {

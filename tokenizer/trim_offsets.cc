@@ -13,13 +13,6 @@ bool IsSpace(char32_t cp) { return cp == 0x120 || (unicode::ClassOf(cp) & unicod
 
 }  // namespace
 
-EndSpaces EndSpaces::OfPart(absl::string_view part) {
-  size_t leading = 0, trailing = 0;
-  while (leading < part.size() && part[leading] == ' ') ++leading;
-  while (trailing < part.size() && part[part.size() - 1 - trailing] == ' ') ++trailing;
-  return {leading, trailing};
-}
-
 EndSpaces EndSpaces::OfAdded(absl::string_view token) {
   EndSpaces spaces = {0, 0};
   for (size_t at = 0; at < token.size() && IsSpace(DecodeUtf8(token, &at));) ++spaces.leading;
@@ -33,7 +26,7 @@ Span OffsetTrim::Chars(const Span& span, EndSpaces spaces, bool is_first) const 
   return {begin, std::max(span.end - spaces.trailing, begin)};
 }
 
-Span OffsetTrim::Bytes(const Span& span, EndSpaces spaces, bool is_first, absl::string_view text) const {
+Span OffsetTrim::BytesOfAny(const Span& span, EndSpaces spaces, bool is_first, absl::string_view text) const {
   size_t begin = span.begin;
   for (size_t left = Leading(span, spaces, is_first); left > 0 && begin < span.end; --left) DecodeUtf8(text, &begin);
   size_t end = span.end;

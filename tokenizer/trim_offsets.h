@@ -12,6 +12,7 @@
 
 #include "absl/strings/string_view.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/utf8.h"
 
 namespace bertha::tokenizer {
 
@@ -20,7 +21,14 @@ struct EndSpaces {
   size_t leading, trailing;
 
   /// Of a token that is this part of a text, where white space other than the space is spelled in the byte alphabet.
-  static EndSpaces OfPart(absl::string_view part);
+  static EndSpaces OfPart(absl::string_view part) {
+    // Most have one space in front, or none: which of the two costs no branch.
+    if (part.size() > 1 && part[1] != ' ' && part.back() != ' ') return {size_t{part[0] == ' '}, 0};
+    EndSpaces spaces = {0, 0};
+    while (spaces.leading < part.size() && part[spaces.leading] == ' ') ++spaces.leading;
+    while (spaces.trailing < part.size() && part[part.size() - 1 - spaces.trailing] == ' ') ++spaces.trailing;
+    return spaces;
+  }
   /// Of an added token that stands like this in a text.
   static EndSpaces OfAdded(absl::string_view token);
 };
@@ -33,9 +41,14 @@ struct OffsetTrim {
   /// `is_first`: the token is the first one of its window.
   Span Chars(const Span& span, EndSpaces spaces, bool is_first) const;
   /// The same for a span of bytes of `text`.
-  Span Bytes(const Span& span, EndSpaces spaces, bool is_first, absl::string_view text) const;
+  Span Bytes(const Span& span, EndSpaces spaces, bool is_first, absl::string_view text) const {
+    const bool is_short = spaces.leading <= 1 && spaces.trailing == 0 && span.begin < span.end;
+    if (is_short && IsAscii(text[span.begin])) return {span.begin + Leading(span, spaces, is_first), span.end};
+    return BytesOfAny(span, spaces, is_first, text);
+  }
 
  private:
+  Span BytesOfAny(const Span& span, EndSpaces spaces, bool is_first, absl::string_view text) const;
   size_t Leading(const Span& span, const EndSpaces& spaces, bool is_first) const {
     const bool may_be_added = add_prefix_space && (is_first || span.begin == 0) && spaces.leading == 1;
     return may_be_added ? 0 : spaces.leading;
