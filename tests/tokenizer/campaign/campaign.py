@@ -366,12 +366,12 @@ def without_a_piece(content):
     if isinstance(vocab, dict):
         model = content["model"]
         if "merges" in model:
-            del model["merges"][len(model["merges"]) // 20]
+            del model["merges"][len(model["merges"]) // 200]
         else:
             piece = next(piece for piece in vocab if vocab[piece] > 2000 and piece.isalpha())
             vocab[piece + "\u0001"] = vocab.pop(piece)
     else:
-        vocab[len(vocab) // 20][1] -= 1.0
+        vocab[len(vocab) // 200][1] -= 2.0
 
 
 def with_ids_swapped(content):
