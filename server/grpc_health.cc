@@ -90,15 +90,18 @@ void GrpcHealth::Drain() {
   NotifyAll();
 }
 
-void GrpcHealth::EndWatches() {
+void GrpcHealth::EndWatches(std::chrono::milliseconds patience) {
   MutexLock lock(mutex_);
   ending_ = true;
   for (const auto& watcher : watchers_) watcher->End();
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (!watchers_.empty() && std::chrono::steady_clock::now() < until) ended_.WaitUntil(mutex_, until);
 }
 
 void GrpcHealth::Remove(const std::shared_ptr<Watcher>& watcher) {
   MutexLock lock(mutex_);
   watchers_.erase(watcher);
+  ended_.NotifyAll();
 }
 
 grpc::ServerUnaryReactor* GrpcHealth::Check(grpc::CallbackServerContext* context, const HealthCheckRequest* request,

@@ -10,6 +10,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <set>
@@ -28,8 +29,8 @@ class GrpcHealth final : public grpc::health::v1::Health::CallbackService {
   void Set(const std::string& service, bool serving);
   /// Everything is NOT_SERVING from now on, whatever Set says.
   void Drain();
-  /// Ends all Watch streams, so that the server can shut down.
-  void EndWatches();
+  /// Ends all Watch streams, and waits for that as long as `patience` lasts.
+  void EndWatches(std::chrono::milliseconds patience);
 
   grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context,
                                   const grpc::health::v1::HealthCheckRequest* request,
@@ -48,6 +49,7 @@ class GrpcHealth final : public grpc::health::v1::Health::CallbackService {
   Mutex mutex_;
   std::map<std::string, bool> serving_ ABSL_GUARDED_BY(mutex_);
   std::set<std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
+  CondVar ended_;  // a watcher
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
 };

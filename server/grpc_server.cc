@@ -5,6 +5,12 @@
 #include "absl/strings/str_cat.h"
 
 namespace bertha::server {
+namespace {
+
+/// For sending the last status to those who watch.
+constexpr std::chrono::milliseconds kWatchersPatience{500};
+
+}  // namespace
 
 GrpcServer::GrpcServer(const Config& config, Classifier& classifier, const ModelTable& models)
     : service_(classifier, models, static_cast<size_t>(config.limits_max_stream_in_flight)) {
@@ -34,20 +40,16 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& conf
 
 GrpcServer::~GrpcServer() {
   if (!server_) return;
-  health_.EndWatches();
+  health_.EndWatches({});
   server_->Shutdown(std::chrono::system_clock::now());
   server_->Wait();
 }
 
 bool GrpcServer::Drain(batcher::Duration timeout) {
-  const auto deadline =
-      std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(timeout);
   health_.Drain();
   service_.BeginDrain();
   const bool finished = service_.WaitUntilQuiet(std::chrono::steady_clock::now() + timeout);
-  health_.EndWatches();
-  server_->Shutdown(deadline);
-  server_->Wait();
+  health_.EndWatches(kWatchersPatience);
   return finished;
 }
 

@@ -19,14 +19,14 @@ class GrpcServer {
   /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Classifier& classifier,
                                                            const ModelTable& models);
-  /// Ends at once what has not ended.
+  /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
 
   GrpcHealth& health() { return health_; }
   int port() const { return port_; }
 
   /// Health says NOT_SERVING; no new call is accepted; accepted calls are finished, for `timeout` at most. True if all
-  /// were finished in time.
+  /// were finished in time. Later calls are refused for as long as this object lives.
   bool Drain(batcher::Duration timeout);
 
  private:

@@ -152,11 +152,11 @@ class Daemon {
     BoundTheDrain(signals, std::chrono::milliseconds(config_.drain_timeout_ms) + kStuckGrace);
     const bool finished = Drain(**server, signal);
     loader.join();
-    server->reset();
-    dispatcher_.Stop();
-    if (nothing_serves_) return kNothingServed;
-    spdlog::info("stopped");
-    return finished ? 0 : kNothingServed;
+    if (!nothing_serves_) spdlog::info("stopped");
+    // Not through gRPC's shutdown: it ends calls that reach it then with CANCELLED, as if their callers had done it. Up
+    // to the last moment a call is refused with UNAVAILABLE, and after it the closed connection means the same.
+    spdlog::default_logger()->flush();
+    std::_Exit(finished && !nothing_serves_ ? 0 : kNothingServed);
   }
 
  private:
