@@ -14,6 +14,9 @@
 namespace bertha::tokenizer {
 namespace {
 
+// Of a normalizer; a hundred times that of published files. Without it a small file could make short texts fill memory.
+constexpr double kMostGrowth = 4096;
+
 absl::Status CheckVersion(const JsonValue& json) {
   const std::optional<JsonValue> version = json.Find("version");
   if (!version) return absl::OkStatus();
@@ -78,6 +81,10 @@ absl::StatusOr<Pipeline::Stages> Pipeline::MakeStages(const JsonValue& json) {
   Stages stages;
   if (const auto normalizer = json.Find("normalizer")) {
     TOKENIZER_ASSIGN_OR_RETURN(stages.normalizer, MakeNormalizer(*normalizer));
+    if (const double growth = stages.normalizer->growth(); growth > kMostGrowth) {
+      return normalizer->Invalid(
+          absl::StrCat("could make a text ", growth, " times as long; the limit is ", kMostGrowth));
+    }
   }
   if (const auto pre_tokenizer = json.Find("pre_tokenizer")) {
     TOKENIZER_ASSIGN_OR_RETURN(stages.pre_tokenizer, MakePreTokenizer(*pre_tokenizer));

@@ -1,9 +1,12 @@
 #include "tokenizer/precompiled.h"
 
+#include <algorithm>
+
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "tokenizer/grapheme_clusters.h"
 #include "tokenizer/status_macros.h"
 #include "tokenizer/utf8.h"
@@ -125,6 +128,9 @@ absl::StatusOr<std::unique_ptr<const Precompiled>> Precompiled::FromCharsmap(abs
     return absl::InvalidArgumentError("replacements are not UTF-8");
   }
   TOKENIZER_RETURN_IF_ERROR(made->Check());
+  for (const absl::string_view replacement : absl::StrSplit(made->replacements_, '\0')) {
+    made->longest_replacement_ = std::max(made->longest_replacement_, replacement.size());
+  }
   for (size_t c = 0; c < made->ascii_changes_.size(); ++c) {
     const char character = static_cast<char>(c);
     made->ascii_changes_[c] = made->Replacement(absl::string_view(&character, 1)).has_value();

@@ -34,6 +34,8 @@ class Precompiled final : public Normalizer {
   bool Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out,
                  Alignment* alignment) const override;
 
+  double growth() const override { return static_cast<double>(longest_replacement_); }
+
   /// The same result without the fast path for stretches that stay as they are.
   bool NormalizePlainly(absl::string_view text, std::string& out, Alignment* alignment) const;
 
@@ -62,6 +64,7 @@ class Precompiled final : public Normalizer {
 
   std::vector<Unit> units_;
   std::string replacements_;
+  size_t longest_replacement_ = 1;
   std::array<bool, 128> ascii_changes_{};
 };
 

@@ -30,6 +30,9 @@ class Replace final : public Normalizer {
     normalized.Copy({done, text.size()});
     return true;
   }
+  double growth() const override {
+    return std::max(1.0, static_cast<double>(content_.size()) / static_cast<double>(pattern_.size()));
+  }
 
  private:
   size_t MatchEnd(absl::string_view text, size_t match) const {

@@ -35,6 +35,11 @@ class NormalizerSequence final : public Normalizer {
     }
     return changed;
   }
+  double growth() const override {
+    double growth = 1;
+    for (const auto& normalizer : normalizers_) growth *= normalizer->growth();
+    return growth;
+  }
 
  private:
   const std::vector<std::unique_ptr<const Normalizer>> normalizers_;

@@ -41,6 +41,8 @@ class Normalizer {
   /// false if the text stays as it is; `out` and `alignment` are unspecified then.
   virtual bool Normalize(absl::string_view text, NormalizerScratch& scratch, std::string& out,
                          Alignment* alignment) const = 0;
+  /// The most bytes that the file makes of one: 1 where Unicode decides that and not the file.
+  virtual double growth() const { return 1; }
 };
 
 /// What a model's tokens are made of.

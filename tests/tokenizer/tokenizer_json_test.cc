@@ -215,6 +215,16 @@ TEST_CASE("TruncationAndPaddingOfTheFileDoNotChangeEncode") {
   CHECK(TokensOf(*Load(content), "a b ab") == "a b ab");
 }
 
+TEST_CASE("ANormalizerThatWouldFillMemoryIsRefused") {
+  const json grow = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(16, 'a')}};
+  json content = BareJson();
+  content["normalizer"] = {{"type", "Sequence"}, {"normalizers", {grow, grow, grow}}};
+  CHECK(Load(content)->vocab_size() > 0);
+  content["normalizer"]["normalizers"].push_back(grow);
+  CHECK(LoadStatus(content.dump()) ==
+        absl::InvalidArgumentError("$.normalizer: could make a text 65536 times as long; the limit is 4096"));
+}
+
 TEST_CASE("TruncationAndPaddingOfTheFileCanBeRead") {
   json content = BareJson();
   CHECK_FALSE(Load(content)->truncation());
