@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE.parent / "tokenizer"))
 import test_parity as parity  # noqa: E402
 
 # As in fuzz_tokenizer_text.cc.
-FILES = ["uncased.json", "cased.json"]
+FILES = ["uncased.json", "cased.json", "gpt2.json", "roberta.json", "xlnet_hub.json", "albert_converted.json"]
 STRATEGIES = ["longest_first", "only_first", "only_second", "longest_first"]
 
 
