@@ -104,8 +104,8 @@ bool operator==(const Encoding& a, const Encoding& b) {
 
 std::string Described(const Encoding& e) {
   const auto spans = [](const std::vector<Span>& list) {
-    return absl::StrJoin(
-        list, " ", [](std::string* out, const Span& span) { absl::StrAppend(out, span.begin, "-", span.end); });
+    return absl::StrJoin(list, " ",
+                         [](std::string* out, const Span& span) { absl::StrAppend(out, span.begin, "-", span.end); });
   };
   return absl::StrCat("ids ", absl::StrJoin(e.ids, " "), "\nbytes ", spans(e.offsets), "\ncharacters ",
                       spans(e.char_offsets), "\nwords ", absl::StrJoin(e.word_ids, " "), "\ntokens ",
