@@ -74,6 +74,8 @@ void FastPaths::CheckMerges(const std::string& word) const {
 }
 
 void FastPaths::CheckUnigram(const std::string& word) const {
+  constexpr size_t kLongestPlain = 512;  // TokenizePlainly takes quadratic time.
+  if (word.size() > kLongestPlain) return;
   static ModelScratch scratch;
   std::vector<int32_t> ids;
   std::vector<ByteRange> ranges;
