@@ -13,10 +13,10 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tokenizer"))
-import test_parity as parity  # noqa: E402
+import parity_support as parity  # noqa: E402
 
 # As in fuzz_tokenizer_text.cc.
-FILES = ["uncased.json", "cased.json"]
+FILES = ["uncased.json", "cased.json", "gpt2.json", "roberta.json", "xlnet_hub.json", "albert_converted.json"]
 STRATEGIES = ["longest_first", "only_first", "only_second", "longest_first"]
 
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "tests/fuzz/check.h"
 #include "tokenizer/bert_normalizer.h"
 #include "tokenizer/utf8.h"
@@ -101,6 +102,16 @@ bool operator==(const Encoding& a, const Encoding& b) {
          a.tokens == b.tokens && a.full_length == b.full_length;
 }
 
+std::string Described(const Encoding& e) {
+  const auto spans = [](const std::vector<Span>& list) {
+    return absl::StrJoin(list, " ",
+                         [](std::string* out, const Span& span) { absl::StrAppend(out, span.begin, "-", span.end); });
+  };
+  return absl::StrCat("ids ", absl::StrJoin(e.ids, " "), "\nbytes ", spans(e.offsets), "\ncharacters ",
+                      spans(e.char_offsets), "\nwords ", absl::StrJoin(e.word_ids, " "), "\ntokens ",
+                      absl::StrJoin(e.tokens, " "), "\n");
+}
+
 /// `e`, which has everything, without what `options` do not ask for.
 Encoding Projected(Encoding e, const EncodeOptions& options) {
   if (!options.special_tokens_mask) e.special_tokens_mask.clear();
@@ -132,9 +143,11 @@ void CheckRequests(const Subject& subject, const TextInput& input) {
   FUZZ_CHECK(HasLength(everything, Everything()));
   FUZZ_CHECK(everything.full_length == everything.ids.size());
   EncodeOptions some = input.options;
-  some.max_length = some.stride = 0;
+  some.max_length = EncodeOptions::kNoLimit;
+  some.stride = 0;
   for (const EncodeOptions& options : {EncodeOptions(), some}) {
-    FUZZ_CHECK(Encoded(subject, input.text, input.pair_view(), options) == Projected(everything, options));
+    const Encoding asked = Encoded(subject, input.text, input.pair_view(), options);
+    FUZZ_CHECK_THAT(asked == Projected(everything, options), Described(asked) + Described(everything));
   }
   Scratch fresh;
   FUZZ_CHECK(Encoded(subject, input.text, input.pair_view(), Everything(), fresh) == everything);
@@ -211,8 +224,8 @@ struct Kept {
 std::optional<Kept> ExpectedKept(const TextInput& input, const Kept& size, size_t specials, size_t single_specials) {
   const EncodeOptions& options = input.options;
   const size_t limit = options.max_length;
-  if (limit != 0 && limit >= single_specials && options.stride > limit - single_specials) return std::nullopt;
-  if (limit == 0 || limit < specials || size.first + size.second + specials <= limit) return size;
+  if (limit >= single_specials && options.stride > limit - single_specials) return std::nullopt;
+  if (limit < specials || size.first + size.second + specials <= limit) return size;
   const size_t room = limit - specials;
   if (room == 0) return Kept{0, 0};
   const size_t excess = size.first + size.second - room;
