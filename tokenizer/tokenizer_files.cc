@@ -88,7 +88,7 @@ absl::StatusOr<SourceFile> ReadOtherHalf(const SourceFile& file, absl::string_vi
   name = absl::EndsWith(name, own) ? absl::StrCat(name.substr(0, name.size() - own.size()), other) : std::string(other);
   absl::StatusOr<SourceFile> half = SourceFile::Read(file.Beside(name));
   if (half.ok()) return half;
-  return absl::NotFoundError(absl::StrCat(file.path, ": is half a vocabulary; put ", name, " beside it"));
+  return file.Invalid(absl::StrCat("is no tokenizer.json; if it is half of a vocabulary, put ", name, " beside it"));
 }
 
 absl::StatusOr<Json> Rewrite(const SourceFile& file, Format format) {

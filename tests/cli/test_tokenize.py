@@ -45,6 +45,8 @@ FILES = {
     "demo": lambda: json.loads((PACKAGE / "tokenizer.json").read_text(encoding="utf-8")),
     "roberta": trained("roberta"),
     "gpt2": trained("gpt2"),
+    "xlnet": trained("xlnet_hub"),
+    "albert": trained("albert_converted"),
 }
 
 WORDS = (
@@ -178,7 +180,8 @@ def test_strategies_directions_strides_and_windows(program, both):
 
 def test_texts_of_the_command_line_get_the_same_json(program, both):
     file, reference = both
-    given = {"text": "The naïve committee agreed on nothing", "pair": "ﷺ", "max_length": 13, "stride": 1,
+    pair = "ab"  # ﷺ is 18 letters for XLNet, and too many for the limit
+    given = {"text": "The naïve committee agreed on nothing", "pair": pair, "max_length": 13, "stride": 1,
              "truncation": {"strategy": "only_first", "direction": "left"}}
     done = run(program, "--tokenizer", file, "--json", "--pair", given["pair"], "--max-length", 13, "--stride", 1,
                "--truncation-strategy", "only_first", "--truncation-side", "left", given["text"])
@@ -377,11 +380,10 @@ def test_lines_of_standard_input_are_texts_and_a_bad_one_fails_alone(program):
     (["x"], "--tokenizer FILE or --package DIR: is required"),
     (["--package", PACKAGE, "--tokenizer", PACKAGE / "tokenizer.json", "x"], "excludes"),
     (["--tokenizer", "/nonexistent/tokenizer.json", "x"], "/nonexistent/tokenizer.json: cannot be read; check the path"),
-    (["--tokenizer", PACKAGE, "x"], "it is a directory: --package takes those"),
     (["--package", PACKAGE.parent, "x"], "a package is the directory with bertha.json and tokenizer.json"),
     (["--package", PACKAGE / "tokenizer.json", "x"], "--package takes a directory"),
-    (["--tokenizer", PACKAGE / "bertha.json", "x"], "bertha.json: $"),
-    (["--tokenizer", PACKAGE / "MODEL_CARD.md", "--jsonl"], "not valid JSON"),
+    (["--tokenizer", PACKAGE / "bertha.json", "x"], "bertha.json: is no tokenizer.json"),
+    (["--tokenizer", PACKAGE / "MODEL_CARD.md", "--jsonl"], "MODEL_CARD.md: is no tokenizer.json"),
     (["--package", PACKAGE, "--jsonl", "x"], "--jsonl"),
     (["--package", PACKAGE, "--jsonl", "--max-length", "3"], "--jsonl"),
     (["--package", PACKAGE, "--jsonl", "--json"], "--json"),

@@ -267,11 +267,11 @@ TEST_CASE("BrokenVocabJsonFilesAreRefused") {
 TEST_CASE("HalfAVocabularyAsksForTheOther") {
   const Folder folder;
   folder.WriteJson("vocab.json", kGpt2);
-  CHECK(ErrorOf(folder, folder.File("vocab.json"), kNotFound) ==
-        "vocab.json: is half a vocabulary; put merges.txt beside it");
+  CHECK(ErrorOf(folder, folder.File("vocab.json"), kInvalid) ==
+        "vocab.json: is no tokenizer.json; if it is half of a vocabulary, put merges.txt beside it");
   folder.Write("my-merges.txt", kMerges);
-  CHECK(ErrorOf(folder, folder.File("my-merges.txt"), kNotFound) ==
-        "my-merges.txt: is half a vocabulary; put my-vocab.json beside it");
+  CHECK(ErrorOf(folder, folder.File("my-merges.txt"), kInvalid) ==
+        "my-merges.txt: is no tokenizer.json; if it is half of a vocabulary, put my-vocab.json beside it");
   folder.WriteJson("my-vocab.json", kGpt2);
   CHECK(Rewritten(folder.File("my-merges.txt"))["model"]["vocab"] == kGpt2);
 }
