@@ -25,14 +25,13 @@ using tokenizer::Tokenizer;
 
 /// What to do about a path that is not what the option wants.
 std::string Advice(const TokenizeOptions& options) {
-  std::error_code error;
   if (!options.package.empty()) {
+    std::error_code error;
     return std::filesystem::is_directory(options.package, error)
                ? "; a package is the directory with bertha.json and tokenizer.json, e.g. demo/models/sentiment-bert/1"
                : "; --package takes a directory, --tokenizer a file";
   }
-  const bool directory = std::filesystem::is_directory(options.tokenizer, error);
-  return directory ? "; it is a directory: --package takes those" : "; check the path";
+  return "; check the path";
 }
 
 absl::StatusOr<std::unique_ptr<const Tokenizer>> Load(const TokenizeOptions& options) {
