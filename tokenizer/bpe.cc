@@ -12,7 +12,7 @@ namespace bertha::tokenizer {
 namespace {
 
 /// The characters that have bytes in `bytes` of `text`.
-ByteRange WholeCharacters(absl::string_view text, ByteRange bytes) {
+inline ByteRange WholeCharacters(absl::string_view text, ByteRange bytes) {
   while (!IsUtf8Start(text[bytes.begin])) --bytes.begin;
   while (bytes.end < text.size() && !IsUtf8Start(text[bytes.end])) ++bytes.end;
   return bytes;

@@ -43,7 +43,7 @@ class BytePairBacktracking {
   };
 
   void FindTokens(std::vector<std::string>& texts, std::vector<bool>& is_token) const;
-  bool MayFollow(Symbol left, Symbol right, uint32_t rank_limit) const;
+  bool PartsMayMeet(Symbol left, Symbol right) const;
   /// A token at some place of a word.
   struct Candidate {
     Symbol symbol;
@@ -52,8 +52,8 @@ class BytePairBacktracking {
 
   /// The longest token that `text` begins with.
   Candidate Longest(absl::string_view text) const {
-    const DoubleArrayTrie::Prefix prefix = trie_.LongestPrefix(DoubleArrayTrie::kRoot, text);
-    return {static_cast<Symbol>(prefix.value), prefix.size};
+    const DoubleArrayTrie::PrefixEnd end = trie_.LongestPrefixEnd(DoubleArrayTrie::kRoot, text);
+    return {end.size == 0 ? kNone : symbols_[end.node], end.size};
   }
   Candidate Shorter(Symbol symbol) const {
     const Symbol shorter = tokens_[symbol].shorter;
@@ -61,9 +61,9 @@ class BytePairBacktracking {
   }
 
   const BytePairMerges& merges_;
-  DoubleArrayTrie trie_;       // of the tokens that merging makes of their own bytes, to their symbols
-  std::vector<Token> tokens_;  // by symbol
-  const uint64_t number_ = WordCache::NewModelNumber();
+  DoubleArrayTrie trie_;         // of the tokens that merging makes of their own bytes, to their symbols
+  std::vector<Symbol> symbols_;  // the same, by node of trie_
+  std::vector<Token> tokens_;    // by symbol
 };
 
 }  // namespace bertha::tokenizer

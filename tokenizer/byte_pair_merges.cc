@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kNowhere = static_cast<size_t>(-1);
 constexpr int32_t kNoId = -1;
+constexpr uint8_t kNoLevel = 255;
 
 using Part = BytePairScratch::Part;
 using Candidate = BytePairScratch::Candidate;
@@ -117,7 +118,10 @@ class BytePairMerges::Builder {
     size_t size = 1;
     while (size < 2 * built_.merges_.size() + 1) size *= 2;
     built_.slots_.assign(size, kNoRank);
+    built_.levels_.assign(size, kNoLevel);
     built_.maybe_.assign(std::max<size_t>(1, size / 8), 0);
+    while (built_.rank_mask_ < built_.merges_.size()) built_.rank_mask_ = 2 * built_.rank_mask_ + 1;
+    while (built_.merges_.size() >> built_.level_shift_ >= kNoLevel) ++built_.level_shift_;
     for (size_t rank = 0; rank < built_.merges_.size(); ++rank) {
       const Merge& merge = built_.merges_[rank];
       if (built_.RankOf(merge.left, merge.right) != kNoRank) {
@@ -127,8 +131,9 @@ class BytePairMerges::Builder {
       const uint64_t hash = HashOf(merge.left, merge.right);
       built_.maybe_[hash / 64 & (built_.maybe_.size() - 1)] |= uint64_t{1} << hash % 64;
       size_t slot = built_.SlotOf(hash);
+      built_.levels_[slot] = std::min(built_.levels_[slot], static_cast<uint8_t>(rank >> built_.level_shift_));
       while (built_.slots_[slot] != kNoRank) slot = (slot + 1) & (size - 1);
-      built_.slots_[slot] = static_cast<uint32_t>(rank);
+      built_.slots_[slot] = static_cast<uint32_t>(rank) | built_.TagOf(hash);
     }
     return absl::OkStatus();
   }

@@ -54,10 +54,13 @@ class BytePairMerges {
   uint32_t RankOf(Symbol left, Symbol right) const {
     const uint64_t hash = HashOf(left, right);
     if ((maybe_[hash / 64 & (maybe_.size() - 1)] >> hash % 64 & 1) == 0) return kNoRank;
-    for (size_t slot = SlotOf(hash);; slot = (slot + 1) & (slots_.size() - 1)) {
-      const uint32_t rank = slots_[slot];
-      if (rank == kNoRank || (merges_[rank].left == left && merges_[rank].right == right)) return rank;
-    }
+    return Find(left, right, hash, kNoRank);
+  }
+  /// Whether two adjacent symbols have a merge of a rank below `limit`.
+  bool HasRankBelow(uint32_t limit, Symbol left, Symbol right) const {
+    const uint64_t hash = HashOf(left, right);
+    if (levels_[SlotOf(hash)] > limit >> level_shift_) return false;
+    return Find(left, right, hash, limit) != kNoRank;
   }
   int32_t IdOf(Symbol symbol) const { return ids_[symbol]; }
   /// Every byte is a token, every merge makes a token that no other makes, and of parts that are there before: so the
@@ -74,14 +77,29 @@ class BytePairMerges {
     return hash ^ hash >> 32;
   }
   size_t SlotOf(uint64_t hash) const { return hash & (slots_.size() - 1); }
+  /// What a slot holds for a pair: of the hash as much as there is room for above the rank.
+  uint32_t TagOf(uint64_t hash) const { return static_cast<uint32_t>(hash >> 32) & ~rank_mask_; }
+  /// The rank of a pair if it is below `limit`, or kNoRank.
+  uint32_t Find(Symbol left, Symbol right, uint64_t hash, uint32_t limit) const {
+    for (size_t slot = SlotOf(hash); slots_[slot] != kNoRank; slot = (slot + 1) & (slots_.size() - 1)) {
+      const uint32_t rank = slots_[slot] ^ TagOf(hash);
+      if (rank < limit && rank <= rank_mask_ && merges_[rank].left == left && merges_[rank].right == right) return rank;
+    }
+    return kNoRank;
+  }
   void Start(absl::string_view word, BytePairScratch& scratch) const;
   void AddCandidate(size_t at, BytePairScratch& scratch) const;
 
   std::vector<Merge> merges_;    // by rank
   std::vector<Symbol> results_;  // by rank
   std::vector<int32_t> ids_;     // by symbol
-  std::vector<uint32_t> slots_;  // hash table of ranks, at most half full; its size is a power of two
+  // Hash table, at most half full, whose size is a power of two: kNoRank, or a rank and a tag above it.
+  std::vector<uint32_t> slots_;
+  // For each slot the lowest rank of the pairs that hash to it, but its lowest bits; 255 if there is none.
+  std::vector<uint8_t> levels_;
   std::vector<uint64_t> maybe_;  // a bit for each of as many hashes as 8 times the slots: 0 where no pair has it
+  uint32_t rank_mask_ = 0;       // the bits of slots_ that are the rank
+  int level_shift_ = 0;          // the bits of a rank that levels_ lacks
   std::optional<Unknown> unknown_;
   Symbol unknown_symbol_ = 0;
   bool in_order_ = false;

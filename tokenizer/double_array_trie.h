@@ -64,20 +64,29 @@ class DoubleArrayTrie {
     return node == kNone ? kNoValue : ValueAt(node);
   }
 
+  /// Where a key ends that a text starts with.
+  struct PrefixEnd {
+    Node node = kNone;  ///< kNone: there is none
+    size_t size = 0;
+  };
+
   /// Of what leads from `node` to the end of a key, the longest that `text` starts with; not the empty string.
   Prefix LongestPrefix(Node node, absl::string_view text) const {
-    Prefix longest;
-    Node end = kNone;
+    const PrefixEnd end = LongestPrefixEnd(node, text);
+    return {end.node == kNone ? kNoValue : ValueAt(end.node), end.size};
+  }
+  PrefixEnd LongestPrefixEnd(Node node, absl::string_view text) const {
+    PrefixEnd longest;
     for (size_t i = 0; i < text.size(); ++i) {
       node = Step(node, text[i]);
       if (node == kNone) break;
-      if ((units_[node] & (kIsLeaf | kEndsKey)) == 0) continue;
-      end = node;
-      longest.size = i + 1;
+      if ((units_[node] & (kIsLeaf | kEndsKey)) != 0) longest = {node, i + 1};
     }
-    if (end != kNone) longest.value = ValueAt(end);
     return longest;
   }
+
+  /// All nodes are less.
+  Node node_limit() const { return static_cast<Node>(units_.size()); }
 
  private:
   class Builder;

@@ -124,18 +124,13 @@ void PostProcessor::Apply(const TokenRange& first, const TokenRange& second, boo
 /// Trims the spans of `range`, which are the last ones of `out`.
 void PostProcessor::Trim(const TokenRange& range, const EncodeOptions& options, Encoding& out) const {
   const size_t size = range.end - range.begin;
-  for (size_t i = 0; i < size; ++i) {
-    const EndSpaces& spaces = range.tokens.spaces[range.begin + i];
-    for (const OffsetTrim& trim : trims_) {
-      if (options.offsets) {
-        Span& span = out.offsets[out.offsets.size() - size + i];
-        span = trim.Bytes(span, spaces, i == 0, range.tokens.text);
-      }
-      if (options.char_offsets) {
-        Span& span = out.char_offsets[out.char_offsets.size() - size + i];
-        span = trim.Chars(span, spaces, i == 0);
-      }
-    }
+  const EndSpaces* const spaces = range.tokens.spaces.data() + range.begin;
+  const absl::string_view text = range.tokens.text;
+  Span* const bytes = options.offsets ? out.offsets.data() + (out.offsets.size() - size) : nullptr;
+  Span* const chars = options.char_offsets ? out.char_offsets.data() + (out.char_offsets.size() - size) : nullptr;
+  for (const OffsetTrim& trim : trims_) {
+    for (size_t i = 0; bytes != nullptr && i < size; ++i) bytes[i] = trim.Bytes(bytes[i], spaces[i], i == 0, text);
+    for (size_t i = 0; chars != nullptr && i < size; ++i) chars[i] = trim.Chars(chars[i], spaces[i], i == 0);
   }
 }
 

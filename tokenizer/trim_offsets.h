@@ -43,7 +43,8 @@ struct OffsetTrim {
   /// The same for a span of bytes of `text`.
   Span Bytes(const Span& span, EndSpaces spaces, bool is_first, absl::string_view text) const {
     const bool is_short = spaces.leading <= 1 && spaces.trailing == 0 && span.begin < span.end;
-    if (is_short && IsAscii(text[span.begin])) return {span.begin + Leading(span, spaces, is_first), span.end};
+    if (is_short && (spaces.leading == 0 || IsAscii(text[span.begin])))
+      return {span.begin + Leading(span, spaces, is_first), span.end};
     return BytesOfAny(span, spaces, is_first, text);
   }
 
