@@ -36,13 +36,14 @@ bool Same(const std::vector<WordToken>& a, const std::vector<WordToken>& b) {
 FastPaths::FastPaths(absl::string_view tokenizer_json) {
   const JsonDocument document = Must(JsonDocument::Parse(tokenizer_json));
   const JsonValue model = Must(document.root().Get("model"));
-  if (TypeOf(model) == "BPE") {
+  // Older files name no type.
+  if (model.Find("merges")) {
     const Vocabulary vocabulary = Must(Vocabulary::FromJson(Must(model.Get("vocab"))));
     merges_ = std::make_unique<const BytePairMerges>(
         Must(BytePairMerges::FromJson(Must(model.Get("merges")), vocabulary, std::nullopt)));
     FUZZ_CHECK(merges_->are_in_order());
     backtracking_ = std::make_unique<const BytePairBacktracking>(*merges_);
-  } else if (TypeOf(model) == "Unigram") {
+  } else if (model.Find("unk_id")) {
     // MakeUnigram gives nothing else.
     unigram_.reset(static_cast<const Unigram*>(Must(MakeUnigram(model)).release()));
   }
