@@ -44,7 +44,7 @@ struct EncodeOptions {
   size_t max_overflow_tokens = kNoLimit;
 
   /// What an Encoding holds besides ids and type ids. What is not asked for is empty and costs nothing; all of it takes
-  /// about 1.25 times the time for English text, and 1.4 times for a mix of scripts.
+  /// about 1.2 to 1.4 times the time.
   bool special_tokens_mask = false;
   bool offsets = false;
   bool char_offsets = false;
