@@ -74,9 +74,10 @@ absl::StatusOr<std::optional<BytePairMerges::Unknown>> ReadUnknown(const JsonVal
 }  // namespace
 
 Bpe::Bpe(Vocabulary vocabulary, BytePairMerges merges, bool ignore_merges)
-    : vocabulary_(std::move(vocabulary)), merges_(std::move(merges)), ignore_merges_(ignore_merges) {
-  if (merges_.are_in_order()) backtracking_.emplace(merges_);
-}
+    : vocabulary_(std::move(vocabulary)),
+      merges_(std::move(merges)),
+      backtracking_(BytePairBacktracking::Make(merges_)),
+      ignore_merges_(ignore_merges) {}
 
 void Bpe::Tokenize(absl::string_view text, const std::vector<ByteRange>& words, ModelScratch& scratch,
                    std::vector<int32_t>& ids, std::vector<ByteRange>* ranges) const {

@@ -36,7 +36,7 @@ class Bpe final : public Model {
 
   const Vocabulary vocabulary_;
   const BytePairMerges merges_;
-  std::optional<const BytePairBacktracking> backtracking_;  // of merges_, if they are in order
+  std::optional<const BytePairBacktracking> backtracking_;  // of merges_, if they allow it
   const bool ignore_merges_;
   const uint64_t number_ = WordCache::NewModelNumber();
 };

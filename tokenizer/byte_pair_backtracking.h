@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,9 @@ namespace bertha::tokenizer {
 
 class BytePairBacktracking {
  public:
-  /// `merges` must be in order, and outlive this.
-  explicit BytePairBacktracking(const BytePairMerges& merges);
+  /// `merges` must outlive this. Nothing if they are not in order, or their tokens too long in all to be kept here
+  /// (at least 16 MiB).
+  static std::optional<BytePairBacktracking> Make(const BytePairMerges& merges);
 
   /// Appends the tokens of a word, the same as `merges` does.
   void Encode(absl::string_view word, BytePairScratch& scratch, std::vector<WordToken>& tokens) const;
@@ -38,22 +40,42 @@ class BytePairBacktracking {
 
   /// What is known of a symbol.
   struct Token {
-    uint32_t size;   // in bytes
-    Symbol shorter;  // the longest token that it begins with, other than itself; kNone for a byte
+    BytePairMerges::Merge parts;  // that make it; of no use for a byte
+    Symbol shorter;               // the longest token that it begins with, other than itself; kNone for a byte
+    uint32_t size;                // in bytes
   };
 
-  void FindTokens(std::vector<std::string>& texts, std::vector<bool>& is_token) const;
-  bool PartsMayMeet(Symbol left, Symbol right) const;
   /// A token at some place of a word.
   struct Candidate {
     Symbol symbol;
     size_t size;
   };
 
+  /// Of a DoubleArrayTrie: all that a step needs lies in one cache line.
+  struct Node {
+    uint32_t base_and_label;  // the label in the lowest byte
+    Symbol symbol;            // the token that ends here, or kNone
+  };
+  static constexpr DoubleArrayTrie::Node kNodeLimit = 1 << 24;
+
+  explicit BytePairBacktracking(const BytePairMerges& merges) : merges_(merges) {}
+
+  bool Build();
+  void FindTokens(std::vector<std::string>& texts, std::vector<bool>& is_token);
+  bool PartsMayMeet(Symbol left, Symbol right) const;
+
   /// The longest token that `text` begins with.
   Candidate Longest(absl::string_view text) const {
-    const DoubleArrayTrie::PrefixEnd end = trie_.LongestPrefixEnd(DoubleArrayTrie::kRoot, text);
-    return {end.size == 0 ? kNone : symbols_[end.node], end.size};
+    Candidate longest = {kNone, 0};
+    uint32_t base = root_base_;
+    for (size_t i = 0; i < text.size(); ++i) {
+      const auto label = static_cast<unsigned char>(text[i]);
+      const Node node = nodes_[base ^ label];
+      if ((node.base_and_label & 0xFF) != label) break;
+      if (node.symbol != kNone) longest = {node.symbol, i + 1};
+      base = node.base_and_label >> 8;
+    }
+    return longest;
   }
   Candidate Shorter(Symbol symbol) const {
     const Symbol shorter = tokens_[symbol].shorter;
@@ -61,9 +83,10 @@ class BytePairBacktracking {
   }
 
   const BytePairMerges& merges_;
-  DoubleArrayTrie trie_;         // of the tokens that merging makes of their own bytes, to their symbols
-  std::vector<Symbol> symbols_;  // the same, by node of trie_
-  std::vector<Token> tokens_;    // by symbol
+  // The trie of the tokens that merging makes of their own bytes.
+  std::vector<Node> nodes_;
+  uint32_t root_base_ = 0;
+  std::vector<Token> tokens_;  // by symbol
 };
 
 }  // namespace bertha::tokenizer

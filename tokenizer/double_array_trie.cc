@@ -34,8 +34,8 @@ class DoubleArrayTrie::Builder {
   }
 
  private:
-  // Bases in the first block: that of the root of an empty trie, and the one that no node has.
-  static constexpr Node kChildless = 0, kNobodys = 1;
+  // A base that no node has, in the first block as kChildless is.
+  static constexpr Node kNobodys = 1;
   // Older blocks are no longer searched, which bounds the time of Build; few holes are left in them.
   static constexpr size_t kSearchedBlocks = 16;
 

@@ -85,12 +85,18 @@ class DoubleArrayTrie {
     return longest;
   }
 
+  /// The parts of the structure, for one that holds more for each node: the child of `node` along a byte, if there is
+  /// one, is the base of `node` XOR that byte, and that byte is the child's label.
+  Node BaseOf(Node node) const { return (units_[node] & kIsLeaf) != 0 ? kChildless : units_[node] & ~kEndsKey; }
+  uint8_t LabelOf(Node node) const { return labels_[node]; }
   /// All nodes are less.
   Node node_limit() const { return static_cast<Node>(units_.size()); }
 
  private:
   class Builder;
   static constexpr size_t kBlock = 256;
+  // A base that leads nowhere.
+  static constexpr Node kChildless = 0;
 
   // A unit is kIsLeaf and the value of a key that no longer one starts with, or the base of its children and perhaps
   // kEndsKey.

@@ -93,14 +93,8 @@ void Tokens::AppendCharacterOffsets(size_t begin, size_t end, std::vector<Span>&
   const size_t size = to.size();
   to.insert(to.end(), offsets.begin() + static_cast<ptrdiff_t>(begin), offsets.begin() + static_cast<ptrdiff_t>(end));
   if (is_ascii) return;
-  Span last = {0, 0}, last_counted = {0, 0};
   for (size_t i = size; i < to.size(); ++i) {
-    const Span span = to[i];
-    // Most tokens begin where the one before ends.
-    last_counted.begin = span.begin == last.end ? last_counted.end : character_starts.CountBefore(span.begin);
-    last_counted.end = character_starts.CountBefore(span.end);
-    to[i] = last_counted;
-    last = span;
+    to[i] = {character_starts.CountBefore(to[i].begin), character_starts.CountBefore(to[i].end)};
   }
 }
 

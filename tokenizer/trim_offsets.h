@@ -22,8 +22,8 @@ struct EndSpaces {
 
   /// Of a token that is this part of a text, where white space other than the space is spelled in the byte alphabet.
   static EndSpaces OfPart(absl::string_view part) {
-    // Most have one space in front, or none: which of the two costs no branch.
-    if (part.size() > 1 && part[1] != ' ' && part.back() != ' ') return {size_t{part[0] == ' '}, 0};
+    // Most have one space in front, or none: which of the two costs no branch, nor does their size.
+    if (!part.empty() && part[part.size() > 1] != ' ' && part.back() != ' ') return {size_t{part[0] == ' '}, 0};
     EndSpaces spaces = {0, 0};
     while (spaces.leading < part.size() && part[spaces.leading] == ' ') ++spaces.leading;
     while (spaces.trailing < part.size() && part[part.size() - 1 - spaces.trailing] == ' ') ++spaces.trailing;
@@ -43,8 +43,10 @@ struct OffsetTrim {
   /// The same for a span of bytes of `text`.
   Span Bytes(const Span& span, EndSpaces spaces, bool is_first, absl::string_view text) const {
     const bool is_short = spaces.leading <= 1 && spaces.trailing == 0 && span.begin < span.end;
-    if (is_short && (spaces.leading == 0 || IsAscii(text[span.begin])))
+    // Without a branch again.
+    if (is_short && ((spaces.leading == 0) | IsAscii(text[span.begin]))) {
       return {span.begin + Leading(span, spaces, is_first), span.end};
+    }
     return BytesOfAny(span, spaces, is_first, text);
   }
 

@@ -41,8 +41,9 @@ FastPaths::FastPaths(absl::string_view tokenizer_json) {
     const Vocabulary vocabulary = Must(Vocabulary::FromJson(Must(model.Get("vocab"))));
     merges_ = std::make_unique<const BytePairMerges>(
         Must(BytePairMerges::FromJson(Must(model.Get("merges")), vocabulary, std::nullopt)));
-    FUZZ_CHECK(merges_->are_in_order());
-    backtracking_ = std::make_unique<const BytePairBacktracking>(*merges_);
+    std::optional<BytePairBacktracking> backtracking = BytePairBacktracking::Make(*merges_);
+    FUZZ_CHECK(backtracking.has_value());
+    backtracking_ = std::make_unique<const BytePairBacktracking>(*std::move(backtracking));
   } else if (model.Find("unk_id")) {
     // MakeUnigram gives nothing else.
     unigram_.reset(static_cast<const Unigram*>(Must(MakeUnigram(model)).release()));

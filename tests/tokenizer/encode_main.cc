@@ -10,6 +10,7 @@
 // "<speed> MB/s WANT[:THREADS] wall <speed>" for each WANT:
 //   ids      ids and type ids only (what is timed if nothing is named)
 //   offsets  also offsets in bytes
+//   chars    also offsets in code points
 //   all      also offsets in bytes and in code points, word ids, special-token mask; no token texts
 // Several are timed in turn within each round, so that they can be compared although the machine is noisy: `--time 21
 // ids all ids:2`. With THREADS, so many threads encode all the lines each, and their bytes are added up. Speeds are
@@ -127,22 +128,24 @@ json Answer(const Tokenizer& tokenizer, const std::string& line, Scratch& scratc
 /// What --time measures: which parts of the result are asked for, and how many threads ask.
 struct Timed {
   std::string name;
-  bool offsets = false, all = false;
+  bool offsets = false, chars = false, rest = false;
   int threads = 1;
   std::vector<double> seconds = {}, wall_seconds = {};  // of each round
 
   static std::optional<Timed> Parse(const std::string& name) {
     const size_t colon = name.find(':');
     const std::string want = name.substr(0, colon);
-    if (want != "ids" && want != "offsets" && want != "all") return std::nullopt;
+    const bool all = want == "all";
+    if (want != "ids" && want != "offsets" && want != "chars" && !all) return std::nullopt;
     const int threads = colon == std::string::npos ? 1 : std::atoi(name.c_str() + colon + 1);
     if (threads < 1) return std::nullopt;
-    return Timed{name, want != "ids", want == "all", threads};
+    return Timed{name, all || want == "offsets", all || want == "chars", all, threads};
   }
 
   void AskFor(EncodeOptions& options) const {
     options.offsets = offsets;
-    options.char_offsets = options.word_ids = options.special_tokens_mask = all;
+    options.char_offsets = chars;
+    options.word_ids = options.special_tokens_mask = rest;
   }
 };
 
