@@ -23,6 +23,10 @@ absl::Status Guarded(Step&& step) {
   }
 }
 
+size_t RowsOf(const Request& request, const EncoderDescription& encoder) {
+  return encoder.row_per_token ? request.ids.size() : 1;
+}
+
 absl::Status CheckShape(const EncoderOutput& output, size_t rows, size_t width) {
   if (output.rows == rows && output.width == width && output.values.size() >= rows * width) return absl::OkStatus();
   return absl::InternalError(
@@ -37,11 +41,12 @@ struct Dispatcher::Work {
   /// The packed copy that the encoder stages.
   std::vector<int32_t> ids, type_ids, cu_seqlens;
   EncoderOutput output;
-  /// [requests, width], filled only after a failed batch, when each request ran alone.
-  std::vector<float> single_rows;
+  /// As output.values, filled only after a failed batch, when each request ran alone.
+  std::vector<float> single_values;
   /// [requests] status of each.
   std::vector<absl::Status> statuses;
-  size_t width = 0;
+  /// [requests + 1]: the outputs of request i begin at value value_offsets[i].
+  std::vector<size_t> value_offsets;
   bool ran_singly = false;
   TimePoint started, finished;
   /// What `batch.expired` gets.
@@ -69,8 +74,16 @@ struct Dispatcher::Work {
     return {ids, type_ids, cu_seqlens};
   }
 
-  std::span<const float> row(size_t i) const {
-    return ran_singly ? std::span(single_rows).subspan(i * width, width) : output.row(i);
+  void PlaceOutputs(const EncoderDescription& encoder) {
+    value_offsets.assign(1, 0);
+    for (const Request* request : batch.requests) {
+      value_offsets.push_back(value_offsets.back() + RowsOf(*request, encoder) * encoder.output_width);
+    }
+  }
+
+  std::span<const float> output_of(size_t i) const {
+    return std::span(ran_singly ? single_values : output.values)
+        .subspan(value_offsets[i], value_offsets[i + 1] - value_offsets[i]);
   }
 };
 
@@ -99,6 +112,9 @@ absl::StatusOr<ModelId> Dispatcher::AddModel(std::vector<std::unique_ptr<Encoder
         absl::StrCat("the model has ", replicas.size(), " replicas for ", options_.workers, " workers"));
   }
   if (limits.max_batch_requests == 0) return absl::InvalidArgumentError("max_batch_requests must be at least 1");
+  if (replicas.front()->Describe().output_width == 0) {
+    return absl::InvalidArgumentError("the encoder's output_width must be at least 1");
+  }
   const size_t longest = replicas.front()->Describe().max_sequence_length;
   if (limits.max_batch_tokens < longest) {
     return absl::InvalidArgumentError(absl::StrCat("the batch budget of ", limits.max_batch_tokens,
@@ -183,21 +199,21 @@ void Dispatcher::WorkerLoop(size_t worker) {
 }
 
 void Dispatcher::RunBatch(Encoder& encoder, Work& work) {
-  const size_t n = work.batch.requests.size();
-  work.width = encoder.Describe().output_width;
+  const size_t n = work.batch.requests.size(), width = encoder.Describe().output_width;
+  work.PlaceOutputs(encoder.Describe());
   work.started = clock_->Now();
   absl::Status status = Guarded([&] { return encoder.Stage(work.Pack(0, n), 0); });
   if (status.ok()) status = Guarded([&] { return encoder.Run(0, work.output); });
-  if (status.ok()) status = CheckShape(work.output, n, work.width);
+  if (status.ok()) status = CheckShape(work.output, work.value_offsets[n] / width, width);
   work.statuses.assign(n, status);
   if (!status.ok() && n > 1) RunOneByOne(encoder, work);
   work.finished = clock_->Now();
 }
 
 void Dispatcher::RunOneByOne(Encoder& encoder, Work& work) {
-  const size_t n = work.batch.requests.size();
+  const size_t n = work.batch.requests.size(), width = encoder.Describe().output_width;
   work.ran_singly = true;
-  work.single_rows.assign(n * work.width, 0);
+  work.single_values.assign(work.value_offsets[n], 0);
   for (size_t i = 0; i < n; ++i) {
     absl::Status& status = work.statuses[i];
     if (work.batch.requests[i]->deadline <= clock_->Now()) {
@@ -206,8 +222,10 @@ void Dispatcher::RunOneByOne(Encoder& encoder, Work& work) {
     }
     status = Guarded([&] { return encoder.Stage(work.Pack(i, i + 1), 0); });
     if (status.ok()) status = Guarded([&] { return encoder.Run(0, work.output); });
-    if (status.ok()) status = CheckShape(work.output, 1, work.width);
-    if (status.ok()) std::ranges::copy(work.output.row(0), work.single_rows.begin() + i * work.width);
+    const size_t at = work.value_offsets[i], size = work.value_offsets[i + 1] - at;
+    if (status.ok()) status = CheckShape(work.output, size / width, width);
+    if (status.ok())
+      std::copy_n(work.output.values.begin(), size, work.single_values.begin() + static_cast<ptrdiff_t>(at));
   }
 }
 
@@ -252,7 +270,7 @@ void Dispatcher::Deliver(const Work& work) {
   }
   for (size_t i = 0; i < work.batch.requests.size(); ++i) {
     Outcome outcome{work.statuses[i], {}, work.started, work.finished, work.batch.stats};
-    if (outcome.status.ok()) outcome.row = work.row(i);
+    if (outcome.status.ok()) outcome.output = work.output_of(i);
     Request& request = *work.batch.requests[i];
     request.listener->OnDone(request, outcome);
   }

@@ -33,6 +33,8 @@ struct EncoderDescription {
   size_t max_sequence_length = 512;
   /// Numbers per output row, e.g. the number of labels.
   size_t output_width = 0;
+  /// True if each token of a sequence has an output row of its own; else each sequence has one.
+  bool row_per_token = false;
   /// True if sequences of a batch are padded to the longest: a batch then costs `n * longest` tokens, not their sum.
   bool pads = false;
 };
@@ -49,7 +51,8 @@ struct PackedBatch {
   size_t size() const { return cu_seqlens.empty() ? 0 : cu_seqlens.size() - 1; }
 };
 
-/// [rows, width] numbers, row-major. Reused: keeps its capacity from batch to batch.
+/// [rows, width] numbers, row-major; a row for each sequence of the batch, or for each token of it, in order. Reused: keeps
+/// its capacity from batch to batch.
 struct EncoderOutput {
   size_t rows = 0;
   size_t width = 0;
@@ -70,8 +73,8 @@ class Encoder {
   /// Prepares `batch` in `slot` (0 <= slot < kSlots), replacing what was there. The batch's views are not kept.
   virtual absl::Status Stage(const PackedBatch& batch, int slot) = 0;
 
-  /// Runs what was staged in `slot`; `output` gets one row per sequence, in order. A failure is that of this batch
-  /// alone: the encoder stays usable.
+  /// Runs what was staged in `slot`; `output` gets one row for each sequence or token, as Describe() says. A failure is
+  /// that of this batch alone: the encoder stays usable.
   virtual absl::Status Run(int slot, EncoderOutput& output) = 0;
 };
 

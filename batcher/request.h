@@ -29,8 +29,9 @@ struct Outcome {
   /// OK; DEADLINE_EXCEEDED or CANCELLED (never computed); UNAVAILABLE (stopped while it waited); INTERNAL (the engine
   /// failed on this request).
   absl::Status status;
-  /// [output_width] numbers, if OK. A view: valid until OnDone returns.
-  std::span<const float> row;
+  /// [rows, output_width] numbers, if OK; one row, or one for each token of the request (EncoderDescription). A view:
+  /// valid until OnDone returns.
+  std::span<const float> output;
   /// When its forward pass began and ended; equal to TimePoint() if it was not computed.
   TimePoint started;
   TimePoint finished;

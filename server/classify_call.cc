@@ -192,7 +192,7 @@ void ClassifyCall::OnDone(batcher::Request& request, const batcher::Outcome& out
   const Input& input = static_cast<const Input&>(request);
   const auto index = static_cast<size_t>(&input - inputs_.data());
   absl::Status status = outcome.status;
-  if (status.ok() && !models::AllFinite(outcome.row))
+  if (status.ok() && !models::AllFinite(outcome.output))
     status = absl::InternalError("the model computed NaN or infinity");
   if (status.ok()) {
     FillResult(input, *response_.mutable_results(static_cast<int>(index)), outcome);
@@ -207,14 +207,14 @@ void ClassifyCall::OnDone(batcher::Request& request, const batcher::Outcome& out
 
 void ClassifyCall::FillResult(const Input& input, v1::ClassifyResult& result, const batcher::Outcome& outcome) {
   const v1::ClassifyOptions& options = request_.options();
-  models::ScoreLabels(outcome.row, model_->manifest.problem_type, options.top_k(), options.threshold(), scores_);
+  models::ScoreLabels(outcome.output, model_->manifest.problem_type, options.top_k(), options.threshold(), scores_);
   for (const models::Score& score : scores_) {
     v1::LabelScore& label = *result.add_scores();
     label.set_label(model_->manifest.labels[score.index]);
     label.set_score(score.score);
     label.set_index(score.index);
   }
-  if (options.raw_logits()) result.mutable_logits()->Assign(outcome.row.begin(), outcome.row.end());
+  if (options.raw_logits()) result.mutable_logits()->Assign(outcome.output.begin(), outcome.output.end());
   result.set_tokens(static_cast<uint32_t>(input.encoding.ids.size()));
   result.set_truncated(input.encoding.truncated());
   v1::Timing& timing = *result.mutable_timing();

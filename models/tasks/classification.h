@@ -24,6 +24,9 @@ struct Score {
   float score = 0;
 };
 
+/// The mean of the windows' logits, [labels] each; replaces the content of `mean`.
+void AverageLogits(std::span<const std::span<const float>> windows, std::vector<float>& mean);
+
 /// True if every number is finite; an engine that computes NaN or infinity has failed.
 bool AllFinite(std::span<const float> logits);
 

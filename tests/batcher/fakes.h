@@ -118,7 +118,7 @@ class Recorder final : public Listener {
     Ended& ended = ended_[&request];
     ended.times += 1;
     ended.status = outcome.status;
-    ended.row.assign(outcome.row.begin(), outcome.row.end());
+    ended.row.assign(outcome.output.begin(), outcome.output.end());
     ended.batch = outcome.batch;
     total_ += 1;
     changed_.NotifyAll();
