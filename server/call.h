@@ -176,7 +176,7 @@ class CallOf : public Call {
  protected:
   size_t size() const override { return static_cast<size_t>(request_.inputs_size()); }
   absl::StatusOr<std::shared_ptr<const ServingModel>> FindModel() const override {
-    return context_.models.Find(request_.model(), request_.version());
+    return context_.models.Find(request_.model(), request_.version(), request_.version_label());
   }
   void AddResults() override {
     for (int i = 0; i < request_.inputs_size(); ++i) response_.add_results();

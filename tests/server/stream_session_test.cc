@@ -103,7 +103,7 @@ class FakeTransport final : public StreamTransport {
   std::vector<v1::StreamClassifyResponse> written_ ABSL_GUARDED_BY(mutex_);
 };
 
-struct Fixture : ClassifierFixture {
+struct Fixture : InferenceFixture {
   explicit Fixture(size_t max_in_flight = 8, bool gated = false) {
     auto* encoder = AddModel("m");
     if (gated) {
