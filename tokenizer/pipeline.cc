@@ -52,7 +52,7 @@ absl::Status CheckOverflow(size_t windows, const EncodeOptions& options) {
   if (windows == 1 || windows <= options.max_overflow_tokens / std::max<size_t>(options.max_length, 1)) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat("overflow: there would be ", windows, " windows of up to ",
+  return absl::OutOfRangeError(absl::StrCat("overflow: there would be ", windows, " windows of up to ",
                                                  options.max_length, " tokens, and ", options.max_overflow_tokens,
                                                  " tokens are the limit; raise max_length or lower stride"));
 }

@@ -148,7 +148,7 @@ class Tokenizer {
 
   /// The same, and in `overflow` what was cut off: for each text the windows after the one in `out`, with `stride`
   /// tokens in common; for a pair each window of the first text with each of the second. Each has its special tokens
-  /// and the same full_length. INVALID_ARGUMENT also if that is more than `max_overflow_tokens`.
+  /// and the same full_length. OUT_OF_RANGE if that is more than `max_overflow_tokens`.
   virtual absl::Status EncodeWithOverflow(absl::string_view text, std::optional<absl::string_view> pair,
                                           const EncodeOptions& options, Scratch& scratch, Encoding& out,
                                           EncodingList& overflow) const;
