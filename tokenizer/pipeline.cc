@@ -264,6 +264,11 @@ std::optional<int32_t> Pipeline::TokenToId(absl::string_view token) const {
   return added ? added : stages_.model->vocabulary().Find(token);
 }
 
+std::optional<int32_t> Pipeline::unknown_id() const {
+  const std::optional<int32_t> unknown = stages_.model->unknown_id();
+  return unknown ? unknown : TokenToId("<unk>");
+}
+
 std::optional<absl::string_view> Pipeline::IdToToken(int32_t id) const {
   const std::optional<absl::string_view> added = added_.TextOf(id);
   return added ? added : stages_.model->vocabulary().TextOf(id);
