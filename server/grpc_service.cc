@@ -77,7 +77,10 @@ void FillStatus(const ModelEntry& entry, v1::ModelStatus& status) {
   info.set_dtype(model.encoder.dtype);
   status.set_family(model.manifest.family);
   status.set_task(std::string(models::TaskName(model.manifest.task)));
+<<<<<<< HEAD
   status.set_dimension(static_cast<uint32_t>(model.manifest.dimension));
+=======
+>>>>>>> engine
   for (const std::string& label : model.manifest.labels) status.add_labels(label);
   status.set_max_length(static_cast<uint32_t>(model.manifest.max_length));
   status.set_accepts_pairs(model.manifest.accepts_pairs);
