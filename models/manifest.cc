@@ -67,6 +67,8 @@ Padding ReadPadding(JsonReader& reader) {
 
 }  // namespace
 
+absl::string_view TaskName(Task) { return "sequence-classification"; }
+
 absl::StatusOr<Manifest> ParseManifest(const std::string& text) {
   absl::StatusOr<nlohmann::json> document = ParseJsonObject(text);
   if (!document.ok()) return document.status();
@@ -75,9 +77,9 @@ absl::StatusOr<Manifest> ParseManifest(const std::string& text) {
   reader.Integer("schema_version", 1, 1);
   manifest.family = reader.String("family");
   CheckFamily(manifest.family, reader);
-  manifest.task = reader.String("task");
-  if (manifest.task != kSequenceClassification) {
-    reader.Fail("task", absl::StrCat("unknown task \"", manifest.task, "\"; known: ", kSequenceClassification));
+  const std::string task = reader.String("task");
+  if (task != TaskName(Task::kSequenceClassification)) {
+    reader.Fail("task", absl::StrCat("unknown task \"", task, "\"; known: sequence-classification"));
   }
   manifest.problem_type = ReadProblemType(reader);
   manifest.labels = reader.Strings("labels");

@@ -19,7 +19,7 @@ int Verify(const std::string& dir) {
   absl::StatusOr<bertha::models::Model> model = bertha::models::LoadModel(dir, {});
   if (!model.ok()) return Report(dir, model.status());
   std::printf("%s: OK (%s, %s, %zu labels, max_length %zu; %zu probes agree within %.1e)\n", dir.c_str(),
-              model->manifest.family.c_str(), model->manifest.task.c_str(), model->manifest.labels.size(),
+              model->manifest.family.c_str(), "sequence-classification", model->manifest.labels.size(),
               model->manifest.max_length, model->probes.count, model->probes.max_abs_diff);
   return 0;
 }

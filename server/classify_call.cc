@@ -106,7 +106,7 @@ absl::Status ClassifyCall::ValidateInput(int index) const {
   }
   if (input.has_text_pair() && !model_->manifest.accepts_pairs) {
     return absl::FailedPreconditionError(absl::StrCat("inputs[", index, "].text_pair: the model \"", model_->key.name,
-                                                      "\" (", model_->manifest.task, ") takes no text pairs"));
+                                                      "\" (", models::TaskName(model_->manifest.task), ") takes no text pairs"));
   }
   return absl::OkStatus();
 }

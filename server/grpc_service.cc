@@ -76,7 +76,7 @@ void FillStatus(const ModelEntry& entry, v1::ModelStatus& status) {
   info.set_device(model.encoder.device);
   info.set_dtype(model.encoder.dtype);
   status.set_family(model.manifest.family);
-  status.set_task(model.manifest.task);
+  status.set_task(std::string(models::TaskName(model.manifest.task)));
   for (const std::string& label : model.manifest.labels) status.add_labels(label);
   status.set_max_length(static_cast<uint32_t>(model.manifest.max_length));
   status.set_accepts_pairs(model.manifest.accepts_pairs);

@@ -11,7 +11,7 @@ using nlohmann::json;
 TEST_CASE("AManifestIsReadFieldByField") {
   const Manifest manifest = ParsedManifest();
   CHECK(manifest.family == "bert");
-  CHECK(manifest.task == "sequence-classification");
+  CHECK(manifest.task == Task::kSequenceClassification);
   CHECK(manifest.problem_type == ProblemType::kSingleLabel);
   CHECK(manifest.labels == std::vector<std::string>{"no", "yes"});
   CHECK(manifest.max_length == 8);

@@ -58,7 +58,7 @@ struct ClassifierFixture {
     replicas.push_back(std::move(encoder));
     auto model = std::make_shared<ServingModel>();
     model->key = {name, version};
-    model->manifest.task = models::kSequenceClassification;
+    model->manifest.task = models::Task::kSequenceClassification;
     model->manifest.problem_type = type;
     model->manifest.labels = {"sum", "count"};
     model->manifest.max_length = 10;
