@@ -51,7 +51,7 @@ ClassifyCall::ClassifyCall(Classifier& classifier, const v1::ClassifyRequest& re
 
 void ClassifyCall::Run() {
   if (deadline_ <= received_) return Finish(absl::DeadlineExceededError("the deadline passed before the call began"));
-  auto model = classifier_.models_.Find(request_.model(), request_.version());
+  auto model = classifier_.models_.Find(request_.model(), request_.version(), request_.version_label());
   if (!model.ok()) return Finish(model.status());
   model_ = *std::move(model);
   if (absl::Status status = Validate(); !status.ok()) return Finish(status);
@@ -106,7 +106,8 @@ absl::Status ClassifyCall::ValidateInput(int index) const {
   }
   if (input.has_text_pair() && !model_->manifest.accepts_pairs) {
     return absl::FailedPreconditionError(absl::StrCat("inputs[", index, "].text_pair: the model \"", model_->key.name,
-                                                      "\" (", models::TaskName(model_->manifest.task), ") takes no text pairs"));
+                                                      "\" (", models::TaskName(model_->manifest.task),
+                                                      ") takes no text pairs"));
   }
   return absl::OkStatus();
 }
