@@ -70,9 +70,11 @@ void AnswerCall::Fill(size_t index, Outputs outputs, const batcher::Outcome& las
       .top_k = std::max<size_t>(1, options.top_k()),
       .max_answer_tokens = options.max_answer_tokens() == 0 ? kDefaultAnswerTokens : options.max_answer_tokens(),
       .allow_no_answer = options.allow_no_answer()};
+  const models::AnswerInput read = {.context_sequence = context_is_first() ? 0 : 1,
+                                    .cls_id = model_->tokenizer->cls_id()};
   const std::string& context = input(index).context();
   v1::AnswerResult& result = this->result(index);
-  result.set_no_answer_score(models::FindAnswers(context, windows_, context_is_first() ? 0 : 1, wanted, answers_));
+  result.set_no_answer_score(models::FindAnswers(context, windows_, read, wanted, answers_));
   for (const models::FoundAnswer& found : answers_) {
     v1::FoundAnswer& answer = *result.add_answers();
     answer.set_text(context.substr(found.bytes.begin, found.bytes.end - found.bytes.begin));

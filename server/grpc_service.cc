@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/model_status.h"
 #include "server/retry.h"
 #include "server/stream_session.h"
 #include "server/wire_text.h"
@@ -49,43 +50,6 @@ std::string Flatten(const grpc::ByteBuffer& bytes) {
     flat.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
   }
   return flat;
-}
-
-v1::ModelStatus::State ToWire(ModelState state) {
-  switch (state) {
-    case ModelState::kLoading:
-      return v1::ModelStatus::STATE_LOADING;
-    case ModelState::kServing:
-      return v1::ModelStatus::STATE_SERVING;
-    case ModelState::kFailed:
-      return v1::ModelStatus::STATE_FAILED;
-  }
-  return v1::ModelStatus::STATE_UNSPECIFIED;
-}
-
-void FillStatus(const ModelEntry& entry, v1::ModelStatus& status) {
-  v1::ModelInfo& info = *status.mutable_model();
-  info.set_name(entry.key.name);
-  info.set_version(entry.key.version);
-  status.set_state(ToWire(entry.state));
-  status.set_reason(entry.reason);
-  status.set_is_default(entry.is_default);
-  if (!entry.model) return;
-  const ServingModel& model = *entry.model;
-  info.set_engine(model.encoder.engine);
-  info.set_device(model.encoder.device);
-  info.set_dtype(model.encoder.dtype);
-  status.set_family(model.manifest.family);
-  status.set_task(std::string(models::TaskName(model.manifest.task)));
-<<<<<<< HEAD
-  status.set_dimension(static_cast<uint32_t>(model.manifest.dimension));
-=======
->>>>>>> engine
-  for (const std::string& label : model.manifest.labels) status.add_labels(label);
-  status.set_max_length(static_cast<uint32_t>(model.manifest.max_length));
-  status.set_accepts_pairs(model.manifest.accepts_pairs);
-  status.set_probe_max_abs_diff(model.probes.max_abs_diff);
-  status.set_probe_count(static_cast<uint32_t>(model.probes.count));
 }
 
 }  // namespace
@@ -226,7 +190,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GrpcService::Stream
 
 grpc::ServerUnaryReactor* GrpcService::ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest*,
                                                   v1::ListModelsResponse* response) {
-  for (const ModelEntry& entry : models_.List()) FillStatus(entry, *response->add_models());
+  for (const ModelEntry& entry : models_.List()) *response->add_models() = ToWire(entry);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

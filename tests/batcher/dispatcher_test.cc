@@ -182,7 +182,8 @@ TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {
   }
   gate.Open();
   recorder.Await(4);
-  CHECK(recorder[a.request].output == (row_per_token ? std::vector<float>{2, 0, 2, 1, 2, 2} : std::vector<float>{6, 3}));
+  CHECK(recorder[a.request].output ==
+        (row_per_token ? std::vector<float>{2, 0, 2, 1, 2, 2} : std::vector<float>{6, 3}));
   CHECK(recorder[b.request].output == (row_per_token ? std::vector<float>{4, 0, 4, 1} : std::vector<float>{8, 2}));
   CHECK(recorder[bad.request].status.code() == absl::StatusCode::kInternal);
 }

@@ -24,8 +24,8 @@ class FakeClock final : public Clock {
   std::atomic<int64_t> now_{std::chrono::nanoseconds(std::chrono::hours(1)).count()};
 };
 
-/// Row = {sum of ids, number of tokens}, or for each token {id, its place in the sequence}: wrong packing or mixed-up rows
-/// show.
+/// Row = {sum of ids, number of tokens}, or for each token {id, its place in the sequence}: wrong packing or mixed-up
+/// rows show.
 class FakeEncoder : public Encoder {
  public:
   explicit FakeEncoder(bool pads = false, bool row_per_token = false) {

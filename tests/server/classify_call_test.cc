@@ -55,6 +55,7 @@ TEST_CASE("ScoresAreSortedAndCutByTopKAndThreshold") {
 
 TEST_CASE("BadInputIsRefusedWithFieldAndIndex") {
   InferenceFixture f({}, {.max_inputs = 3, .max_text_bytes = 20});
+  f.table.SetLoading({"value", 2});  // of two models none is the default
   f.AddModel("m", 1);
   f.AddModel("value", 2, models::ProblemType::kRegression, /*pairs=*/false);
   const float nan = std::numeric_limits<float>::quiet_NaN();

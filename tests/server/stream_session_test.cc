@@ -112,7 +112,7 @@ struct Fixture : InferenceFixture {
         return absl::OkStatus();
       };
     }
-    session = std::make_shared<StreamSession>(classifier, transport, batcher::TimePoint::max(), max_in_flight);
+    session = std::make_shared<StreamSession>(inference, transport, batcher::TimePoint::max(), max_in_flight);
     session->Start();
   }
   ~Fixture() {  // no thread may be on its way through what is destroyed here

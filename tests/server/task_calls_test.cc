@@ -1,5 +1,5 @@
-// What TagTokens, Answer and Embed share with Classify is tested in classify_call_test.cc; here: what is theirs, windows, and
-// calls of the wrong task.
+// What TagTokens, Answer and Embed share with Classify is tested in classify_call_test.cc; here: what is theirs,
+// windows, and calls of the wrong task.
 #include <cmath>
 #include <string>
 #include <vector>
