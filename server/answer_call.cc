@@ -11,6 +11,14 @@ namespace {
 
 constexpr size_t kDefaultStride = 128;
 constexpr size_t kDefaultAnswerTokens = 15;
+// They bound the time that finding the answers takes on the completion thread, which other calls wait for.
+constexpr uint32_t kMostAnswers = 100, kMostAnswerTokens = 256;
+
+absl::Status CheckLimit(absl::string_view field, uint32_t value, uint32_t limit) {
+  if (value <= limit) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("options.", field, ": is ", value, ", at most ", limit, " is allowed"));
+}
 
 }  // namespace
 
@@ -19,6 +27,12 @@ size_t AnswerCall::TextBytes(size_t index) const {
 }
 
 absl::Status AnswerCall::Validate() const {
+  const v1::AnswerOptions& options = request_.options();
+  if (absl::Status status = CheckLimit("top_k", options.top_k(), kMostAnswers); !status.ok()) return status;
+  if (absl::Status status = CheckLimit("max_answer_tokens", options.max_answer_tokens(), kMostAnswerTokens);
+      !status.ok()) {
+    return status;
+  }
   for (size_t i = 0; i < size(); ++i) {
     if (absl::Status status = CheckBytes(i, "question", input(i).question()); !status.ok()) return status;
     if (absl::Status status = CheckBytes(i, "context", input(i).context()); !status.ok()) return status;

@@ -198,6 +198,21 @@ TEST_CASE("ALongContextIsReadInWindowsAndAQuestionMustLeaveRoomForIt") {
            "inputs[0].context: options.stride is 6, but beside the question a window has room for 6 tokens"));
 }
 
+TEST_CASE("TheWorkOfFindingAnswersIsBounded") {
+  InferenceFixture f;
+  f.AddWordModel("m", Task::kQuestionAnswering);
+  v1::AnswerResponse response;
+  v1::AnswerRequest request = Question("q", "a");
+  request.mutable_options()->set_top_k(101);
+  CHECK(Is(f.Do(request, &response), StatusCode::kInvalidArgument, "options.top_k: is 101, at most 100"));
+  request = Question("q", "a");
+  request.mutable_options()->set_max_answer_tokens(257);
+  CHECK(Is(f.Do(request, &response), StatusCode::kInvalidArgument, "options.max_answer_tokens: is 257, at most 256"));
+  request.mutable_options()->set_max_answer_tokens(256);
+  request.mutable_options()->set_top_k(100);
+  CHECK(f.Do(request, &response).ok());
+}
+
 TEST_CASE("VectorsArePooledAndNormalizedAsAsked") {
   InferenceFixture f;
   f.AddWordModel("m", Task::kEmbeddings);
