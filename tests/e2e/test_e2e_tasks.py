@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "export"))
 FAMILIES = ("bert", "roberta", "distilbert", "xlnet", "albert")
 TASKS = ("sequence-classification", "token-classification", "question-answering", "embeddings")
 LENGTH = 48
-TAGS = {0: "O", 1: "B-DISH", 2: "I-DISH"}
+TAGS = {0: "B-DISH", 1: "I-DISH", 2: "O", 3: "B-DRINK", 4: "I-DRINK"}
 SCORE_TOLERANCE = 2e-4  # of probabilities out of logits that agree within TOLERANCE
 STRATEGIES = {
     "none": pb.AGGREGATION_NONE,
@@ -109,7 +109,7 @@ def test_all_twenty_serve_and_say_what_they_are(stub):
         assert status.state == pb.ModelStatus.STATE_SERVING, (name, status.reason)
         assert (status.family, status.task, status.max_length) == (family, task, LENGTH)
         assert status.dimension == (32 if task == "embeddings" else 0)
-        assert len(status.labels) == (3 if "classification" in task else 0)
+        assert len(status.labels) == {"sequence-classification": 3, "token-classification": len(TAGS)}.get(task, 0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -143,7 +143,7 @@ def test_tag_finds_the_entities_of_the_pipeline(stub, checkpoints, family, strat
     request = pb.TagTokensRequest(model=name, inputs=[pb.TextInput(text=t) for t in texts], options=options)
     results = stub.TagTokens(request).results
     key = "entity" if strategy == "none" else "entity_group"
-    assert sum(len(r.entities) for r in results) > len(texts), "too few entities to compare"
+    assert sum(len(r.entities) for r in results) > 20, "too few entities to compare"
     for text, result in zip(texts, results, strict=True):
         expected = pipeline(text)
         got = [(e.label, *span(e.chars)) for e in result.entities]
