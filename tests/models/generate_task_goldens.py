@@ -67,12 +67,13 @@ TOKENIZERS = [("Bert", "uncased", {}), ("Bert", "cased", {"do_lower_case": False
 def texts(rng, count):
     words = [word for text in SENTENCES for word in text.split()]
     made = list(PLAIN)
-    while len(made) < count:
+    while len(made) < max(count, 2 * len(PLAIN)):
         kind = rng.random()
         if kind < 0.4:
             made.append(parity_support.random_text(rng))
         else:
             made.append(" ".join(rng.choice(words) for _ in range(rng.randrange(3, 14))))
+    rng.shuffle(made)
     return made[:count]
 
 
@@ -176,6 +177,8 @@ def question_answering_cases(seed, count):
 
     question_answering.select_starts_ends = select_and_note
     for at, (family, name, options) in enumerate(TOKENIZERS):
+        if name == "cased":
+            continue  # nothing new
         rng = random.Random(f"{seed}/{name}/questions")
         tokenizer = load(family, name, **options)
         model = tiny(family, "QuestionAnswering", len(tokenizer), seed + at)
@@ -210,7 +213,7 @@ def write(path, cases):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--texts", type=int, default=24, help="for each tokenizer and task")
+    parser.add_argument("--texts", type=int, default=18, help="for each tokenizer and task")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent / "data")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
