@@ -13,8 +13,15 @@ using nlohmann::json;
 absl::StatusOr<json> ParseJsonObject(const std::string& text) {
   std::vector<std::set<std::string>> keys;
   std::optional<std::string> duplicate;
-  // A key that is there twice would silently lose one of its values.
-  const json::parser_callback_t watch = [&](int, json::parse_event_t event, json& parsed) {
+  bool too_deep = false;
+  size_t values = 0;
+  // A key that is there twice would silently lose one of its values. What is beyond the limits is read to its end, but
+  // not kept: a value takes up to 50 times the memory of its text.
+  const json::parser_callback_t watch = [&](int depth, json::parse_event_t event, json& parsed) {
+    too_deep |= depth > kMaxJsonDepth;
+    values += event == json::parse_event_t::value || event == json::parse_event_t::object_start ||
+              event == json::parse_event_t::array_start;
+    if (too_deep || values > kMaxJsonValues) return false;
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
     if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
@@ -24,6 +31,12 @@ absl::StatusOr<json> ParseJsonObject(const std::string& text) {
   };
   try {
     json document = json::parse(text, watch);
+    if (too_deep) {
+      return absl::InvalidArgumentError(absl::StrCat("lists and objects are nested deeper than ", kMaxJsonDepth));
+    }
+    if (values > kMaxJsonValues) {
+      return absl::InvalidArgumentError(absl::StrCat("has more than ", kMaxJsonValues, " values"));
+    }
     if (duplicate) return absl::InvalidArgumentError(absl::StrCat("the key \"", *duplicate, "\" is there twice"));
     if (!document.is_object()) return absl::InvalidArgumentError("$: expected an object");
     return document;

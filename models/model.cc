@@ -1,17 +1,21 @@
 #include "models/model.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "models/checksums.h"
+#include "models/package_files.h"
 #include "models/torchscript_engine.h"
 
 namespace bertha::models {
 namespace {
 
+constexpr char kModuleFile[] = "model.pt";
 constexpr size_t kMaxManifestBytes = 1 << 20;
 constexpr size_t kMaxTokenizerBytes = 64 << 20;
 constexpr size_t kMaxProbesBytes = 64 << 20;
@@ -20,17 +24,8 @@ absl::Status Blame(absl::string_view file, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(file, ": ", status.message()));
 }
 
-absl::Status LoadTokenizer(const std::string& dir, Model& model) {
-  absl::StatusOr<std::string> text = ReadFile(absl::StrCat(dir, "/tokenizer.json"), kMaxTokenizerBytes);
-  if (!text.ok()) return text.status();
-  auto tokenizer = tokenizer::Tokenizer::FromJson(*text);
-  if (!tokenizer.ok()) return Blame("tokenizer.json", tokenizer.status());
-  model.tokenizer = *std::move(tokenizer);
-  return absl::OkStatus();
-}
-
-absl::Status LoadManifest(const std::string& dir, Model& model) {
-  absl::StatusOr<std::string> text = ReadFile(absl::StrCat(dir, "/bertha.json"), kMaxManifestBytes);
+absl::Status LoadManifest(const Package& package, Model& model) {
+  absl::StatusOr<std::string> text = package.Read("bertha.json", kMaxManifestBytes);
   if (!text.ok()) return text.status();
   absl::StatusOr<Manifest> manifest = ParseManifest(*text);
   if (!manifest.ok()) return Blame("bertha.json", manifest.status());
@@ -38,15 +33,33 @@ absl::Status LoadManifest(const std::string& dir, Model& model) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Probe>> LoadProbes(const std::string& dir, const Model& model) {
-  absl::StatusOr<std::string> text = ReadFile(absl::StrCat(dir, "/probes.json"), kMaxProbesBytes);
+absl::Status LoadTokenizer(const Package& package, Model& model) {
+  absl::StatusOr<std::string> text = package.Read("tokenizer.json", kMaxTokenizerBytes);
+  if (!text.ok()) return text.status();
+  auto tokenizer = tokenizer::Tokenizer::FromJson(*text);
+  if (!tokenizer.ok()) return Blame("tokenizer.json", tokenizer.status());
+  model.tokenizer = *std::move(tokenizer);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Probe>> LoadProbes(const Package& package, const Model& model) {
+  absl::StatusOr<std::string> text = package.Read(kProbesFile, kMaxProbesBytes);
   if (!text.ok()) return text.status();
   absl::StatusOr<std::vector<Probe>> probes = ParseProbes(*text, model.manifest);
-  if (!probes.ok()) return Blame("probes.json", probes.status());
+  if (!probes.ok()) return Blame(kProbesFile, probes.status());
   if (absl::Status status = CheckTokenizer(*model.tokenizer, model.manifest, *probes); !status.ok()) {
     return Blame("tokenizer.json", status);
   }
   return probes;
+}
+
+absl::StatusOr<TorchScriptModule> LoadModule(const Package& package, Model& model) {
+  absl::StatusOr<std::shared_ptr<const PackageFile>> file = package.OpenFile(kModuleFile);
+  if (!file.ok()) return file.status();
+  absl::StatusOr<TorchScriptModule> module = TorchScriptModule::Load(*std::move(file), model.manifest);
+  if (!module.ok()) return Blame(kModuleFile, module.status());
+  model.weight_bytes = module->weight_bytes();
+  return module;
 }
 
 /// Time of one forward pass of `probe`; its result was checked before.
@@ -83,32 +96,78 @@ int ChooseThreads(const TorchScriptModule& module, const std::vector<Probe>& pro
 }
 
 absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& options) {
+  absl::StatusOr<Package> package = Package::Open(dir);
+  if (!package.ok()) return package.status();
+  if (absl::Status status = VerifySums(*package); !status.ok()) return status;
   Model model;
-  if (absl::Status status = VerifySums(dir); !status.ok()) return status;
-  if (absl::Status status = LoadManifest(dir, model); !status.ok()) return status;
-  if (absl::Status status = LoadTokenizer(dir, model); !status.ok()) return status;
-  absl::StatusOr<std::vector<Probe>> probes = LoadProbes(dir, model);
+  if (absl::Status status = LoadManifest(*package, model); !status.ok()) return status;
+  if (absl::Status status = LoadTokenizer(*package, model); !status.ok()) return status;
+  absl::StatusOr<std::vector<Probe>> probes = LoadProbes(*package, model);
   if (!probes.ok()) return probes.status();
-  absl::StatusOr<TorchScriptModule> module = TorchScriptModule::Load(absl::StrCat(dir, "/model.pt"), model.manifest);
-  if (!module.ok()) return Blame("model.pt", module.status());
-  model.weight_bytes = module->weight_bytes();
+  absl::StatusOr<TorchScriptModule> module = LoadModule(*package, model);
+  if (!module.ok()) return module.status();
   std::unique_ptr<batcher::Encoder> first = module->NewReplica(std::max(1, options.threads));
   absl::StatusOr<ProbeReport> report = CheckEncoder(*first, *probes, kFp32Tolerance);
-  if (!report.ok()) return Blame("model.pt", report.status());
+  if (!report.ok()) return Blame(kModuleFile, report.status());
   model.probes = *report;
   model.threads = options.threads ? options.threads : ChooseThreads(*module, *probes, options.max_threads);
   for (size_t i = 0; i < options.replicas; ++i) model.replicas.push_back(module->NewReplica(model.threads));
   return model;
 }
 
-}  // namespace
+absl::StatusOr<std::string> ProbeUnsealed(const std::string& dir, const std::vector<ProbeText>& texts) {
+  absl::StatusOr<Package> package = Package::Open(dir);
+  if (!package.ok()) return package.status();
+  Model model;
+  if (absl::Status status = LoadManifest(*package, model); !status.ok()) return status;
+  if (absl::Status status = LoadTokenizer(*package, model); !status.ok()) return status;
+  absl::StatusOr<std::vector<Probe>> probes = EncodeProbes(*model.tokenizer, model.manifest, texts);
+  if (!probes.ok()) return probes.status();
+  absl::StatusOr<TorchScriptModule> module = LoadModule(*package, model);
+  if (!module.ok()) return module.status();
+  std::unique_ptr<batcher::Encoder> encoder = module->NewReplica(1);
+  absl::Status status = AnswerProbes(*encoder, *probes);
+  // The same texts beside each other: a module that lets padding change its answers is of no use here.
+  if (status.ok()) status = CheckEncoder(*encoder, *probes, kFp32Tolerance).status();
+  if (!status.ok()) return Blame(kModuleFile, status);
+  std::string document = ProbesToJson(*probes);
+  if (document.size() > kMaxProbesBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(kProbesFile, ": would have ", document.size(), " bytes, at most ",
+                                                   kMaxProbesBytes, " are allowed; give fewer or shorter texts"));
+  }
+  return document;
+}
 
-absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& options) {
+/// What `load` returns, or what it threw: no memory, say; other models go on serving.
+template <class Load>
+auto WithoutExceptions(Load load) -> decltype(load()) {
   try {
-    return LoadChecked(dir, options);
-  } catch (const std::exception& error) {  // no memory, say; other models go on serving
+    return load();
+  } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("loading failed: ", error.what()));
   }
+}
+
+}  // namespace
+
+absl::StatusOr<size_t> PackageBytes(const std::string& dir) {
+  absl::StatusOr<Package> package = Package::Open(dir);
+  if (!package.ok()) return package.status();
+  size_t bytes = 0;
+  for (const char* name : {kModuleFile, "tokenizer.json"}) {
+    const auto file = package->files().find(name);
+    if (file == package->files().end()) return absl::NotFoundError(absl::StrCat(name, ": ", std::strerror(ENOENT)));
+    bytes += static_cast<size_t>(file->second.st_size);
+  }
+  return bytes;
+}
+
+absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& options) {
+  return WithoutExceptions([&] { return LoadChecked(dir, options); });
+}
+
+absl::StatusOr<std::string> MakeProbes(const std::string& dir, const std::vector<ProbeText>& texts) {
+  return WithoutExceptions([&] { return ProbeUnsealed(dir, texts); });
 }
 
 }  // namespace bertha::models

@@ -1,6 +1,7 @@
 #include "models/torchscript_engine.h"
 
 #include <ATen/Parallel.h>
+#include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/script.h>
 
@@ -179,6 +180,19 @@ class TorchScriptEncoder final : public batcher::Encoder {
   std::array<Staged, kSlots> staged_;
 };
 
+/// What PyTorch reads a file through.
+class FileReader final : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit FileReader(std::shared_ptr<const PackageFile> file) : file_(std::move(file)) {}
+  size_t size() const override { return file_->size(); }
+  size_t read(uint64_t pos, void* buffer, size_t n, const char*) const override {
+    return file_->ReadAt(pos, buffer, n);
+  }
+
+ private:
+  const std::shared_ptr<const PackageFile> file_;
+};
+
 size_t WeightBytes(const torch::jit::Module& module) {
   size_t bytes = 0;
   for (const at::Tensor& tensor : module.parameters()) bytes += tensor.nbytes();
@@ -224,9 +238,11 @@ TorchScriptModule::TorchScriptModule(std::unique_ptr<Impl> impl) : impl_(std::mo
 TorchScriptModule::TorchScriptModule(TorchScriptModule&&) noexcept = default;
 TorchScriptModule::~TorchScriptModule() = default;
 
-absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(const std::string& path, const Manifest& manifest) {
+absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(std::shared_ptr<const PackageFile> file,
+                                                          const Manifest& manifest) {
   try {
-    torch::jit::Module module = torch::jit::load(path, torch::kCPU);
+    torch::jit::Module module = torch::jit::load(std::make_shared<FileReader>(file), torch::kCPU);
+    if (absl::Status status = file->CheckUnchanged(); !status.ok()) return status;
     module.eval();
     if (absl::Status status = CheckForward(module, manifest); !status.ok()) return status;
     auto impl = std::make_unique<Impl>(Impl{{}, manifest, DtypeName(module), WeightBytes(module)});

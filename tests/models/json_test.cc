@@ -64,18 +64,28 @@ TEST_CASE("TheSameKeyInDifferentObjectsIsNoDuplicate") {
   }
 }
 
-TEST_CASE("DeepNestingOverflowsNoStack") {
-  constexpr int kDepth = 100'000;
+TEST_CASE("DeepNestingIsRefusedBeforeItIsBuilt") {
   for (const auto& [open, close] : {std::pair("[", "]"), std::pair("{\"a\":", "}")}) {
-    const std::string opened = "{\"a\":" + Repeat(open, kDepth);
     CAPTURE(open);
-    CHECK_FALSE(ParseJsonObject(opened).ok());
-    absl::StatusOr<json> closed = ParseJsonObject(opened + "1" + Repeat(close, kDepth) + "}");
-    REQUIRE(closed.ok());
-    JsonReader reader(*closed);
-    reader.String("a");
-    CHECK(reader.Done().message() == "$.a: expected a string");
+    auto nested = [&, open = open, close = close](int depth) {
+      return "{\"a\":" + Repeat(open, depth) + "1" + Repeat(close, depth) + "}";
+    };
+    CHECK(ParseJsonObject(nested(kMaxJsonDepth - 1)).ok());
+    for (const int depth : {kMaxJsonDepth, 1'000'000}) {
+      CHECK(ParseJsonObject(nested(depth)).status() ==
+            absl::InvalidArgumentError("lists and objects are nested deeper than 64"));
+    }
+    CHECK_FALSE(ParseJsonObject("{\"a\":" + Repeat(open, 1'000'000)).ok());
   }
+}
+
+TEST_CASE("MoreValuesThanAnyFileHasAreRefused") {
+  auto list = [](size_t n) { return "{\"a\":[" + Repeat("1,", static_cast<int>(n) - 1) + "1]}"; };
+  CHECK(ParseJsonObject(list(kMaxJsonValues - 2)).ok());  // the object and the list are two
+  CHECK(ParseJsonObject(list(kMaxJsonValues - 1)).status() ==
+        absl::InvalidArgumentError("has more than 8000000 values"));
+  CHECK(ParseJsonObject("{\"a\":[" + Repeat("[],", 20'000'000) + "1]}").status() ==
+        absl::InvalidArgumentError("has more than 8000000 values"));
 }
 
 TEST_CASE("EveryWrongValueIsNamedByItsPath") {
