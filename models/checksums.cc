@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <climits>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -49,7 +50,8 @@ absl::StatusOr<Sums> ParseSums(const std::string& text) {
   std::istringstream lines(text);
   std::string line;
   for (int number = 1; std::getline(lines, line); ++number) {
-    const bool well_formed = line.size() > 66 && line.find_first_not_of("0123456789abcdef") == 64 && line[64] == ' ' &&
+    const bool well_formed = line.size() > 66 && line.size() <= 66 + NAME_MAX &&
+                             line.find_first_not_of("0123456789abcdef") == 64 && line[64] == ' ' &&
                              (line[65] == ' ' || line[65] == '*');
     if (!well_formed || !sums.emplace(line.substr(66), line.substr(0, 64)).second) {
       return absl::InvalidArgumentError(

@@ -23,8 +23,9 @@ inline constexpr size_t kMaxJsonValues = 8'000'000;
 
 /// Parses a document whose root is an object. INVALID_ARGUMENT with the byte position if it is not JSON; also if an
 /// object has a key twice, or if it is beyond the limits above.
-absl::StatusOr<nlohmann::json> ParseJsonObject(const std::string& text);
+absl::StatusOr<nlohmann::json> ParseJsonObject(const std::string& text, size_t max_values = kMaxJsonValues);
 
+/// Reads one object. What it says of foreign text is escaped and cut: an error stays one line.
 class JsonReader {
  public:
   /// `object` outlives the reader. `path` names it in errors.

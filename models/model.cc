@@ -8,57 +8,17 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "models/checksums.h"
-#include "models/package_files.h"
+#include "models/package_contents.h"
 #include "models/torchscript_engine.h"
 
 namespace bertha::models {
 namespace {
 
-constexpr char kModuleFile[] = "model.pt";
-constexpr size_t kMaxManifestBytes = 1 << 20;
-constexpr size_t kMaxTokenizerBytes = 64 << 20;
-constexpr size_t kMaxProbesBytes = 64 << 20;
-
-absl::Status Blame(absl::string_view file, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat(file, ": ", status.message()));
-}
-
-absl::Status LoadManifest(const Package& package, Model& model) {
-  absl::StatusOr<std::string> text = package.Read("bertha.json", kMaxManifestBytes);
-  if (!text.ok()) return text.status();
-  absl::StatusOr<Manifest> manifest = ParseManifest(*text);
-  if (!manifest.ok()) return Blame("bertha.json", manifest.status());
-  model.manifest = *std::move(manifest);
-  return absl::OkStatus();
-}
-
-absl::Status LoadTokenizer(const Package& package, Model& model) {
-  absl::StatusOr<std::string> text = package.Read("tokenizer.json", kMaxTokenizerBytes);
-  if (!text.ok()) return text.status();
-  auto tokenizer = tokenizer::Tokenizer::FromJson(*text);
-  if (!tokenizer.ok()) return Blame("tokenizer.json", tokenizer.status());
-  model.tokenizer = *std::move(tokenizer);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<Probe>> LoadProbes(const Package& package, const Model& model) {
-  absl::StatusOr<std::string> text = package.Read(kProbesFile, kMaxProbesBytes);
-  if (!text.ok()) return text.status();
-  absl::StatusOr<std::vector<Probe>> probes = ParseProbes(*text, model.manifest);
-  if (!probes.ok()) return Blame(kProbesFile, probes.status());
-  if (absl::Status status = CheckTokenizer(*model.tokenizer, model.manifest, *probes); !status.ok()) {
-    return Blame("tokenizer.json", status);
-  }
-  return probes;
-}
-
-absl::StatusOr<TorchScriptModule> LoadModule(const Package& package, Model& model) {
-  absl::StatusOr<std::shared_ptr<const PackageFile>> file = package.OpenFile(kModuleFile);
+absl::StatusOr<TorchScriptModule> LoadModule(const PackageContents& contents) {
+  absl::StatusOr<std::shared_ptr<const PackageFile>> file = contents.files.OpenFile(kModuleFile);
   if (!file.ok()) return file.status();
-  absl::StatusOr<TorchScriptModule> module = TorchScriptModule::Load(*std::move(file), model.manifest);
+  absl::StatusOr<TorchScriptModule> module = TorchScriptModule::Load(*std::move(file), contents.manifest);
   if (!module.ok()) return Blame(kModuleFile, module.status());
-  model.weight_bytes = module->weight_bytes();
   return module;
 }
 
@@ -96,34 +56,30 @@ int ChooseThreads(const TorchScriptModule& module, const std::vector<Probe>& pro
 }
 
 absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& options) {
-  absl::StatusOr<Package> package = Package::Open(dir);
-  if (!package.ok()) return package.status();
-  if (absl::Status status = VerifySums(*package); !status.ok()) return status;
-  Model model;
-  if (absl::Status status = LoadManifest(*package, model); !status.ok()) return status;
-  if (absl::Status status = LoadTokenizer(*package, model); !status.ok()) return status;
-  absl::StatusOr<std::vector<Probe>> probes = LoadProbes(*package, model);
-  if (!probes.ok()) return probes.status();
-  absl::StatusOr<TorchScriptModule> module = LoadModule(*package, model);
+  absl::StatusOr<PackageContents> contents = ReadPackage(dir);
+  if (!contents.ok()) return contents.status();
+  absl::StatusOr<TorchScriptModule> module = LoadModule(*contents);
   if (!module.ok()) return module.status();
+  const std::vector<Probe>& probes = contents->probes;
   std::unique_ptr<batcher::Encoder> first = module->NewReplica(std::max(1, options.threads));
-  absl::StatusOr<ProbeReport> report = CheckEncoder(*first, *probes, kFp32Tolerance);
+  absl::StatusOr<ProbeReport> report = CheckEncoder(*first, probes, kFp32Tolerance);
   if (!report.ok()) return Blame(kModuleFile, report.status());
+  Model model;
   model.probes = *report;
-  model.threads = options.threads ? options.threads : ChooseThreads(*module, *probes, options.max_threads);
+  model.weight_bytes = module->weight_bytes();
+  model.threads = options.threads ? options.threads : ChooseThreads(*module, probes, options.max_threads);
   for (size_t i = 0; i < options.replicas; ++i) model.replicas.push_back(module->NewReplica(model.threads));
+  model.manifest = std::move(contents->manifest);
+  model.tokenizer = std::move(contents->tokenizer);
   return model;
 }
 
-absl::StatusOr<std::string> ProbeUnsealed(const std::string& dir, const std::vector<ProbeText>& texts) {
-  absl::StatusOr<Package> package = Package::Open(dir);
-  if (!package.ok()) return package.status();
-  Model model;
-  if (absl::Status status = LoadManifest(*package, model); !status.ok()) return status;
-  if (absl::Status status = LoadTokenizer(*package, model); !status.ok()) return status;
-  absl::StatusOr<std::vector<Probe>> probes = EncodeProbes(*model.tokenizer, model.manifest, texts);
+absl::StatusOr<std::string> ProbeUnfinished(const std::string& dir, const std::vector<ProbeText>& texts) {
+  absl::StatusOr<PackageContents> contents = ReadUnfinishedPackage(dir);
+  if (!contents.ok()) return contents.status();
+  absl::StatusOr<std::vector<Probe>> probes = EncodeProbes(*contents->tokenizer, contents->manifest, texts);
   if (!probes.ok()) return probes.status();
-  absl::StatusOr<TorchScriptModule> module = LoadModule(*package, model);
+  absl::StatusOr<TorchScriptModule> module = LoadModule(*contents);
   if (!module.ok()) return module.status();
   std::unique_ptr<batcher::Encoder> encoder = module->NewReplica(1);
   absl::Status status = AnswerProbes(*encoder, *probes);
@@ -154,7 +110,7 @@ absl::StatusOr<size_t> PackageBytes(const std::string& dir) {
   absl::StatusOr<Package> package = Package::Open(dir);
   if (!package.ok()) return package.status();
   size_t bytes = 0;
-  for (const char* name : {kModuleFile, "tokenizer.json"}) {
+  for (const char* name : {kModuleFile, kTokenizerFile}) {
     const auto file = package->files().find(name);
     if (file == package->files().end()) return absl::NotFoundError(absl::StrCat(name, ": ", std::strerror(ENOENT)));
     bytes += static_cast<size_t>(file->second.st_size);
@@ -167,7 +123,7 @@ absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& opt
 }
 
 absl::StatusOr<std::string> MakeProbes(const std::string& dir, const std::vector<ProbeText>& texts) {
-  return WithoutExceptions([&] { return ProbeUnsealed(dir, texts); });
+  return WithoutExceptions([&] { return ProbeUnfinished(dir, texts); });
 }
 
 }  // namespace bertha::models

@@ -80,12 +80,26 @@ TEST_CASE("DeepNestingIsRefusedBeforeItIsBuilt") {
 }
 
 TEST_CASE("MoreValuesThanAnyFileHasAreRefused") {
-  auto list = [](size_t n) { return "{\"a\":[" + Repeat("1,", static_cast<int>(n) - 1) + "1]}"; };
-  CHECK(ParseJsonObject(list(kMaxJsonValues - 2)).ok());  // the object and the list are two
-  CHECK(ParseJsonObject(list(kMaxJsonValues - 1)).status() ==
-        absl::InvalidArgumentError("has more than 8000000 values"));
-  CHECK(ParseJsonObject("{\"a\":[" + Repeat("[],", 20'000'000) + "1]}").status() ==
-        absl::InvalidArgumentError("has more than 8000000 values"));
+  // Lists and objects are values as well.
+  for (const char* text : {R"({"a":1,"b":[2]})", R"({"a":[[1]]})", R"({"a":{"b":{"c":1}}})", R"({"a":[1,{}]})"}) {
+    CAPTURE(text);
+    CHECK(ParseJsonObject(text, 4).ok());
+    CHECK(ParseJsonObject(text, 3).status() == absl::InvalidArgumentError("has more than 3 values"));
+  }
+  CHECK(ParseJsonObject("{\"a\":[" + Repeat("[],", 100'000) + "1]}", 1000).status() ==
+        absl::InvalidArgumentError("has more than 1000 values"));
+}
+
+TEST_CASE("ForeignTextInAnErrorIsEscapedAndCut") {
+  const std::string k100(100, 'k');
+  const std::vector<std::pair<json, std::string>> cases = {
+      {{{"a\nb", 1}}, R"($."a\nb": unknown key)"},
+      {{{"", 1}}, R"($."": unknown key)"},
+      {{{"a.b", 1}}, R"($."a.b": unknown key)"},
+      {{{k100, 1}}, "$.\"" + k100.substr(0, 80) + "...\" (100 bytes): unknown key"},
+  };
+  for (const auto& [document, message] : cases) CHECK(JsonReader(document).Done().message() == message);
+  CHECK(ParseJsonObject(R"({"a\nb":1,"a\nb":1})").status().message() == R"(the key "a\nb" is there twice)");
 }
 
 TEST_CASE("EveryWrongValueIsNamedByItsPath") {
