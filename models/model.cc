@@ -82,10 +82,11 @@ absl::StatusOr<std::string> ProbeUnfinished(const std::string& dir, const std::v
   absl::StatusOr<TorchScriptModule> module = LoadModule(*contents);
   if (!module.ok()) return module.status();
   std::unique_ptr<batcher::Encoder> encoder = module->NewReplica(1);
-  absl::Status status = AnswerProbes(*encoder, *probes);
-  // The same texts beside each other: a module that lets padding change its answers is of no use here.
-  if (status.ok()) status = CheckEncoder(*encoder, *probes, kFp32Tolerance).status();
-  if (!status.ok()) return Blame(kModuleFile, status);
+  if (absl::Status status = AnswerProbes(*encoder, *probes); !status.ok()) return Blame(kModuleFile, status);
+  // A module that lets its answers depend on the texts beside it, or on their padding, is of no use here.
+  if (absl::Status status = CheckEncoder(*encoder, *probes, kFp32Tolerance).status(); !status.ok()) {
+    return Blame(kModuleFile, Blame("answers texts in a batch otherwise than alone", status));
+  }
   std::string document = ProbesToJson(*probes);
   if (document.size() > kMaxProbesBytes) {
     return absl::InvalidArgumentError(absl::StrCat(kProbesFile, ": would have ", document.size(), " bytes, at most ",

@@ -1,7 +1,8 @@
 // A package on disk becomes something that can serve: verified, tokenizer built, engine loaded and checked.
 //
 // Thread-safety: LoadModel may run beside serving threads. It runs forward passes on the calling thread, which so gets
-// an OpenMP pool of its own: call it from few threads. A Model may be destroyed on any thread that it is not used on.
+// an OpenMP pool of its own: call it from few threads. It sets the number of threads for the calling thread only. A
+// Model may be destroyed on any thread that it is not used on.
 #ifndef BERTHA_MODELS_MODEL_H_
 #define BERTHA_MODELS_MODEL_H_
 

@@ -28,8 +28,9 @@ bool SameFile(const struct stat& a, const struct stat& b) {
 }
 
 absl::Status CheckEntry(const std::string& name, const struct stat& entry) {
-  if (std::ranges::any_of(name, absl::ascii_iscntrl)) {
-    return absl::InvalidArgumentError(absl::StrCat(absl::CEscape(name), ": the name of a file has control characters"));
+  if (!std::ranges::all_of(name, absl::ascii_isprint)) {  // it will stand in log lines and replies
+    return absl::InvalidArgumentError(
+        absl::StrCat(absl::CEscape(name), ": the name of a file has characters beyond printable ASCII"));
   }
   if (!S_ISREG(entry.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat(name, ": a package holds plain files only, no links or folders"));

@@ -56,7 +56,7 @@ class PackageFile {
 class Package {
  public:
   /// Lists `dir`. NOT_FOUND if there is no such directory; INVALID_ARGUMENT if it is a link itself or holds anything
-  /// but plain files, or a name with control characters.
+  /// but plain files, or a name that is not printable ASCII.
   static absl::StatusOr<Package> Open(const std::string& dir);
 
   /// Every file's name and what stat(2) said of it.

@@ -10,8 +10,10 @@
 #include <exception>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "models/zip_check.h"
 
 namespace bertha::models {
 namespace {
@@ -19,6 +21,8 @@ namespace {
 using batcher::EncoderDescription;
 using batcher::EncoderOutput;
 using batcher::PackedBatch;
+
+constexpr size_t kLongestReason = 400;
 
 /// Torch's messages carry a C++ stack, and the interpreter's the module's source; one line says what happened.
 std::string Reason(const std::exception& error) {
@@ -32,7 +36,12 @@ std::string Reason(const std::exception& error) {
   // What an operation throws stands behind the tracebacks.
   const size_t reason = text.rfind("RuntimeError: ");
   if (reason != std::string::npos) text.erase(0, reason);
-  return text.substr(0, text.find('\n'));
+  text = std::string(absl::StripLeadingAsciiWhitespace(text));
+  text = text.substr(0, text.find('\n')).substr(0, kLongestReason);
+  // It may quote a damaged file, and goes into logs and replies.
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return !absl::ascii_isprint(c); }, '?');
+  return text;
 }
 
 /// OpenMP's thread count belongs to the calling thread, so each thread that runs forward passes sets it once.
@@ -240,6 +249,7 @@ TorchScriptModule::~TorchScriptModule() = default;
 
 absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(std::shared_ptr<const PackageFile> file,
                                                           const Manifest& manifest) {
+  if (absl::Status status = CheckPickles(*file); !status.ok()) return status;
   try {
     torch::jit::Module module = torch::jit::load(std::make_shared<FileReader>(file), torch::kCPU);
     if (absl::Status status = file->CheckUnchanged(); !status.ok()) return status;

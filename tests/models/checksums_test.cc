@@ -214,7 +214,9 @@ TEST_CASE("WhatCannotBeVerifiedIsNotSealed") {
       {"link", [](const SealedPackage& p) { fs::create_symlink("abc", p.dir / "link"); }, "link" + plain},
       {"folder", [](const SealedPackage& p) { fs::create_directory(p.dir / "sub"); }, "sub" + plain},
       {"a name of two lines", [](const SealedPackage& p) { WriteFile(p.dir / "a\nb", ""); },
-       "a\\nb: the name of a file has control characters"},
+       "a\\nb: the name of a file has characters beyond printable ASCII"},
+      {"a name that is no UTF-8", [](const SealedPackage& p) { WriteFile(p.dir / "a\xff", ""); },
+       "a\\377: the name of a file has characters beyond printable ASCII"},
   };
   for (const Case& c : cases) {
     const SealedPackage package;

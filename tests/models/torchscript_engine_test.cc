@@ -375,6 +375,26 @@ TEST_CASE("AFileThatIsNoTorchScriptIsRefusedInOneLine") {
   }
 }
 
+// LibTorch would take the number of a memo entry for the size of a table: gigabytes.
+TEST_CASE("AFlippedBitInAPickleIsFoundBeforeLibTorchReadsIt") {
+  TempDir dir;
+  torch::jit::Module module("m");
+  module.define(kEcho);
+  module.save(dir / "model.pt");
+  const std::string whole = FileContent(dir / "model.pt");
+  const size_t pickle = whole.find("c__torch__\nm\n");
+  REQUIRE(pickle != std::string::npos);
+  for (const size_t at : {pickle, pickle + 8}) {
+    std::string flipped = whole;
+    flipped[at] ^= 1;
+    WriteFile(dir / "model.pt", flipped);
+    const absl::Status status = LoadFile(dir, "model.pt", ManifestOf(4)).status();
+    CHECK(status.code() == absl::StatusCode::kDataLoss);
+    CHECK_THAT(std::string(status.message()),
+               Catch::StartsWith("the archive is damaged: ") && Catch::EndsWith("/data.pkl does not match its CRC-32"));
+  }
+}
+
 TEST_CASE("TheDescriptionSaysWhatTheModuleIs") {
   const std::vector<std::pair<c10::ScalarType, std::string>> cases = {
       {torch::kFloat32, "fp32"}, {torch::kBFloat16, "bf16"}, {torch::kHalf, "fp16"}};
