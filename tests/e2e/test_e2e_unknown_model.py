@@ -60,8 +60,8 @@ def make_package(folder, module, **changes):
     folder.mkdir(parents=True)
     torch.manual_seed(0)
     torch.jit.script(module().eval()).save(str(folder / "model.pt"))
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", PAIR, [("[CLS]", 2), ("[SEP]", 3)])
     tokenizer.save(str(folder / "tokenizer.json"))
     manifest = {key: value for key, value in {**MANIFEST, **changes}.items() if value is not None}
