@@ -311,7 +311,7 @@ Command ParseCommandLine(int argc, char** argv) {
   AddModels(app, models);
   AddHealth(app, health);
   AddTokenize(app, tokenize);
-  app.add_subcommand("package", "Check or seal a model package: see `bertha package --help`");
+  app.add_subcommand("package", "Check, seal or complete a model package: see `bertha package --help`");
   UnmarkValues(app);
   try {
     app.parse(MarkBrackets(argc, argv));
