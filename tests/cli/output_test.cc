@@ -37,7 +37,7 @@ TEST_CASE("JSON: one object a line with every key, floats with the digits of a f
   CHECK(writer->Begin().empty());
   CHECK(writer->Rows({Good(5, "x")}) ==
         R"({"index":5,"label":"glad","score":0.9,"scores":[{"label":"glad","score":0.9},{"label":"sad","score":0.1}],)"
-        R"("timing_us":{"tokenize":11,"queue":22,"compute":3300,"total":3344},"tokens":7,"truncated":true,)"
+        R"("timing_us":{"tokenize":11,"queue":22,"compute":3300,"total":3344},"tokens":7,"truncated":true,"windows":1,)"
         R"("model":"mood","version":3,"engine":"torchscript","batch_size":4})"
         "\n");
   CHECK(writer->End().empty());
@@ -67,10 +67,10 @@ TEST_CASE("CSV: a header, then as many fields in every record") {
   const std::string header = writer->Begin();
   CHECK(header ==
         "index,label,score,tokens,truncated,tokenize_us,queue_us,compute_us,total_us,batch_size,model,version,engine,"
-        "error\n");
-  CHECK(writer->Rows({Good(0, "x")}) == "0,glad,0.9,7,true,11,22,3300,3344,4,mood,3,torchscript,\n");
-  CHECK(writer->Rows({Good(0, "x", {})}) == "0,,,7,true,11,22,3300,3344,4,mood,3,torchscript,\n");
-  CHECK(writer->Rows({Bad(1, "x", "no")}) == "1,,,,,,,,,,,,,INVALID_ARGUMENT: no\n");
+        "windows,error\n");
+  CHECK(writer->Rows({Good(0, "x")}) == "0,glad,0.9,7,true,11,22,3300,3344,4,mood,3,torchscript,1,\n");
+  CHECK(writer->Rows({Good(0, "x", {})}) == "0,,,7,true,11,22,3300,3344,4,mood,3,torchscript,1,\n");
+  CHECK(writer->Rows({Bad(1, "x", "no")}) == "1,,,,,,,,,,,,,,INVALID_ARGUMENT: no\n");
   const auto fields = [](const std::string& line) { return std::count(line.begin(), line.end(), ',') + 1; };
   CHECK(fields(writer->Rows({Bad(1, "x", "no")})) == fields(header));
 }
@@ -111,6 +111,17 @@ TEST_CASE("Table: a failed input says why in its place") {
   const auto lines = SplitLines(MakeLabelsTable({})->Rows({Good(0, "a"), Bad(1, "b", "too long"), Good(2, "c")}));
   REQUIRE(lines.size() == 4);
   CHECK(absl::StrContains(lines[2], "error     INVALID_ARGUMENT: too long"));
+}
+
+TEST_CASE("Windows are shown where there is more than one") {
+  Row row = Good(0, "a");
+  row.result->truncated = false;
+  CHECK_FALSE(absl::StrContains(MakeLabelsDetail({})->Rows({row}), "window"));
+  row.result->windows = 3;
+  CHECK(absl::StrContains(MakeLabelsDetail({})->Rows({row}), "7 tokens in 3 windows (longer than the model takes)"));
+  const auto table = MakeLabelsTable({});
+  CHECK(absl::StrContains(table->Rows({row}), "   7w3  "));
+  CHECK(absl::StrContains(table->End(), "computed in N windows"));
 }
 
 TEST_CASE("Table: nothing answered, no means") { CHECK(MakeLabelsTable({})->End().empty()); }
@@ -165,6 +176,23 @@ TEST_CASE("Models: the table marks the default and says why a package was refuse
   CHECK_FALSE(absl::StrContains(lines[2], "torchscript"));
   CHECK(lines[3] == "    refused: model.pt: checksum differs");
   CHECK(absl::StartsWith(lines[4], "* answers"));
+}
+
+TEST_CASE("Models: the table shows labels of versions, refused updates and dimensions") {
+  ModelEntry entry = Entry("space", "SERVING");
+  entry.version_labels = {"stable", "old"};
+  entry.refused_update = "model.pt: is not the file that SHA256SUMS names";
+  entry.task = "embeddings";
+  entry.dimension = 384;
+  const auto lines = SplitLines(ModelsTable({entry}));
+  REQUIRE(lines.size() == 3);
+  CHECK(absl::StartsWith(lines[1], "space  1 stable, old  SERVING"));
+  CHECK(absl::StrContains(lines[1], "bert embeddings, 384 dimensions"));
+  CHECK(lines[2] == "    update refused, this one serves on: model.pt: is not the file that SHA256SUMS names");
+  const auto json = nlohmann::json::parse(ModelsJson({entry}));
+  CHECK(json.at("version_labels") == nlohmann::json({"stable", "old"}));
+  CHECK(json.at("refused_update") == entry.refused_update);
+  CHECK(json.at("dimension") == 384);
 }
 
 TEST_CASE("Models: JSON has one object a line with all that is known") {
