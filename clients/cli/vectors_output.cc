@@ -33,11 +33,11 @@ double Dot(const std::vector<float>& a, const std::vector<float>& b) {
 
 double Norm(const std::vector<float>& v) { return std::sqrt(Dot(v, v)); }
 
-/// The first `count` numbers, right-aligned; an ellipsis if there are more, a blank if not.
+/// The first `count` numbers, right-aligned; an ellipsis if there are more.
 std::string FirstNumbers(const std::vector<float>& v, size_t count) {
   std::string numbers;
   for (size_t i = 0; i < std::min(count, v.size()); ++i) absl::StrAppendFormat(&numbers, "%9.4f", v[i]);
-  return PadRight(absl::StrCat(numbers, v.size() > count ? " …" : ""), count * kNumberWidth + 2);
+  return v.size() > count ? numbers + " …" : numbers;
 }
 
 std::string NormText(const std::vector<float>& v) { return absl::StrFormat("%.4f", Norm(v)); }
@@ -56,7 +56,7 @@ class VectorColumns : public TableColumns {
     if (compared_.size() < kMostCompared) compared_.emplace_back(row.input.index, v);
     ++count_;
     return absl::StrCat(PadLeft(absl::StrCat(v.size()), kDimensionWidth), PadLeft(NormText(v), kNormWidth),
-                        paint_(kCyan, FirstNumbers(v, kNumbersInTable)));
+                        paint_(kCyan, PadRight(FirstNumbers(v, kNumbersInTable), kNumbersInTable * kNumberWidth + 2)));
   }
   std::string End() override { return compared_.size() < 2 ? "" : Similarities(); }
 

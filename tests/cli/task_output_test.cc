@@ -75,7 +75,8 @@ TEST_CASE("Tag: blocks of several texts stand apart, the means last; a failed te
   Row cut = RowOf("b", Entities{}), pieces = RowOf("c", Entities{});
   cut.result->truncated = true;
   pieces.result->windows = 2;
-  const std::string rows = writer->Rows({RowOf("a", Entities{}), Bad("worse"), cut}) + writer->Rows({pieces});
+  std::string rows = writer->Rows({RowOf("a", Entities{}), Bad("worse"), cut});
+  rows += writer->Rows({pieces});
   CHECK(rows ==
         "a\n  no entities\n"
         "\nworse\n  error  INVALID_ARGUMENT: too long\n"
@@ -116,7 +117,7 @@ TEST_CASE("Answer: of a long context a little on both sides is shown, within the
   const FoundAnswer found{"Ada", 0.75f, {501, 504}, {501, 504}};
   const auto lines =
       SplitLines(MakeAnswersView({.width = 60}, false, false)->Rows({Question(context, FoundAnswers{{found}})}));
-  CHECK(lines[1] == "  0.7500  …" + std::string(20, 'a') + " [Ada] " + std::string(22, 'z') + "…");
+  CHECK(lines[1] == "  0.7500  …" + std::string(20, 'a') + " [Ada] " + std::string(21, 'z') + "…");
 }
 
 TEST_CASE("Answer: none in the context, and nothing that could be one") {
@@ -144,11 +145,11 @@ TEST_CASE("Answer: JSON has the best answer, null if there is none, and all of t
 
 TEST_CASE("Embed: several texts show their first numbers, and how similar they are") {
   const auto writer = MakeVectorsTable({});
-  const std::string rows = writer->Rows({RowOf("a", Vectors{{3, 4, 0, 0}}, 0), Bad("b")}) +
-                           writer->Rows({RowOf("c", Vectors{{4, -3, 0, 0}}, 2), RowOf("d", Vectors{{0, 0, 0, 0}}, 3)});
+  std::string rows = writer->Rows({RowOf("a", Vectors{{3, 4, 0, 0}}, 0), Bad("b")});
+  rows += writer->Rows({RowOf("c", Vectors{{4, -3, 0, 0}}, 2), RowOf("d", Vectors{{0, 0, 0, 0}}, 3)});
   const auto lines = SplitLines(rows + writer->End());
   REQUIRE(lines.size() == 11);
-  CHECK(lines[0] == "    #    DIM     NORM   VECTOR                         TOKENS       TIME  TEXT");
+  CHECK(lines[0] == "    #    DIM     NORM   VECTOR                     TOKENS       TIME  TEXT");
   CHECK(lines[1] == "    0      4   5.0000   3.0000   4.0000   0.0000 …     7     3.34 ms  a");
   CHECK(absl::StrContains(lines[2], "error     INVALID_ARGUMENT: too long"));
   CHECK(lines[5] == "cosine similarity");
@@ -165,7 +166,7 @@ TEST_CASE("Embed: of many texts only the first ones are compared") {
   const auto lines = SplitLines(writer->End());
   REQUIRE(lines.size() == 11);
   CHECK(lines[0] == "cosine similarity of the first 8");
-  CHECK(absl::StrContains(lines[8], "    7   1.0000"));
+  CHECK(absl::StrContains(lines[9], "    7   1.0000"));
 }
 
 TEST_CASE("Embed: one text has no one to be compared with") {
@@ -174,7 +175,7 @@ TEST_CASE("Embed: one text has no one to be compared with") {
   CHECK(SplitLines(table->End()).size() == 1);
   const auto lines = SplitLines(MakeVectorsDetail({}, true)->Rows({RowOf("a", Vectors{{3, 4}})}));
   REQUIRE(lines.size() == 4);
-  CHECK(absl::StartsWith(lines[1], "    3.0000   4.0000  "));
+  CHECK(lines[1] == "    3.0000   4.0000");
   CHECK(lines[2] == "  2 dimensions, norm 5.0000");
 }
 
