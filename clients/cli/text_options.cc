@@ -39,9 +39,9 @@ Examples:
   bertha tag --model dishes --truncation window --stride 32 --file articles.txt)";
 
 constexpr char kAnswerExamples[] = R"(
-Shows for each question the best answers: the score, and the answer marked in a little of the context around it. A context
-that is longer than the model takes is searched in windows. Several questions may be asked of one context. Without
---question, lines of --file or of standard input are JSON objects {"question", "context"}; other keys are ignored.
+Shows for each question the best answers: the score, and the answer marked in a little of the context around it. A
+context that is longer than the model takes is searched in windows. Several questions may be asked of one context.
+Without --question, lines of --file or of standard input are JSON objects {"question", "context"}; other keys are ignored.
 Output is in input order; `index` counts questions from 0. A question that fails gets an error in its place and spoils
 no other.
 

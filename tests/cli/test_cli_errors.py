@@ -82,7 +82,10 @@ def test_a_model_of_another_task_ends_the_run_with_the_command_to_use(cli, serve
     assert line == f'bertha: FAILED_PRECONDITION: the model "fake" does something else; use `bertha {advice}`'
 
 
-@pytest.mark.parametrize("command", ["classify text", "tag text", "embed text", "answer -q q -c c", "models", "health", "health --wait 0.2"])
+@pytest.mark.parametrize(
+    "command",
+    ["classify text", "tag text", "embed text", "answer -q q -c c", "models", "health", "health --wait 0.2"],
+)
 def test_no_server_is_exit_code_3_and_says_what_to_do(cli, dead_address, command):
     done = cli(*command.split(), "--address", dead_address)
     assert done.returncode == 3

@@ -273,7 +273,12 @@ class Client:
         return [_model_status(m) for m in response.models]
 
     def _results(
-        self, method: Any, prototype: Any, inputs: list[Any], timeout: float, convert: Callable[[Any, dict[str, Any]], Any]
+        self,
+        method: Any,
+        prototype: Any,
+        inputs: list[Any],
+        timeout: float,
+        convert: Callable[[Any, dict[str, Any]], Any],
     ) -> list[Any]:
         """What `convert` makes of each result and its account; `prototype` is the request without its inputs."""
         results = []

@@ -140,7 +140,7 @@ class TokenVector:
 
 @dataclass(frozen=True)
 class Embedding(Account):
-    """The answer of `embed` for one text: its vector, or with `tokens=True` one for each token and none for the text."""
+    """The answer of `embed` for one text: its vector; or with `tokens=True` none, but one for each token."""
 
     vector: tuple[float, ...]
     token_vectors: tuple[TokenVector, ...]
