@@ -6,10 +6,10 @@ with bertha-export, and compares logits with transformers' eager fp32 model, whi
   without --through   the package's TorchScript module, in random padded batches
   with --through      a running berthad that serves WORK/models, over gRPC in random batches
 
-What it needs stays in WORK: models/NAME/1 (the packages) and NAME.jsonl (a line {"text", "tokens", "logits"} for each
-text), made once; --fresh makes them again. Weights are drawn wider than transformers does, so that attention, positions and
-token types count, and logits spread over about 1. The tokenizers are those of tests/tokenizer/data: their vocabularies
-are small, the embedding tables have the published size.
+What it needs stays in WORK, made once unless --fresh: models/NAME/1 (the packages) and NAME.jsonl (a line
+{"text", "tokens", "logits"} for each text). Weights are drawn wider than transformers does, so that attention,
+positions and token types count, and logits spread over about 1. The tokenizers are those of tests/tokenizer/data:
+their vocabularies are small, the embedding tables have the published size.
 
   tests/export/parity_published.py --work /tmp/parity
   build/release/bin/berthad --models /tmp/parity/models &
