@@ -185,7 +185,7 @@ def through_module(name: str, work: Path) -> Callable[[list[str]], list[list[flo
 def through_daemon(name: str, address: str) -> Callable[[list[str]], list[list[float]]]:
     """Answers of a berthad at `address`."""
     import grpc
-    from bertha.v1 import bertha_pb2, bertha_pb2_grpc
+    from bertha.v1 import bertha_pb2, bertha_pb2_grpc  # made by the build
 
     stub = bertha_pb2_grpc.BerthaStub(grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]))
 
