@@ -281,7 +281,7 @@ TEST_CASE("ARemovedModelServesWhatWasAcceptedAndThenItsReplicasAreGone") {
   CHECK(alive == 0);
   f.dispatcher->Stop();
   CHECK(f.recorder[running.request].status.ok());
-  CHECK(f.recorder[waiting.request].row == std::vector<float>{6, 3});
+  CHECK(f.recorder[waiting.request].output == std::vector<float>{6, 3});
   CHECK(f.recorder.total() == 1 + late.size());
   CHECK(f.recorder[late.back()->request].times == 0);
 }
@@ -362,7 +362,7 @@ TEST_CASE("WhileModelsComeAndGoUnderLoadEveryRequestOfOneThatIsHeldIsAnswered") 
       const Recorder::Ended ended = recorder[request->request];
       REQUIRE(ended.times == 1);
       REQUIRE(ended.status.ok());
-      REQUIRE(ended.row == std::vector<float>{2.f * static_cast<float>(request->request.model + 1), 2});
+      REQUIRE(ended.output == std::vector<float>{2.f * static_cast<float>(request->request.model + 1), 2});
     }
   }
 }
