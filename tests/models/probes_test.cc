@@ -24,8 +24,7 @@ std::vector<Probe> ManyProbes(size_t n) {
   std::vector<Probe> probes;
   for (size_t i = 0; i < n; ++i) {
     const size_t length = i % 8 + 1;
-    probes.push_back({"text",
-                      std::nullopt,
+    probes.push_back({{"text", std::nullopt},
                       std::vector<int32_t>(length, static_cast<int32_t>(i)),
                       std::vector<int32_t>(length, static_cast<int32_t>(i % 2)),
                       {static_cast<float>(i * length), static_cast<float>(i % 2 * length)}});
