@@ -88,7 +88,8 @@ def berthad(program):
     from e2e_support import PATIENCE
 
     def run(*arguments):
-        command = [str(program("berthad")), "--admin-address", "", *map(str, arguments)]
+        admin = [] if "--admin-address" in arguments else ["--admin-address", ""]
+        command = [str(program("berthad")), *admin, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
     return run

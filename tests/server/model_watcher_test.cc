@@ -86,7 +86,7 @@ struct Fixture : InferenceFixture {
     Gate done;
     absl::Status status;
     call([&](const absl::Status& s) {
-      status = s;
+      status = Unshared(s);
       done.Open();
     });
     done.Pass();
