@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "models/checksums.h"
 #include "models/json.h"
+#include "tokenizer/read_file.h"
 
 namespace bertha::server {
 namespace {
@@ -53,11 +54,11 @@ bool ReadPackage(FoundPackage& package) {
     files.push_back(absl::StrCat(name, "\n", status.st_mode, " ", status.st_size, " ", status.st_mtim.tv_sec, ".",
                                  status.st_mtim.tv_nsec, "\n"));
     package.bytes += static_cast<uint64_t>(status.st_size);
-    sealed |= name == models::kSumsFile;
+    sealed |= name == models::kSumsFile && S_ISREG(status.st_mode);
   }
   if (error) return false;
   if (!sealed) return true;
-  absl::StatusOr<std::string> sums = models::ReadFile(absl::StrCat(package.dir, "/", models::kSumsFile), kMaxSumsBytes);
+  absl::StatusOr<std::string> sums = tokenizer::ReadFile(absl::StrCat(package.dir, "/", models::kSumsFile), kMaxSumsBytes);
   if (sums.ok()) files.push_back(*sums);  // if not, the package will be refused when it is loaded
   std::ranges::sort(files);
   for (const std::string& file : files) package.fingerprint += file;
@@ -65,7 +66,12 @@ bool ReadPackage(FoundPackage& package) {
 }
 
 absl::StatusOr<VersionLabels> ReadLabels(const fs::path& file) {
-  absl::StatusOr<std::string> text = models::ReadFile(file.string(), kMaxLabelsBytes);
+  std::error_code error;
+  // Opening a pipe would wait for a writer.
+  if (!fs::is_regular_file(file, error)) {
+    return absl::InvalidArgumentError(absl::StrCat(kLabelsFile, ": is no plain file"));
+  }
+  absl::StatusOr<std::string> text = tokenizer::ReadFile(file.string(), kMaxLabelsBytes);
   if (!text.ok()) return text.status();
   absl::StatusOr<nlohmann::json> json = models::ParseJsonObject(*text);
   if (!json.ok()) return absl::Status(json.status().code(), absl::StrCat(kLabelsFile, ": ", json.status().message()));
