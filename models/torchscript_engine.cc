@@ -251,6 +251,7 @@ absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(std::shared_ptr<const 
                                                           const Manifest& manifest) {
   if (absl::Status status = CheckPickles(*file); !status.ok()) return status;
   try {
+    UseThreads(1);  // optimizing compares constants in parallel, and the threads for it would stay
     torch::jit::Module module = torch::jit::load(std::make_shared<FileReader>(file), torch::kCPU);
     if (absl::Status status = file->CheckUnchanged(); !status.ok()) return status;
     module.eval();

@@ -58,7 +58,8 @@ bool ReadPackage(FoundPackage& package) {
   }
   if (error) return false;
   if (!sealed) return true;
-  absl::StatusOr<std::string> sums = tokenizer::ReadFile(absl::StrCat(package.dir, "/", models::kSumsFile), kMaxSumsBytes);
+  absl::StatusOr<std::string> sums =
+      tokenizer::ReadFile(absl::StrCat(package.dir, "/", models::kSumsFile), kMaxSumsBytes);
   if (sums.ok()) files.push_back(*sums);  // if not, the package will be refused when it is loaded
   std::ranges::sort(files);
   for (const std::string& file : files) package.fingerprint += file;
