@@ -49,13 +49,12 @@ def checkpoints(tmp_path_factory):
 def served(program, checkpoints, tmp_path_factory):
     """One daemon with the twenty packages."""
     from bertha_export import Request, export
-    from conftest import QUICK
     from e2e_support import Daemon
 
     folder = tmp_path_factory.mktemp("task_models")
     for name, checkpoint in checkpoints.items():
         export(Request(checkpoint=checkpoint, output=folder, name=name, max_length=LENGTH))
-    d = Daemon(program("berthad"), folder, tmp_path_factory.mktemp("tasks") / "log", *QUICK)
+    d = Daemon(program("berthad"), folder, tmp_path_factory.mktemp("tasks") / "log", "--cpu-threads", "1")
     try:
         yield d.wait_serving()
         d.signal()
