@@ -200,10 +200,12 @@ def test_answer_finds_the_spans_of_the_pipeline(stub, checkpoints, family, no_an
             doc_stride=stride,
             max_answer_len=7,
         )
-        expected = expected if isinstance(expected, list) else [expected]
-        assert [(*span(a.chars), a.text) for a in result.answers] == [
-            (e["start"], e["end"], e["answer"]) for e in expected
-        ], given
+        # The pipeline fills up with answers of score 0, in an order of no meaning; has places in the question for XLNet; and
+        # lets answers end before they begin.
+        expected = [e for e in (expected if isinstance(expected, list) else [expected]) if e["score"] > 0]
+        end = len(given.context)
+        places = [(min(e["start"], end), max(min(e["start"], end), min(e["end"], end)), e["answer"]) for e in expected]
+        assert [(*span(a.chars), a.text) for a in result.answers] == places, given
         for answer, other in zip(result.answers, expected, strict=True):
             assert abs(answer.score - other["score"]) <= SCORE_TOLERANCE
 
