@@ -1,9 +1,7 @@
 #include "models/model.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -106,18 +104,6 @@ auto WithoutExceptions(Load load) -> decltype(load()) {
 }
 
 }  // namespace
-
-absl::StatusOr<size_t> PackageBytes(const std::string& dir) {
-  absl::StatusOr<Package> package = Package::Open(dir);
-  if (!package.ok()) return package.status();
-  size_t bytes = 0;
-  for (const char* name : {kModuleFile, kTokenizerFile}) {
-    const auto file = package->files().find(name);
-    if (file == package->files().end()) return absl::NotFoundError(absl::StrCat(name, ": ", std::strerror(ENOENT)));
-    bytes += static_cast<size_t>(file->second.st_size);
-  }
-  return bytes;
-}
 
 absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& options) {
   return WithoutExceptions([&] { return LoadChecked(dir, options); });

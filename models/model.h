@@ -41,10 +41,6 @@ struct Model {
   size_t weight_bytes = 0;
 };
 
-/// About how many bytes the model in `dir` will take: the sizes of its weights and of its tokenizer on disk. Cheap;
-/// nothing is loaded. For a limit on memory; Model::weight_bytes is what it came to. Errors as LoadModel.
-absl::StatusOr<size_t> PackageBytes(const std::string& dir);
-
 /// Loads and checks the package in `dir` as docs/package.md says. The message of an error begins with the name of the
 /// file that is to blame.
 absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& options);

@@ -193,19 +193,6 @@ TEST_CASE("ThreadsZeroChoosesOneOrTheMost") {
 
 TEST_CASE("ADirectoryThatIsNotThereIsNotFound") {
   CHECK(LoadModel("/nonexistent/model/1", {}).status().code() == absl::StatusCode::kNotFound);
-  CHECK(PackageBytes("/nonexistent/model/1").status().code() == absl::StatusCode::kNotFound);
-}
-
-TEST_CASE("ThePackagesBytesAreThoseOfItsWeightsAndTokenizer") {
-  const Copy copy;
-  const size_t expected = fs::file_size(copy.dir / "model.pt") + fs::file_size(copy.dir / "tokenizer.json");
-  CHECK(PackageBytes(copy.dir.path()).value() == expected);
-  const absl::StatusOr<Model> model = LoadModel(copy.dir.path(), {});
-  REQUIRE(model.ok());
-  CHECK(model->weight_bytes < expected);
-  CHECK(model->weight_bytes > expected / 2);
-  fs::remove(copy.dir / "model.pt");
-  CHECK(PackageBytes(copy.dir.path()).status() == absl::NotFoundError("model.pt: No such file or directory"));
 }
 
 /// Threads of this process.
