@@ -1,15 +1,64 @@
 #include "batcher/batch_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace bertha::batcher {
+namespace {
+
+/// A request is dropped as too late only if so much of its estimated time does not fit any more: estimates err.
+constexpr double kCertain = 0.9;
+/// How fast the correction of the reckoned work follows what batches really take, and how far.
+constexpr double kLearningRate = 0.1;
+constexpr double kMissed = 0.004, kMarginStep = 0.1, kMostMargin = 8;
+constexpr double kLeastInflation = 0.25, kMostInflation = 8;
+
+size_t IndexOf(Priority priority) { return static_cast<size_t>(priority); }
+
+absl::Status Positive(absl::string_view option, bool positive) {
+  if (positive) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(option, " must be more than 0"));
+}
+
+absl::Status NotNegative(absl::string_view option, Duration value) {
+  if (value >= Duration::zero()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(option, " must not be negative"));
+}
+
+double Milliseconds(Duration time) { return static_cast<double>(time.count()) * 1e-6; }
+
+}  // namespace
+
+absl::Status Validate(const QueueOptions& options) {
+  absl::Status status;
+  status.Update(Positive("max_requests", options.max_requests > 0));
+  status.Update(Positive("max_tokens", options.max_tokens > 0));
+  status.Update(Positive("default_deadline", options.default_deadline > Duration::zero()));
+  status.Update(NotNegative("max_queue_delay", options.max_queue_delay));
+  status.Update(Positive("max_priority_delay", options.max_priority_delay > Duration::zero()));
+  status.Update(NotNegative("overload_target", options.overload_target));
+  status.Update(Positive("overload_window", options.overload_window > Duration::zero()));
+  status.Update(Positive("workers", options.workers > 0));
+  return status;
+}
+
+absl::Status Validate(const ModelLimits& limits) {
+  absl::Status status;
+  status.Update(Positive("max_batch_requests", limits.max_batch_requests > 0));
+  status.Update(Positive("max_batch_tokens", limits.max_batch_tokens > 0));
+  status.Update(Positive("weight", limits.weight > 0 && limits.weight <= 1e6));
+  return status;
+}
 
 void Batch::Clear() {
   requests.clear();
-  expired.clear();
   stats = BatchStats{};
+  cost = work = Duration{0};
+  longest = 0;
+  wait_until = TimePoint::max();
+  full = staged = changed = false;
 }
 
 bool BatchQueue::MoreUrgent::operator()(const Request* a, const Request* b) const {
@@ -17,8 +66,11 @@ bool BatchQueue::MoreUrgent::operator()(const Request* a, const Request* b) cons
   return a->sequence_ < b->sequence_;
 }
 
-ModelId BatchQueue::AddModel(const ModelLimits& limits) {
-  models_.emplace(next_id_, Model{limits, {}});
+// ---- models
+
+ModelId BatchQueue::AddModel(const ModelLimits& limits, CostTable costs) {
+  models_.emplace(next_id_, Model{limits, std::move(costs),
+                                  OverloadDetector(options_.overload_target, options_.overload_window)});
   return next_id_++;
 }
 
@@ -28,25 +80,52 @@ void BatchQueue::EraseModel(ModelId id) { models_.erase(id); }
 
 bool BatchQueue::Waits(ModelId id) const {
   const auto it = models_.find(id);
-  return it != models_.end() && !it->second.waiting.empty();
+  return it != models_.end() && it->second.waiting > 0;
 }
 
-absl::Status BatchQueue::Reserve(size_t n) {
+// ---- what comes in
+
+TimePoint BatchQueue::Later(TimePoint now) { return latest_ = std::max(latest_, now); }
+
+absl::Status BatchQueue::Reserve(size_t n, Priority priority, std::vector<Ended>& ended) {
   if (n > options_.max_requests) {
     return absl::InvalidArgumentError(absl::StrCat("the call has ", n, " inputs, the queue holds at most ",
                                                    options_.max_requests, "; split the call"));
   }
-  if (size_ + reserved_ + n > options_.max_requests || tokens_ >= options_.max_tokens) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the queue is full: ", size_, " requests of ", tokens_, " tokens wait; try again later"));
-  }
+  if (absl::Status status = MakeRoom(n, 1, priority, ended); !status.ok()) return status;
   reserved_ += n;
   return absl::OkStatus();
 }
 
 void BatchQueue::Unreserve(size_t n) { reserved_ -= n; }
 
-absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now) const {
+absl::Status BatchQueue::MakeRoom(size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended) {
+  while (size_ + reserved_ + requests > options_.max_requests || tokens_ + tokens > options_.max_tokens) {
+    Request* victim = LeastUrgentBelow(priority);
+    if (!victim) {
+      return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_, " requests of ", tokens_,
+                                                       " tokens wait, ", reserved_, " are prepared; limits: ",
+                                                       options_.max_requests, " requests, ", options_.max_tokens,
+                                                       " tokens; try again later"));
+    }
+    End(*victim, Ending::kEvicted, ended);
+  }
+  return absl::OkStatus();
+}
+
+Request* BatchQueue::LeastUrgentBelow(Priority priority) {
+  for (size_t rank = kPriorities; --rank > IndexOf(priority);) {
+    Request* least = nullptr;
+    for (auto& [id, model] : models_) {
+      const auto& waiting = model.classes[rank].by_deadline;
+      if (!waiting.empty() && (!least || MoreUrgent()(least, *waiting.rbegin()))) least = *waiting.rbegin();
+    }
+    if (least) return least;
+  }
+  return nullptr;
+}
+
+absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended) {
   size_t tokens = 0;
   for (const Request* request : requests) {
     tokens += request->ids.size();
@@ -62,93 +141,391 @@ absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now
     return absl::InvalidArgumentError(absl::StrCat("the call has ", tokens, " tokens, the queue holds at most ",
                                                    options_.max_tokens, "; split the call"));
   }
-  if (tokens_ + tokens > options_.max_tokens) {
-    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", tokens_, " tokens wait, ", tokens,
-                                                     " more exceed the limit of ", options_.max_tokens,
-                                                     "; try again later"));
-  }
-  return absl::OkStatus();
+  if (absl::Status status = AdmitInTime(requests, now); !status.ok()) return status;
+  return MakeRoom(requests.size(), tokens, requests[0]->priority, ended);
 }
 
-absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now) {
+absl::Status BatchQueue::AdmitInTime(std::span<Request* const> requests, TimePoint now) {
+  const Model& model = models_.at(requests[0]->model);
+  if (!options_.admission || !model.costs.known()) return absl::OkStatus();
+  Duration work{0}, longest{0};
+  TimePoint deadline = now + options_.default_deadline;
+  for (Request* request : requests) {
+    deadline = std::min(deadline, request->deadline);
+    if (options_.share_identical && twins_.Find(*request)) continue;
+    work += WorkOf(model, *request);
+    longest = std::max(longest, model.costs.Estimate(request->ids.size(), request->ids.size()));
+  }
+  const double speed = static_cast<double>(options_.workers) * ShareOf(model);
+  Duration before = UntilFree(now);
+  const size_t rank = IndexOf(requests[0]->priority);
+  for (size_t i = 0; i < rank; ++i) {
+    before += Duration(static_cast<int64_t>(static_cast<double>(model.classes[i].demand.total().count()) / speed));
+  }
+  // It ends when its batch does, not when its own share of the work is done.
+  before += Duration(static_cast<int64_t>(model.batch_ns + model.margin_ns));
+  const Duration alone = before + longest - (deadline - now);
+  const Duration excess =
+      std::max(alone, model.classes[rank].demand.Excess(Demand::JobOf(work, deadline, now), before, speed, now));
+  if (excess <= Duration::zero()) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "overloaded: with ", size_, " requests waiting, a deadline would be missed by ", Milliseconds(excess),
+      " ms; try again later, another server, or with a later deadline"));
+}
+
+Duration BatchQueue::WorkOf(const Model& model, const Request& request) const {
+  const size_t length = request.ids.size();
+  const size_t together =
+      std::clamp<size_t>(model.limits.max_batch_tokens / length, 1, model.limits.max_batch_requests);
+  const auto batch = static_cast<double>(model.costs.Estimate(together * length, length).count());
+  return Duration(static_cast<int64_t>(model.inflation * batch / static_cast<double>(together)));
+}
+
+Duration BatchQueue::UntilFree(TimePoint now) const {
+  if (free_at_.size() < options_.workers) return Duration::zero();
+  return std::max(Duration::zero(), *std::min_element(free_at_.begin(), free_at_.end()) - now);
+}
+
+double BatchQueue::ShareOf(const Model& model) const {
+  double all = 0;
+  for (const auto& [id, other] : models_) {
+    if (&other == &model || other.waiting > 0) all += other.limits.weight;
+  }
+  return model.limits.weight / all;
+}
+
+absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended) {
+  now = Later(now);
   Unreserve(requests.size());
-  if (absl::Status status = Admit(requests, now); !status.ok()) return status;
+  if (requests.empty()) return absl::OkStatus();
+  if (absl::Status status = Admit(requests, now, ended); !status.ok()) return status;
+  Model& model = models_.at(requests[0]->model);
   for (Request* request : requests) {
     if (request->deadline == TimePoint::max()) request->deadline = now + options_.default_deadline;
     request->accepted = now;
     request->sequence_ = next_sequence_++;
-    request->waiting_ = true;
-    models_.at(request->model).waiting.insert(request);
-    size_ += 1;
-    tokens_ += request->ids.size();
+    if (JoinLeader(model, *request)) continue;
+    Enter(model, *request, now);
+    if (options_.share_identical) twins_.Lead(*request);
   }
   return absl::OkStatus();
 }
 
-void BatchQueue::Leave(Request& request) {
-  request.waiting_ = false;
-  size_ -= 1;
-  tokens_ -= request.ids.size();
-}
-
-bool BatchQueue::Remove(Request& request) {
-  if (!request.waiting_) return false;
-  models_.at(request.model).waiting.erase(&request);
-  Leave(request);
+bool BatchQueue::JoinLeader(Model& model, Request& request) {
+  Request* leader = options_.share_identical ? twins_.Find(request) : nullptr;
+  if (!leader || leader->priority != request.priority) return false;
+  if (leader->place_ == Request::Place::kWaiting && MoreUrgent()(&request, leader)) {
+    // It takes the leader's place in the queue, with its own deadline.
+    Leave(*leader);
+    twins_.Replace(*leader, request);
+    Enter(model, request, request.accepted);
+    Twins::Join(*leader, request);
+    leader->place_ = Request::Place::kTwin;
+  } else {
+    Twins::Join(request, *leader);
+    request.place_ = Request::Place::kTwin;
+    if (leader->place_ == Request::Place::kRunning) return true;  // waits for nothing but the answer
+  }
+  size_ += 1;
+  model.waiting += 1;
   return true;
 }
 
-void BatchQueue::TakeExpired(TimePoint now, Batch& batch) {
-  for (auto& [id, model] : models_) {
-    auto it = model.waiting.begin();
-    for (; it != model.waiting.end() && (*it)->deadline <= now; ++it) {
-      Leave(**it);
-      batch.expired.push_back(*it);
+/// The request waits from now on.
+void BatchQueue::Enter(Model& model, Request& request, TimePoint now) {
+  if (model.waiting == 0) model.served = std::max(model.served, served_);
+  request.rank_ = request.priority;
+  request.skipped_ = 0;
+  request.job_ = Demand::JobOf(WorkOf(model, request), request.deadline, now);
+  model.classes[IndexOf(request.rank_)].demand.Add(request.job_);
+  Insert(model, request);
+  size_ += 1;
+  tokens_ += request.ids.size();
+  model.waiting += 1;
+}
+
+void BatchQueue::Insert(Model& model, Request& request) {
+  Class& own = model.classes[IndexOf(request.rank_)];
+  own.by_deadline.insert(&request);
+  own.by_arrival.Insert(request);
+  request.place_ = Request::Place::kWaiting;
+  unstaged_ += 1;
+}
+
+void BatchQueue::Erase(Model& model, Request& request) {
+  Class& own = model.classes[IndexOf(request.rank_)];
+  own.by_deadline.erase(&request);
+  own.by_arrival.Erase(request);
+  unstaged_ -= 1;
+}
+
+// ---- what goes out
+
+/// The request waits no longer, neither in its class nor in a staged batch. Its twins are left alone.
+void BatchQueue::Leave(Request& request) {
+  Model& model = models_.at(request.model);
+  if (request.place_ == Request::Place::kWaiting) {
+    Erase(model, request);
+  } else {
+    Batch& batch = *request.batch_;
+    batch.requests.erase(std::find(batch.requests.begin(), batch.requests.end(), &request));
+    batch.changed = true;
+  }
+  model.classes[IndexOf(request.rank_)].demand.Remove(request.job_);
+  request.place_ = Request::Place::kNowhere;
+  size_ -= 1;
+  tokens_ -= request.ids.size();
+  model.waiting -= 1;
+}
+
+bool BatchQueue::Remove(Request& request) {
+  switch (request.place_) {
+    case Request::Place::kNowhere:
+    case Request::Place::kRunning:
+      return false;
+    case Request::Place::kTwin: {
+      if (request.leader_->place_ != Request::Place::kRunning) {
+        size_ -= 1;
+        models_.at(request.model).waiting -= 1;
+      }
+      Twins::Leave(request);
+      request.place_ = Request::Place::kNowhere;
+      return true;
     }
-    model.waiting.erase(model.waiting.begin(), it);
+    case Request::Place::kWaiting:
+    case Request::Place::kStaged:
+      break;
+  }
+  Leave(request);
+  if (!request.next_twin_) {
+    twins_.Close(request);
+    return true;
+  }
+  Request* next = request.next_twin_;
+  for (Request* twin = next; twin; twin = twin->next_twin_) {
+    if (MoreUrgent()(twin, next)) next = twin;
+  }
+  twins_.Replace(request, *next);
+  Model& model = models_.at(next->model);
+  size_ -= 1;  // it waited as a twin
+  model.waiting -= 1;
+  Enter(model, *next, latest_);
+  return true;
+}
+
+void BatchQueue::End(Request& request, Ending why, std::vector<Ended>& ended) {
+  Remove(request);
+  ended.push_back({&request, why});
+}
+
+void BatchQueue::Clear(std::vector<Ended>& ended) {
+  while (!staged_.empty()) Unstage(*staged_.back());
+  for (auto& [id, model] : models_) {
+    for (Class& own : model.classes) {
+      while (!own.by_deadline.empty()) End(**own.by_deadline.begin(), Ending::kRemoved, ended);
+    }
   }
 }
 
-std::map<ModelId, BatchQueue::Model>::iterator BatchQueue::MostUrgent() {
+void BatchQueue::DropLate(Model& model, TimePoint now, std::vector<Ended>& ended) {
+  for (Class& own : model.classes) {
+    while (!own.by_deadline.empty()) {
+      Request& first = **own.by_deadline.begin();
+      const Duration left = first.deadline - now;
+      const auto alone = static_cast<double>(model.costs.Estimate(first.ids.size(), first.ids.size()).count());
+      const bool expired = left <= Duration::zero();
+      const bool too_late = options_.admission && static_cast<double>(left.count()) < kCertain * alone;
+      if (!expired && !too_late) break;
+      LearnMargin(model, true);
+      End(first, expired ? Ending::kExpired : Ending::kTooLate, ended);
+    }
+  }
+}
+
+void BatchQueue::Shed(Model& model, TimePoint now, std::vector<Ended>& ended) {
+  if (!model.overload.Overloaded(now)) return;
+  for (size_t rank = kPriorities; rank-- > 0;) {
+    const size_t before = ended.size();
+    const ArrivalList& arrivals = model.classes[rank].by_arrival;
+    while (arrivals.oldest() && now - arrivals.oldest()->accepted > options_.overload_target) {
+      End(*arrivals.oldest(), Ending::kShed, ended);
+    }
+    if (ended.size() > before) return;
+  }
+}
+
+void BatchQueue::Promote(Model& model, TimePoint now) {
+  for (size_t rank = 1; rank < kPriorities; ++rank) {
+    const Duration patience = options_.max_priority_delay * static_cast<int64_t>(kPriorities - rank);
+    Class& own = model.classes[rank];
+    while (Request* oldest = own.by_arrival.oldest()) {
+      if (now - oldest->accepted <= patience) break;
+      Erase(model, *oldest);
+      own.demand.Remove(oldest->job_);
+      oldest->rank_ = static_cast<Priority>(rank - 1);
+      model.classes[rank - 1].demand.Add(oldest->job_);
+      Insert(model, *oldest);
+    }
+  }
+}
+
+// ---- batches
+
+BatchQueue::Models::iterator BatchQueue::NextModel() {
   auto best = models_.end();
   for (auto it = models_.begin(); it != models_.end(); ++it) {
-    if (it->second.waiting.empty()) continue;
-    if (best == models_.end() || MoreUrgent()(*it->second.waiting.begin(), *best->second.waiting.begin())) best = it;
+    const auto& classes = it->second.classes;
+    if (std::ranges::all_of(classes, [](const Class& own) { return own.by_deadline.empty(); })) continue;
+    if (best == models_.end() || it->second.served < best->second.served) best = it;
   }
   return best;
 }
 
-void BatchQueue::TakeBatch(Model& model, Batch& batch) {
-  size_t tokens = 0;
-  size_t longest = 0;
-  size_t cost = 0;
-  auto it = model.waiting.begin();
-  for (; it != model.waiting.end() && batch.requests.size() < model.limits.max_batch_requests; ++it) {
-    const size_t length = (*it)->ids.size();
-    const size_t new_longest = std::max(longest, length);
-    const size_t new_cost = model.limits.pads ? (batch.requests.size() + 1) * new_longest : tokens + length;
-    // The first request always runs: a budget below one text's length must not block the queue.
-    if (!batch.requests.empty() && new_cost > model.limits.max_batch_tokens) break;
-    tokens += length;
-    longest = new_longest;
-    cost = new_cost;
-    Leave(**it);
-    batch.requests.push_back(*it);
-  }
-  model.waiting.erase(model.waiting.begin(), it);
-  batch.stats = {static_cast<uint32_t>(batch.requests.size()), static_cast<uint32_t>(tokens),
-                 static_cast<uint32_t>(cost)};
-}
-
-void BatchQueue::NextBatch(TimePoint now, Batch& batch) {
+/// Chooses a batch and takes its requests out of the order; they still count as waiting.
+void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   batch.Clear();
-  TakeExpired(now, batch);
-  if (const auto it = MostUrgent(); it != models_.end()) {
-    batch.model = it->first;
-    TakeBatch(it->second, batch);
+  for (auto& [id, model] : models_) {
+    DropLate(model, now, ended);
+    Shed(model, now, ended);
+    Promote(model, now);
   }
+  const auto next = NextModel();
+  if (next == models_.end()) return;
+  Model& model = next->second;
+  batch.model = next->first;
+  looked_at_.clear();
+  candidates_.clear();
+  const size_t window = BatchFormer::Window(model.limits);
+  for (const Class& own : model.classes) {
+    for (auto it = own.by_deadline.begin(); it != own.by_deadline.end() && looked_at_.size() < window; ++it) {
+      looked_at_.push_back(*it);
+      candidates_.push_back({(*it)->ids.size(), (*it)->deadline, (*it)->job_.work, (*it)->skipped_ >= options_.max_skips});
+    }
+  }
+  const BatchFormer::Choice choice = former_.Choose(candidates_, model.limits, model.costs, now);
+  for (const size_t i : choice.members) batch.requests.push_back(looked_at_[i]);
+  batch.cost = choice.cost;
+  batch.full = choice.full;
+  if (Holds(batch, now, batch.wait_until)) {
+    batch.requests.clear();
+    return;
+  }
+  size_t passed = 0;
+  for (const size_t i : choice.members) {
+    for (; passed < i; ++passed) looked_at_[passed]->skipped_ += 1;
+    ++passed;
+    Erase(model, *looked_at_[i]);
+    batch.longest = std::max(batch.longest, looked_at_[i]->ids.size());
+  }
+  served_ = model.served;
+  batch.stats = {static_cast<uint32_t>(batch.requests.size()), static_cast<uint32_t>(choice.tokens),
+                 static_cast<uint32_t>(choice.computed_tokens)};
 }
 
-void BatchQueue::Clear(Batch& batch) { TakeExpired(TimePoint::max(), batch); }
+bool BatchQueue::Holds(const Batch& batch, TimePoint now, TimePoint& until) const {
+  if (options_.max_queue_delay == Duration::zero() || batch.full) return false;
+  for (const Request* request : batch.requests) {
+    until = std::min({until, request->accepted + options_.max_queue_delay, request->deadline - 2 * batch.cost});
+  }
+  return until > now;
+}
+
+void BatchQueue::Run(TimePoint now, Batch& batch) {
+  if (batch.requests.empty()) return;
+  Model& model = models_.at(batch.model);
+  for (Request* request : batch.requests) {
+    request->place_ = Request::Place::kRunning;
+    model.classes[IndexOf(request->rank_)].demand.Remove(request->job_);
+    model.overload.Started(now - request->accepted, now);
+    batch.work += WorkOf(model, *request);
+    tokens_ -= request->ids.size();
+    for (const Request* each = request; each; each = each->next_twin_) {
+      size_ -= 1;
+      model.waiting -= 1;
+    }
+  }
+  batch.started = now;
+  free_at_.push_back(now + batch.cost);
+  model.served += static_cast<double>(batch.cost.count()) / model.limits.weight;
+}
+
+void BatchQueue::NextBatch(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
+  now = Later(now);
+  while (!staged_.empty()) Unstage(*staged_.back());
+  Form(now, batch, ended);
+  Run(now, batch);
+}
+
+void BatchQueue::Stage(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
+  now = Later(now);
+  Form(now, batch, ended);
+  if (batch.requests.empty()) return;
+  for (Request* request : batch.requests) {
+    request->place_ = Request::Place::kStaged;
+    request->batch_ = &batch;
+  }
+  batch.staged = true;
+  staged_.push_back(&batch);
+}
+
+void BatchQueue::Unstage(Batch& batch) {
+  Model& model = models_.at(batch.model);
+  for (Request* request : batch.requests) Insert(model, *request);
+  batch.requests.clear();
+  batch.staged = false;
+  batch.changed = true;
+  std::erase(staged_, &batch);
+}
+
+bool BatchQueue::Better(const Model& model, const Batch& batch) const {
+  if (batch.changed || batch.requests.empty()) return true;
+  for (const Class& own : model.classes) {
+    if (own.by_deadline.empty()) continue;
+    const Request& first = **own.by_deadline.begin();
+    const Request& last = *batch.requests.back();
+    return !batch.full || first.rank_ < last.rank_ || (first.rank_ == last.rank_ && MoreUrgent()(&first, &last));
+  }
+  return false;
+}
+
+bool BatchQueue::Start(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
+  now = Later(now);
+  const bool late = std::ranges::any_of(batch.requests, [&](const Request* r) { return r->deadline <= now; });
+  if (batch.staged && !late && !Better(models_.at(batch.model), batch)) {
+    std::erase(staged_, &batch);
+    batch.staged = false;
+    Run(now, batch);
+    return true;
+  }
+  if (batch.staged) Unstage(batch);
+  Form(now, batch, ended);
+  Run(now, batch);
+  return false;
+}
+
+/// Keeps the share of accepted requests that end late near kMissed, whatever the estimates are worth.
+void BatchQueue::LearnMargin(Model& model, bool missed) {
+  const double step = kMarginStep * model.batch_ns;
+  model.margin_ns = std::clamp(model.margin_ns + (missed ? step : -kMissed * step), 0.0, kMostMargin * model.batch_ns);
+}
+
+void BatchQueue::Finished(TimePoint now, const Batch& batch) {
+  now = Later(now);
+  Model& model = models_.at(batch.model);
+  const Duration took = now - batch.started;
+  for (const Request* request : batch.requests) LearnMargin(model, now > request->deadline);
+  free_at_.erase(std::find(free_at_.begin(), free_at_.end(), batch.started + batch.cost));
+  model.served += static_cast<double>((took - batch.cost).count()) / model.limits.weight;
+  model.batch_ns += kLearningRate * (static_cast<double>(took.count()) - model.batch_ns);
+  model.costs.Record(batch.stats.padded_tokens, batch.longest, took);
+  if (batch.full && batch.work > Duration::zero()) {
+    const double real = model.inflation * static_cast<double>(took.count()) / static_cast<double>(batch.work.count());
+    model.inflation += kLearningRate * (std::clamp(real, kLeastInflation, kMostInflation) - model.inflation);
+  }
+  for (Request* request : batch.requests) {
+    twins_.Close(*request);
+    for (Request* each = request; each; each = each->next_twin_) each->place_ = Request::Place::kNowhere;
+  }
+}
 
 }  // namespace bertha::batcher

@@ -1,19 +1,40 @@
-// Which requests run next, and together? The pure part of the batcher: no threads, no clock of its own, no tensors.
+// Which requests run next, and together? The pure part of the batcher: no threads, no clock of its own, no tensors. The
+// daemon's Dispatcher and the simulator in bench/ drive the same code.
 //
 // Contract
-//   - Bounded. At most `max_requests` requests wait or are reserved, and at most `max_tokens` tokens wait; beyond that
-//     Reserve and Push answer RESOURCE_EXHAUSTED at once. A call's requests are accepted together or not at all.
-//   - Expired requests never start: NextBatch hands them back separately.
-//   - Order: earliest deadline first, then arrival. A request without a deadline gets `now + default_deadline` when it
-//     is pushed, so that it cannot be overtaken for ever.
-//   - A batch is of one model: that of the most urgent request. It takes that model's requests in order until the next
-//     one would exceed `max_batch_requests` or `max_batch_tokens` (for an engine that pads: n * longest). It never
-//     waits for more.
+//   - Bounded. At most `max_requests` requests wait or are reserved, and at most `max_tokens` tokens wait. Beyond that,
+//     waiting requests of lower priority make room; where there are none, Reserve and Push answer RESOURCE_EXHAUSTED at
+//     once. A call's requests are accepted together or not at all.
+//   - Admission. A request that, as far as the cost table knows, cannot end by its deadline, or would keep one that was
+//     accepted from ending by its own, is refused at once with RESOURCE_EXHAUSTED (see demand.h). Nothing is refused while
+//     nothing is known of the model's speed.
+//   - Order of decisions, each time a device is free: what is cancelled or expired goes; what is too old under overload is
+//     shed; then the model with the least time for its weight; then priority; then the earliest deadline; then arrival.
+//     A request without a deadline gets `default_deadline`.
+//   - Exceptions from that order, all of them: a request that does not fit the batch's token budget is passed over, as is
+//     a long one by an engine that pads, if its slack allows (see batch_former.h); at most `max_skips` times, then nothing
+//     passes it. A request that has waited for `max_priority_delay` competes one priority higher, and so on, so that
+//     lower priorities are late under pressure but never starve. What is staged for a worker waits for that worker, for
+//     one batch at most, unless another worker is idle.
+//   - Bound on waiting: once a request is in the highest class and was passed over `max_skips` times, only requests with
+//     earlier deadlines go first; deadlines are finite, so these are finitely many.
+//   - A batch is of one model, within its limits, and chosen for goodput: the most answers in time for the device's time.
+//     It starts at once, unless `max_queue_delay` lets it wait for more, never into the slack of its most urgent request.
+//   - What is expired, or cannot end in time any more, never starts. What is cancelled before it starts never starts.
+//   - Overload. When the smallest queueing delay over `overload_window` stays above `overload_target`, the requests that
+//     have waited longer than it are shed, the lowest priority first (see overload.h).
+//   - Several models share the device by start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): under saturation each
+//     gets time in proportion to its weight; what one does not use goes to the others, and is not saved up.
+//   - Identical requests (same model, same tokens, same priority) are computed once, if `share_identical`; each keeps its
+//     own deadline, cancellation and times.
+//   - Time never runs backwards here: a `now` before the last one counts as the last one.
 //
-// Thread-safety: thread-compatible; the Dispatcher guards it with its mutex.
+// Thread-safety: thread-compatible; the Dispatcher guards it with its mutex. In the steady state nothing is allocated but
+// the nodes of ordered sets.
 #ifndef BERTHA_BATCHER_BATCH_QUEUE_H_
 #define BERTHA_BATCHER_BATCH_QUEUE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -22,8 +43,14 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/status/status.h"
+#include "batcher/arrival_list.h"
+#include "batcher/batch_former.h"
 #include "batcher/clock.h"
+#include "batcher/cost_table.h"
+#include "batcher/demand.h"
+#include "batcher/overload.h"
 #include "batcher/request.h"
+#include "batcher/twins.h"
 
 namespace bertha::batcher {
 
@@ -35,91 +62,186 @@ struct QueueOptions {
   size_t max_tokens = 1 << 20;
   /// Deadline of a request that has none, from its arrival. Also how long such a request can be overtaken.
   Duration default_deadline = std::chrono::seconds(30);
+  /// How long a batch that is not full may wait for more, from the arrival of its oldest request. Above zero: fuller
+  /// batches, and that much latency on an idle server.
+  Duration max_queue_delay{0};
+  /// How long a request competes in its own priority before it moves up one.
+  Duration max_priority_delay = std::chrono::seconds(2);
+  /// How many batches may pass a request over because it did not fit.
+  size_t max_skips = 8;
+  /// Smallest queueing delay that counts as a standing queue, and for how long it must stand. Zero: nothing is shed.
+  Duration overload_target = std::chrono::seconds(5);
+  Duration overload_window = std::chrono::seconds(1);
+  /// Whether what cannot end in time is refused at once, instead of expiring while it waits.
+  bool admission = true;
+  /// Whether identical requests in flight are computed once.
+  bool share_identical = true;
+  /// Batches that run side by side.
+  size_t workers = 1;
 };
 
-struct ModelLimits {
-  /// Requests in one batch.
-  size_t max_batch_requests = 64;
-  /// Tokens in one batch as the engine computes them, padding included. Bounds the time that one batch can take, and
-  /// with it how long an urgent request waits for the device.
-  size_t max_batch_tokens = 8192;
-  /// True if the engine pads to the longest sequence of the batch.
-  bool pads = false;
+/// INVALID_ARGUMENT names the option that is out of range.
+absl::Status Validate(const QueueOptions& options);
+absl::Status Validate(const ModelLimits& limits);
+
+/// Why a request left the queue without being computed.
+enum class Ending : uint8_t {
+  kExpired,  // its deadline passed
+  kTooLate,  // it could not have ended by its deadline any more
+  kShed,     // overload
+  kEvicted,  // made room for a request of higher priority
+  kRemoved,  // Clear
 };
 
-/// What NextBatch chose. Reused: keeps its capacity.
+struct Ended {
+  Request* request = nullptr;
+  Ending why = Ending::kExpired;
+};
+
+/// What runs together. Reused: keeps its capacity.
 struct Batch {
   ModelId model = 0;
+  /// In the order of their outputs. Each may have twins, which get the same answer.
   std::vector<Request*> requests;
   BatchStats stats;
-  /// Requests whose deadline passed while they waited; to be answered DEADLINE_EXCEEDED.
-  std::vector<Request*> expired;
+  /// What it is expected to take; zero if nothing is known.
+  Duration cost{0};
+  /// If there are no requests though some wait: when to ask again.
+  TimePoint wait_until = TimePoint::max();
+
+  /// For the queue.
+  TimePoint started;
+  Duration work{0};
+  size_t longest = 0;
+  bool full = false, staged = false, changed = false;
 
   void Clear();
 };
 
 class BatchQueue {
  public:
+  /// `options` are valid.
   explicit BatchQueue(const QueueOptions& options) : options_(options) {}
 
-  /// Ids are given in order, from 0, and never again.
-  ModelId AddModel(const ModelLimits& limits);
+  /// Ids are given in order, from 0, and never again. `limits` are valid; `costs` is what is known of its speed.
+  ModelId AddModel(const ModelLimits& limits, CostTable costs = {});
   /// From now on Push refuses requests of this model; those that wait stay.
   void CloseModel(ModelId id);
-  /// Forgets a model of which nothing waits.
+  /// Forgets a model of which nothing waits or runs.
   void EraseModel(ModelId id);
 
   /// Holds places for `n` requests that are being prepared. RESOURCE_EXHAUSTED if the queue is full; INVALID_ARGUMENT
-  /// if `n` can never fit.
-  absl::Status Reserve(size_t n);
+  /// if `n` can never fit. What had to make room goes to `ended`.
+  absl::Status Reserve(size_t n, Priority priority, std::vector<Ended>& ended);
   /// Gives back places that Reserve held and Push did not use.
   void Unreserve(size_t n);
 
-  /// Accepts all `requests` (whose places are reserved) or none. Either way their reservation is used up.
-  /// DEADLINE_EXCEEDED if a deadline has passed; RESOURCE_EXHAUSTED if there are too many tokens; INVALID_ARGUMENT if
-  /// their tokens can never fit; UNAVAILABLE if their model is closed or erased.
-  absl::Status Push(std::span<Request* const> requests, TimePoint now);
+  /// Accepts all `requests` (whose places are reserved, and which are of one model and priority) or none. Either way
+  /// their reservation is used up. DEADLINE_EXCEEDED if a deadline has passed; RESOURCE_EXHAUSTED if there are too many
+  /// tokens or they would be late; INVALID_ARGUMENT if their tokens can never fit; UNAVAILABLE if their model is closed
+  /// or erased.
+  absl::Status Push(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
 
-  /// Takes a request out. False if it does not wait here (not accepted, already in a batch, or answered).
+  /// Takes a request out. False if it does not wait here (not accepted, already started, or answered).
   bool Remove(Request& request);
 
-  /// Fills `batch` with what should run now, and with what has expired. Both may be empty.
-  void NextBatch(TimePoint now, Batch& batch);
+  /// Takes out what should run now, and starts it. What is staged elsewhere waits no longer: its batch is emptied.
+  void NextBatch(TimePoint now, Batch& batch, std::vector<Ended>& ended);
 
-  /// Takes everything out, into `batch.expired`.
-  void Clear(Batch& batch);
+  /// The same for a batch that is to be prepared while another one runs; its requests wait on until Start. `batch`
+  /// stays where it is until then.
+  void Stage(TimePoint now, Batch& batch, std::vector<Ended>& ended);
+  /// Starts a batch that was staged. If something changed since (a request left, more came that fit or are more urgent,
+  /// another worker took it), chooses again and returns false.
+  bool Start(TimePoint now, Batch& batch, std::vector<Ended>& ended);
 
-  /// Requests and tokens that wait.
+  /// A batch that was started has ended: the queue learns what it took. Its requests and their twins are answered by the
+  /// caller.
+  void Finished(TimePoint now, const Batch& batch);
+
+  /// Takes everything out.
+  void Clear(std::vector<Ended>& ended);
+
+  /// Requests and tokens that wait, staged ones included.
   size_t size() const { return size_; }
   size_t tokens() const { return tokens_; }
   bool empty() const { return size_ == 0; }
+  /// Requests that wait and are not staged or twins.
+  size_t unstaged() const { return unstaged_; }
   /// Whether requests of this model wait.
   bool Waits(ModelId id) const;
+  /// What the queue knows of a model's speed.
+  const CostTable& costs(ModelId id) const { return models_.at(id).costs; }
 
  private:
   struct MoreUrgent {
     bool operator()(const Request* a, const Request* b) const;
   };
-  using Waiting = absl::btree_set<Request*, MoreUrgent>;
+  /// The waiting requests of a model that compete in one class.
+  struct Class {
+    absl::btree_set<Request*, MoreUrgent> by_deadline;
+    ArrivalList by_arrival;
+    Demand demand;
+  };
   struct Model {
     ModelLimits limits;
-    Waiting waiting;
+    CostTable costs;
+    OverloadDetector overload;
+    std::array<Class, kPriorities> classes = {};
+    size_t waiting = 0;  // staged and twins included
     bool closed = false;
+    /// Device time that it had, divided by its weight; comparable between models (a virtual start time).
+    double served = 0;
+    /// Measured time of full batches over the work that their requests were reckoned with.
+    double inflation = 1;
+    /// What its batches took lately, ns.
+    double batch_ns = 0;
+    /// Time that admission keeps free beyond what it reckons with.
+    double margin_ns = 0;
   };
+  using Models = std::map<ModelId, Model>;
 
-  absl::Status Admit(std::span<Request* const> requests, TimePoint now) const;
-  void TakeExpired(TimePoint now, Batch& batch);
-  std::map<ModelId, Model>::iterator MostUrgent();
-  void TakeBatch(Model& model, Batch& batch);
+  TimePoint Later(TimePoint now);
+  absl::Status Admit(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
+  absl::Status AdmitInTime(std::span<Request* const> requests, TimePoint now);
+  absl::Status MakeRoom(size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended);
+  Request* LeastUrgentBelow(Priority priority);
+  Duration WorkOf(const Model& model, const Request& request) const;
+  Duration UntilFree(TimePoint now) const;
+  double ShareOf(const Model& model) const;
+  void Insert(Model& model, Request& request);
+  void Erase(Model& model, Request& request);
+  void Enter(Model& model, Request& request, TimePoint now);
+  bool JoinLeader(Model& model, Request& request);
   void Leave(Request& request);
+  void End(Request& leader, Ending why, std::vector<Ended>& ended);
+  void DropLate(Model& model, TimePoint now, std::vector<Ended>& ended);
+  static void LearnMargin(Model& model, bool missed);
+  void Shed(Model& model, TimePoint now, std::vector<Ended>& ended);
+  void Promote(Model& model, TimePoint now);
+  Models::iterator NextModel();
+  void Form(TimePoint now, Batch& batch, std::vector<Ended>& ended);
+  bool Holds(const Batch& batch, TimePoint now, TimePoint& until) const;
+  void Unstage(Batch& batch);
+  void Run(TimePoint now, Batch& batch);
+  bool Better(const Model& model, const Batch& batch) const;
 
   const QueueOptions options_;
-  std::map<ModelId, Model> models_;
+  Models models_;
+  Twins twins_;
+  BatchFormer former_;
+  std::vector<Request*> looked_at_;
+  std::vector<Candidate> candidates_;
+  std::vector<Batch*> staged_;
+  std::vector<TimePoint> free_at_;  // of batches that run: when they are expected to end
   ModelId next_id_ = 0;
   size_t size_ = 0;
   size_t tokens_ = 0;
+  size_t unstaged_ = 0;
   size_t reserved_ = 0;
   uint64_t next_sequence_ = 0;
+  double served_ = 0;  // of the model that was chosen last: where one that comes begins
+  TimePoint latest_;
 };
 
 }  // namespace bertha::batcher

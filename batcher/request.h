@@ -8,11 +8,16 @@
 
 #include "absl/status/status.h"
 #include "batcher/clock.h"
+#include "batcher/demand.h"
 
 namespace bertha::batcher {
 
 /// A model that is served on a device; given out by Dispatcher::AddModel, in order, from 0.
 using ModelId = size_t;
+
+/// Who goes first, and who is refused last, when not all can be served.
+enum class Priority : uint8_t { kHigh, kNormal, kBatch };
+inline constexpr size_t kPriorities = 3;
 
 /// The batch in which a request was computed.
 struct BatchStats {
@@ -26,8 +31,8 @@ struct BatchStats {
 
 /// How a request ended. Exactly one per accepted request.
 struct Outcome {
-  /// OK; DEADLINE_EXCEEDED or CANCELLED (never computed); UNAVAILABLE (stopped while it waited); INTERNAL (the engine
-  /// failed on this request).
+  /// OK; DEADLINE_EXCEEDED or CANCELLED (never computed); RESOURCE_EXHAUSTED (shed while it waited); UNAVAILABLE
+  /// (stopped while it waited); INTERNAL (the engine failed on this request).
   absl::Status status;
   /// [rows, output_width] numbers, if OK; one row, or one for each token of the request (EncoderDescription). A view:
   /// valid until OnDone returns.
@@ -38,6 +43,7 @@ struct Outcome {
   BatchStats batch;
 };
 
+struct Batch;
 struct Request;
 
 /// Receives the outcome of requests, on the dispatcher's completion thread. Must be quick and must not block.
@@ -56,16 +62,36 @@ struct Request {
   std::span<const int32_t> type_ids;
   /// When the answer is of no use any more. max(): the queue's default deadline applies.
   TimePoint deadline = TimePoint::max();
+  Priority priority = Priority::kNormal;
   Listener* listener = nullptr;
 
   /// When the queue accepted it. Written by the queue.
   TimePoint accepted;
 
+  /// The next of the identical requests that get this one's answer; null if there is none.
+  Request* twin() const { return next_twin_; }
+
  private:
   friend class BatchQueue;
+  friend class ArrivalList;
+  friend class Twins;
+  enum class Place : uint8_t { kNowhere, kWaiting, kStaged, kRunning, kTwin };
+
+  Place place_ = Place::kNowhere;
+  /// The class that it competes in: its priority, or a higher one when it has waited long.
+  Priority rank_ = Priority::kNormal;
+  /// Batches that passed it over.
+  uint16_t skipped_ = 0;
   /// Order of arrival, breaks ties between deadlines.
   uint64_t sequence_ = 0;
-  bool waiting_ = false;
+  Demand::Job job_;
+  Batch* batch_ = nullptr;  // that it is staged in
+  Request* older_ = nullptr;
+  Request* newer_ = nullptr;
+  /// Of identical requests one is the leader, which waits and runs; the others are twins, chained to it.
+  uint64_t hash_ = 0;
+  Request* leader_ = nullptr;
+  Request* next_twin_ = nullptr;
 };
 
 }  // namespace bertha::batcher

@@ -1,0 +1,57 @@
+#include "batcher/twins.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "absl/strings/string_view.h"
+
+namespace bertha::batcher {
+namespace {
+
+absl::string_view BytesOf(std::span<const int32_t> values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
+}
+
+}  // namespace
+
+Request* Twins::Find(Request& request) const {
+  request.hash_ = absl::HashOf(request.model, BytesOf(request.ids), BytesOf(request.type_ids));
+  const auto found = leaders_.find(request.hash_);
+  if (found == leaders_.end()) return nullptr;
+  Request& leader = *found->second;
+  const bool same = leader.model == request.model && std::ranges::equal(leader.ids, request.ids) &&
+                    std::ranges::equal(leader.type_ids, request.type_ids);
+  return same ? &leader : nullptr;
+}
+
+void Twins::Lead(Request& request) { leaders_.try_emplace(request.hash_, &request); }
+
+void Twins::Join(Request& request, Request& leader) {
+  request.leader_ = &leader;
+  request.next_twin_ = std::exchange(leader.next_twin_, &request);
+}
+
+void Twins::Leave(Request& twin) {
+  Request* before = twin.leader_;
+  while (before->next_twin_ != &twin) before = before->next_twin_;
+  before->next_twin_ = twin.next_twin_;
+  twin.leader_ = twin.next_twin_ = nullptr;
+}
+
+void Twins::Replace(Request& leader, Request& next) {
+  if (next.leader_ == &leader) Leave(next);
+  next.hash_ = leader.hash_;
+  next.next_twin_ = std::exchange(leader.next_twin_, nullptr);
+  for (Request* twin = next.next_twin_; twin; twin = twin->next_twin_) twin->leader_ = &next;
+  if (const auto found = leaders_.find(leader.hash_); found != leaders_.end() && found->second == &leader) {
+    found->second = &next;
+  }
+}
+
+void Twins::Close(Request& leader) {
+  const auto found = leaders_.find(leader.hash_);
+  if (found != leaders_.end() && found->second == &leader) leaders_.erase(found);
+}
+
+}  // namespace bertha::batcher
