@@ -52,9 +52,8 @@ BatchFormer::Trial BatchFormer::Try(std::span<const Candidate> candidates, size_
     const Candidate& candidate = candidates[i];
     const size_t longest = std::max(now_tried.longest, candidate.tokens);
     const bool too_long = candidate.tokens > longest_allowed;
-    const bool fits =
-        tried_.empty() ||
-        computed(now_tried.count + 1, now_tried.tokens + candidate.tokens, longest) <= limits.max_batch_tokens;
+    const bool fits = tried_.empty() || computed(now_tried.count + 1, now_tried.tokens + candidate.tokens, longest) <=
+                                            limits.max_batch_tokens;
     if (too_long || !fits) {
       limited = candidate.firm;
       now_tried.full = true;

@@ -69,8 +69,8 @@ bool BatchQueue::MoreUrgent::operator()(const Request* a, const Request* b) cons
 // ---- models
 
 ModelId BatchQueue::AddModel(const ModelLimits& limits, CostTable costs) {
-  models_.emplace(next_id_, Model{limits, std::move(costs),
-                                  OverloadDetector(options_.overload_target, options_.overload_window)});
+  models_.emplace(
+      next_id_, Model{limits, std::move(costs), OverloadDetector(options_.overload_target, options_.overload_window)});
   return next_id_++;
 }
 
@@ -104,9 +104,9 @@ absl::Status BatchQueue::MakeRoom(size_t requests, size_t tokens, Priority prior
     Request* victim = LeastUrgentBelow(priority);
     if (!victim) {
       return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_, " requests of ", tokens_,
-                                                       " tokens wait, ", reserved_, " are prepared; limits: ",
-                                                       options_.max_requests, " requests, ", options_.max_tokens,
-                                                       " tokens; try again later"));
+                                                       " tokens wait, ", reserved_,
+                                                       " are prepared; limits: ", options_.max_requests, " requests, ",
+                                                       options_.max_tokens, " tokens; try again later"));
     }
     End(*victim, Ending::kEvicted, ended);
   }
@@ -168,9 +168,9 @@ absl::Status BatchQueue::AdmitInTime(std::span<Request* const> requests, TimePoi
   const Duration excess =
       std::max(alone, model.classes[rank].demand.Excess(Demand::JobOf(work, deadline, now), before, speed, now));
   if (excess <= Duration::zero()) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "overloaded: with ", size_, " requests waiting, a deadline would be missed by ", Milliseconds(excess),
-      " ms; try again later, another server, or with a later deadline"));
+  return absl::ResourceExhaustedError(
+      absl::StrCat("overloaded: with ", size_, " requests waiting, a deadline would be missed by ",
+                   Milliseconds(excess), " ms; try again later, another server, or with a later deadline"));
 }
 
 Duration BatchQueue::WorkOf(const Model& model, const Request& request) const {
@@ -318,11 +318,11 @@ void BatchQueue::End(Request& request, Ending why, std::vector<Ended>& ended) {
   ended.push_back({&request, why});
 }
 
-void BatchQueue::Clear(std::vector<Ended>& ended) {
+void BatchQueue::Clear(Ending why, std::vector<Ended>& ended) {
   while (!staged_.empty()) Unstage(*staged_.back());
   for (auto& [id, model] : models_) {
     for (Class& own : model.classes) {
-      while (!own.by_deadline.empty()) End(**own.by_deadline.begin(), Ending::kRemoved, ended);
+      while (!own.by_deadline.empty()) End(**own.by_deadline.begin(), why, ended);
     }
   }
 }
@@ -399,7 +399,8 @@ void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   for (const Class& own : model.classes) {
     for (auto it = own.by_deadline.begin(); it != own.by_deadline.end() && looked_at_.size() < window; ++it) {
       looked_at_.push_back(*it);
-      candidates_.push_back({(*it)->ids.size(), (*it)->deadline, (*it)->job_.work, (*it)->skipped_ >= options_.max_skips});
+      candidates_.push_back(
+          {(*it)->ids.size(), (*it)->deadline, (*it)->job_.work, (*it)->skipped_ >= options_.max_skips});
     }
   }
   const BatchFormer::Choice choice = former_.Choose(candidates_, model.limits, model.costs, now);
@@ -509,23 +510,26 @@ void BatchQueue::LearnMargin(Model& model, bool missed) {
   model.margin_ns = std::clamp(model.margin_ns + (missed ? step : -kMissed * step), 0.0, kMostMargin * model.batch_ns);
 }
 
-void BatchQueue::Finished(TimePoint now, const Batch& batch) {
-  now = Later(now);
+void BatchQueue::Finished(TimePoint end, const Batch& batch, bool learn) {
+  const Duration took = std::max(Duration::zero(), end - batch.started);
+  Later(end);
   Model& model = models_.at(batch.model);
-  const Duration took = now - batch.started;
-  for (const Request* request : batch.requests) LearnMargin(model, now > request->deadline);
   free_at_.erase(std::find(free_at_.begin(), free_at_.end(), batch.started + batch.cost));
   model.served += static_cast<double>((took - batch.cost).count()) / model.limits.weight;
-  model.batch_ns += kLearningRate * (static_cast<double>(took.count()) - model.batch_ns);
-  model.costs.Record(batch.stats.padded_tokens, batch.longest, took);
-  if (batch.full && batch.work > Duration::zero()) {
-    const double real = model.inflation * static_cast<double>(took.count()) / static_cast<double>(batch.work.count());
-    model.inflation += kLearningRate * (std::clamp(real, kLeastInflation, kMostInflation) - model.inflation);
-  }
+  if (learn) Learn(model, batch, end, took);
   for (Request* request : batch.requests) {
     twins_.Close(*request);
     for (Request* each = request; each; each = each->next_twin_) each->place_ = Request::Place::kNowhere;
   }
+}
+
+void BatchQueue::Learn(Model& model, const Batch& batch, TimePoint end, Duration took) {
+  for (const Request* request : batch.requests) LearnMargin(model, end > request->deadline);
+  model.batch_ns += kLearningRate * (static_cast<double>(took.count()) - model.batch_ns);
+  model.costs.Record(batch.stats.padded_tokens, batch.longest, took);
+  if (!batch.full || batch.work <= Duration::zero()) return;
+  const double real = model.inflation * static_cast<double>(took.count()) / static_cast<double>(batch.work.count());
+  model.inflation += kLearningRate * (std::clamp(real, kLeastInflation, kMostInflation) - model.inflation);
 }
 
 }  // namespace bertha::batcher

@@ -6,31 +6,39 @@
 //     waiting requests of lower priority make room; where there are none, Reserve and Push answer RESOURCE_EXHAUSTED at
 //     once. A call's requests are accepted together or not at all.
 //   - Admission. A request that, as far as the cost table knows, cannot end by its deadline, or would keep one that was
-//     accepted from ending by its own, is refused at once with RESOURCE_EXHAUSTED (see demand.h). Nothing is refused while
-//     nothing is known of the model's speed.
-//   - Order of decisions, each time a device is free: what is cancelled or expired goes; what is too old under overload is
+//     accepted from ending by its own, is refused at once with RESOURCE_EXHAUSTED (see demand.h). Nothing is refused
+//     while nothing is known of the model's speed.
+//   - Order of decisions, each time a device is free: what is cancelled or expired goes; what is too old under overload
+//   is
 //     shed; then the model with the least time for its weight; then priority; then the earliest deadline; then arrival.
 //     A request without a deadline gets `default_deadline`.
-//   - Exceptions from that order, all of them: a request that does not fit the batch's token budget is passed over, as is
-//     a long one by an engine that pads, if its slack allows (see batch_former.h); at most `max_skips` times, then nothing
-//     passes it. A request that has waited for `max_priority_delay` competes one priority higher, and so on, so that
-//     lower priorities are late under pressure but never starve. What is staged for a worker waits for that worker, for
-//     one batch at most, unless another worker is idle.
-//   - Bound on waiting: once a request is in the highest class and was passed over `max_skips` times, only requests with
+//   - Exceptions from that order, all of them: a request that does not fit the batch's token budget is passed over, as
+//   is
+//     a long one by an engine that pads, if its slack allows (see batch_former.h); at most `max_skips` times, then
+//     nothing passes it. A request that has waited for `max_priority_delay` competes one priority higher, and so on, so
+//     that lower priorities are late under pressure but never starve. What is staged for a worker waits for that
+//     worker, for one batch at most, unless another worker is idle.
+//   - Bound on waiting: once a request is in the highest class and was passed over `max_skips` times, only requests
+//   with
 //     earlier deadlines go first; deadlines are finite, so these are finitely many.
-//   - A batch is of one model, within its limits, and chosen for goodput: the most answers in time for the device's time.
-//     It starts at once, unless `max_queue_delay` lets it wait for more, never into the slack of its most urgent request.
+//   - A batch is of one model, within its limits, and chosen for goodput: the most answers in time for the device's
+//   time.
+//     It starts at once, unless `max_queue_delay` lets it wait for more, never into the slack of its most urgent
+//     request.
 //   - What is expired, or cannot end in time any more, never starts. What is cancelled before it starts never starts.
-//   - Overload. When the smallest queueing delay over `overload_window` stays above `overload_target`, the requests that
+//   - Overload. When the smallest queueing delay over `overload_window` stays above `overload_target`, the requests
+//   that
 //     have waited longer than it are shed, the lowest priority first (see overload.h).
-//   - Several models share the device by start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): under saturation each
+//   - Several models share the device by start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): under saturation
+//   each
 //     gets time in proportion to its weight; what one does not use goes to the others, and is not saved up.
-//   - Identical requests (same model, same tokens, same priority) are computed once, if `share_identical`; each keeps its
+//   - Identical requests (same model, same tokens, same priority) are computed once, if `share_identical`; each keeps
+//   its
 //     own deadline, cancellation and times.
 //   - Time never runs backwards here: a `now` before the last one counts as the last one.
 //
-// Thread-safety: thread-compatible; the Dispatcher guards it with its mutex. In the steady state nothing is allocated but
-// the nodes of ordered sets.
+// Thread-safety: thread-compatible; the Dispatcher guards it with its mutex. In the steady state nothing is allocated
+// but the nodes of ordered sets.
 #ifndef BERTHA_BATCHER_BATCH_QUEUE_H_
 #define BERTHA_BATCHER_BATCH_QUEUE_H_
 
@@ -90,7 +98,9 @@ enum class Ending : uint8_t {
   kTooLate,  // it could not have ended by its deadline any more
   kShed,     // overload
   kEvicted,  // made room for a request of higher priority
-  kRemoved,  // Clear
+  kCancelled,
+  kStopped,  // the server ends
+  kStuck,    // the engine does not return
 };
 
 struct Ended {
@@ -155,12 +165,12 @@ class BatchQueue {
   /// another worker took it), chooses again and returns false.
   bool Start(TimePoint now, Batch& batch, std::vector<Ended>& ended);
 
-  /// A batch that was started has ended: the queue learns what it took. Its requests and their twins are answered by the
-  /// caller.
-  void Finished(TimePoint now, const Batch& batch);
+  /// A batch that was started has ended: the queue learns what it took. Its requests and their twins are answered by
+  /// the caller. Not if `learn` is false: it did not run as usual.
+  void Finished(TimePoint end, const Batch& batch, bool learn = true);
 
   /// Takes everything out.
-  void Clear(std::vector<Ended>& ended);
+  void Clear(Ending why, std::vector<Ended>& ended);
 
   /// Requests and tokens that wait, staged ones included.
   size_t size() const { return size_; }
@@ -217,6 +227,7 @@ class BatchQueue {
   void End(Request& leader, Ending why, std::vector<Ended>& ended);
   void DropLate(Model& model, TimePoint now, std::vector<Ended>& ended);
   static void LearnMargin(Model& model, bool missed);
+  static void Learn(Model& model, const Batch& batch, TimePoint end, Duration took);
   void Shed(Model& model, TimePoint now, std::vector<Ended>& ended);
   void Promote(Model& model, TimePoint now);
   Models::iterator NextModel();

@@ -1,10 +1,10 @@
 // Can everything that waits still be done by its deadline, if one more is added?
 //
 // The processor demand criterion for earliest-deadline-first scheduling (Baruah, Rosier, Howell, "Algorithms and
-// Complexity Concerning the Preemptive Scheduling of Periodic, Real-Time Tasks on One Processor", 1990): jobs are feasible
-// if for every instant t the work with deadlines up to t fits into the time up to t. Deadlines are rounded down to an
-// eighth to a sixteenth of the time that was left when the job came, so that however many wait, there are few different
-// ones to look at, and what is near is told apart finely.
+// Complexity Concerning the Preemptive Scheduling of Periodic, Real-Time Tasks on One Processor", 1990): jobs are
+// feasible if for every instant t the work with deadlines up to t fits into the time up to t. Deadlines are rounded
+// down to an eighth to a sixteenth of the time that was left when the job came, so that however many wait, there are
+// few different ones to look at, and what is near is told apart finely.
 //
 // Thread-safety: thread-compatible. Allocates only while the number of different deadlines grows beyond what it was.
 #ifndef BERTHA_BATCHER_DEMAND_H_

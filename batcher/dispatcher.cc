@@ -11,6 +11,29 @@ namespace {
 
 absl::Status Stopped() { return absl::UnavailableError("the server is shutting down; try another one"); }
 
+absl::Status Stuck() { return absl::UnavailableError("the engine does not answer; try another server"); }
+
+/// What a request gets that left the queue without being computed.
+absl::Status StatusOf(Ending why) {
+  switch (why) {
+    case Ending::kExpired:
+      return absl::DeadlineExceededError("the deadline passed while the request waited; it was not computed");
+    case Ending::kTooLate:
+      return absl::DeadlineExceededError("too late to be computed by the deadline; it was not tried");
+    case Ending::kShed:
+      return absl::ResourceExhaustedError("overloaded: it waited too long and was not computed; try again later");
+    case Ending::kEvicted:
+      return absl::ResourceExhaustedError("overloaded: it made room for a higher priority; try again later");
+    case Ending::kCancelled:
+      return absl::CancelledError("cancelled by the caller; it was not computed");
+    case Ending::kStopped:
+      return Stopped();
+    case Ending::kStuck:
+      return Stuck();
+  }
+  return absl::InternalError("unknown ending");
+}
+
 /// Calls an encoder step; what it throws becomes a Status, since nothing may leave a worker thread.
 template <class Step>
 absl::Status Guarded(Step&& step) {
@@ -49,19 +72,22 @@ struct Dispatcher::Work {
   std::vector<size_t> value_offsets;
   bool ran_singly = false;
   TimePoint started, finished;
-  /// What `batch.expired` gets.
-  absl::Status expired_status;
+  /// Requests that end without having been computed.
+  std::vector<Ended> ended;
+  /// The encoder's slot that it is staged in, and how that went.
+  int slot = 0;
+  absl::Status staged;
 
   void Clear() {
     batch.Clear();
     statuses.clear();
+    ended.clear();
     ran_singly = false;
     started = finished = TimePoint();
-    expired_status = absl::DeadlineExceededError("the deadline passed while the request waited; it was not computed");
   }
 
   /// Packs requests [begin, end) of the batch.
-  PackedBatch Pack(size_t begin, size_t end) {
+  void Pack(size_t begin, size_t end) {
     ids.clear();
     type_ids.clear();
     cu_seqlens.assign(1, 0);
@@ -71,8 +97,8 @@ struct Dispatcher::Work {
       type_ids.insert(type_ids.end(), request.type_ids.begin(), request.type_ids.end());
       cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
     }
-    return {ids, type_ids, cu_seqlens};
   }
+  PackedBatch packed() const { return {ids, type_ids, cu_seqlens}; }
 
   void PlaceOutputs(const EncoderDescription& encoder) {
     value_offsets.assign(1, 0);
@@ -85,6 +111,23 @@ struct Dispatcher::Work {
     return std::span(ran_singly ? single_values : output.values)
         .subspan(value_offsets[i], value_offsets[i + 1] - value_offsets[i]);
   }
+};
+
+/// All but the constants guarded by the dispatcher's mutex; the runner also reads what only it writes.
+struct Dispatcher::Worker {
+  size_t index = 0;
+  /// What runs, or is about to.
+  std::unique_ptr<Work> work;
+  Encoder* encoder = nullptr;  // null if nothing runs
+  /// What runs next.
+  std::unique_ptr<Work> next;
+  bool staging = false;
+  /// Since when the encoder is busy with `work`; max() if it is not.
+  TimePoint entered = TimePoint::max();
+  /// Its requests have been answered by the watchdog.
+  bool given_up = false;
+
+  bool CanStage() const { return encoder && !next && !staging && !given_up; }
 };
 
 Reservation& Reservation::operator=(Reservation&& other) noexcept {
@@ -101,17 +144,26 @@ Dispatcher::Dispatcher(const DispatcherOptions& options, const Clock* clock)
     : options_(options), clock_(clock), queue_(options.queue) {
   MutexLock lock(stop_mutex_);
   completion_thread_ = std::thread([this] { CompletionLoop(); });
-  for (size_t i = 0; i < options_.workers; ++i) workers_.emplace_back([this, i] { WorkerLoop(i); });
+  for (size_t i = 0; i < options_.queue.workers; ++i) {
+    workers_.push_back(std::make_unique<Worker>());
+    workers_.back()->index = i;
+  }
+  for (const auto& worker : workers_) {
+    threads_.emplace_back([this, &worker = *worker] { RunnerLoop(worker); });
+    if (options_.stage_ahead) threads_.emplace_back([this, &worker = *worker] { StagerLoop(worker); });
+  }
+  threads_.emplace_back([this] { WatchdogLoop(); });
 }
 
 Dispatcher::~Dispatcher() { Stop(); }
 
-absl::StatusOr<ModelId> Dispatcher::AddModel(std::vector<std::unique_ptr<Encoder>> replicas, ModelLimits limits) {
-  if (replicas.size() != options_.workers) {
+absl::StatusOr<ModelId> Dispatcher::AddModel(std::vector<std::unique_ptr<Encoder>> replicas, ModelLimits limits,
+                                             CostTable costs) {
+  if (replicas.size() != workers_.size()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the model has ", replicas.size(), " replicas for ", options_.workers, " workers"));
+        absl::StrCat("the model has ", replicas.size(), " replicas for ", workers_.size(), " workers"));
   }
-  if (limits.max_batch_requests == 0) return absl::InvalidArgumentError("max_batch_requests must be at least 1");
+  if (absl::Status status = Validate(limits); !status.ok()) return status;
   if (replicas.front()->Describe().output_width == 0) {
     return absl::InvalidArgumentError("the encoder's output_width must be at least 1");
   }
@@ -123,7 +175,7 @@ absl::StatusOr<ModelId> Dispatcher::AddModel(std::vector<std::unique_ptr<Encoder
   }
   limits.pads = replicas.front()->Describe().pads;
   MutexLock lock(mutex_);
-  const ModelId id = queue_.AddModel(limits);
+  const ModelId id = queue_.AddModel(limits, std::move(costs));
   models_.emplace(id, Model{std::move(replicas)});
   return id;
 }
@@ -139,10 +191,18 @@ void Dispatcher::RemoveModel(ModelId id) {
   queue_.EraseModel(id);
 }
 
-absl::StatusOr<Reservation> Dispatcher::Reserve(size_t n) {
+CostTable Dispatcher::Costs(ModelId id) const {
+  MutexLock lock(mutex_);
+  return queue_.costs(id);
+}
+
+absl::StatusOr<Reservation> Dispatcher::Reserve(size_t n, Priority priority) {
   MutexLock lock(mutex_);
   if (stopping_) return Stopped();
-  if (absl::Status status = queue_.Reserve(n); !status.ok()) return status;
+  if (CountStuck() == workers_.size()) return Stuck();
+  const absl::Status status = queue_.Reserve(n, priority, ended_);
+  FlushEnded();
+  if (!status.ok()) return status;
   return Reservation(this, n);
 }
 
@@ -157,87 +217,127 @@ absl::Status Dispatcher::Submit(Reservation reservation, std::span<Request* cons
     return absl::InternalError("the reservation is not for these requests");
   }
   reservation.dispatcher_ = nullptr;  // Push uses it up.
-  if (stopping_) {
+  if (stopping_ || CountStuck() == workers_.size()) {
     queue_.Unreserve(requests.size());
-    return Stopped();
+    return stopping_ ? Stopped() : Stuck();
   }
-  if (absl::Status status = queue_.Push(requests, clock_->Now()); !status.ok()) return status;
-  // One batch may take them all: waking one worker is enough, and it wakes the next if work is left.
-  work_arrived_.NotifyOne();
-  return absl::OkStatus();
+  const absl::Status status = queue_.Push(requests, clock_->Now(), ended_);
+  FlushEnded();
+  if (status.ok()) Wake();
+  return status;
 }
 
-void Dispatcher::Cancel(Request& request) {
+/// Work came, or a worker became busy.
+void Dispatcher::Wake() {
+  // One batch may take everything: waking one runner is enough, and it wakes the next if work is left.
+  if (idle_ > 0) {
+    work_arrived_.NotifyOne();
+  } else if (queue_.unstaged() > 0 && std::ranges::any_of(workers_, [](const auto& w) { return w->CanStage(); })) {
+    stage_wanted_.NotifyAll();
+  }
+}
+
+void Dispatcher::Cancel(std::span<Request* const> requests) {
   // Handed over under the mutex: Stop must not see the queue without the request before its outcome is on its way.
   MutexLock lock(mutex_);
-  if (!queue_.Remove(request)) return;
-  work_left_.NotifyAll();
-  EndWaiting(request, request.deadline <= clock_->Now()
-                          ? absl::DeadlineExceededError("the deadline passed while the request waited")
-                          : absl::CancelledError("cancelled by the caller; it was not computed"));
+  for (Request* request : requests) {
+    if (!queue_.Remove(*request)) continue;
+    ended_.push_back({request, request->deadline <= clock_->Now() ? Ending::kExpired : Ending::kCancelled});
+  }
+  FlushEnded();
 }
 
-void Dispatcher::EndWaiting(Request& request, const absl::Status& status) {
+void Dispatcher::FlushEnded() {
+  if (ended_.empty()) return;
   std::unique_ptr<Work> work = TakeSpare();
-  work->batch.expired.push_back(&request);
-  work->expired_status = status;
+  work->ended.swap(ended_);
   Finish(std::move(work));
-}
-
-/// Waits for work; false if there will be none. `encoder` is null if all that it got has expired.
-bool Dispatcher::NextWork(size_t worker, Work& work, Encoder*& encoder) {
-  encoder = nullptr;
-  MutexLock lock(mutex_);
-  while (queue_.empty() && !stopping_) work_arrived_.Wait(mutex_);
-  if (queue_.empty()) return false;
-  queue_.NextBatch(clock_->Now(), work.batch);
-  if (!queue_.empty()) work_arrived_.NotifyOne();
-  if (!work.batch.expired.empty()) work_left_.NotifyAll();
-  if (work.batch.requests.empty()) return true;
-  Model& model = models_.at(work.batch.model);
-  running_ += 1;
-  model.running += 1;
-  encoder = model.replicas[worker].get();
-  return true;
-}
-
-/// From here on the worker does not touch the batch's encoder, which may be destroyed.
-void Dispatcher::EndBatch(const Work& work) {
-  const double ns = static_cast<double>((work.finished - work.started).count());
-  const double ns_per_token = ns / std::max<uint32_t>(1, work.batch.stats.tokens);
-  MutexLock lock(mutex_);
-  running_ -= 1;
-  models_.at(work.batch.model).running -= 1;
   work_left_.NotifyAll();
-  ns_per_token_ = ns_per_token_ == 0 ? ns_per_token : 0.8 * ns_per_token_ + 0.2 * ns_per_token;
 }
 
-void Dispatcher::WorkerLoop(size_t worker) {
+// ---- runners
+
+/// Waits for work; false if there will be none. The worker then has it, and its encoder.
+bool Dispatcher::NextWork(Worker& worker) {
+  MutexLock lock(mutex_);
   while (true) {
-    std::unique_ptr<Work> work = TakeSpare();
-    Encoder* encoder = nullptr;
-    if (!NextWork(worker, *work, encoder)) return;
-    if (encoder) {
-      RunBatch(*encoder, *work);
-      EndBatch(*work);
+    while (worker.staging) stage_done_.Wait(mutex_);
+    bool staged = false;
+    if (worker.next) {
+      worker.work = std::move(worker.next);
+      staged = queue_.Start(clock_->Now(), worker.work->batch, ended_);
+    } else {
+      if (!worker.work) worker.work = TakeSpare();
+      queue_.NextBatch(clock_->Now(), worker.work->batch, ended_);
     }
-    Finish(std::move(work));
+    FlushEnded();
+    Batch& batch = worker.work->batch;
+    if (!batch.requests.empty()) {
+      if (!staged) worker.work->staged = absl::UnknownError("");  // not yet
+      Model& model = models_.at(batch.model);
+      running_ += 1;
+      model.running += 1;
+      worker.encoder = model.replicas[worker.index].get();
+      if (queue_.unstaged() > 0) Wake();
+      return true;
+    }
+    if (!queue_.empty() && batch.wait_until == TimePoint::max()) continue;  // what is left was only now freed
+    if (stopping_ && queue_.empty()) return false;
+    idle_ += 1;
+    if (batch.wait_until == TimePoint::max()) {
+      work_arrived_.Wait(mutex_);
+    } else {
+      work_arrived_.WaitUntil(mutex_, std::chrono::steady_clock::now() + (batch.wait_until - clock_->Now()));
+    }
+    idle_ -= 1;
   }
 }
 
-void Dispatcher::RunBatch(Encoder& encoder, Work& work) {
+void Dispatcher::RunnerLoop(Worker& worker) {
+  while (NextWork(worker)) {
+    RunBatch(worker) ? EndBatch(worker) : EndGivenUp(worker);
+  }
+}
+
+/// Calls the encoder while the watchdog looks on. False if it was given up meanwhile: the requests are gone then.
+template <class Steps>
+bool Dispatcher::Watched(Worker& worker, absl::Status& status, Steps&& steps) {
+  {
+    MutexLock lock(mutex_);
+    worker.entered = clock_->Now();
+  }
+  status = Guarded(std::forward<Steps>(steps));
+  MutexLock lock(mutex_);
+  worker.entered = TimePoint::max();
+  return !worker.given_up;
+}
+
+bool Dispatcher::RunBatch(Worker& worker) {
+  Encoder& encoder = *worker.encoder;
+  Work& work = *worker.work;
   const size_t n = work.batch.requests.size(), width = encoder.Describe().output_width;
   work.PlaceOutputs(encoder.Describe());
   work.started = clock_->Now();
-  absl::Status status = Guarded([&] { return encoder.Stage(work.Pack(0, n), 0); });
-  if (status.ok()) status = Guarded([&] { return encoder.Run(0, work.output); });
+  const bool staged = work.staged.ok();
+  if (!staged) work.Pack(0, n);
+  absl::Status status;
+  const bool returned = Watched(worker, status, [&] {
+    if (!staged) {
+      if (absl::Status failed = encoder.Stage(work.packed(), work.slot); !failed.ok()) return failed;
+    }
+    return encoder.Run(work.slot, work.output);
+  });
+  if (!returned) return false;
   if (status.ok()) status = CheckShape(work.output, work.value_offsets[n] / width, width);
   work.statuses.assign(n, status);
-  if (!status.ok() && n > 1) RunOneByOne(encoder, work);
+  if (!status.ok() && n > 1 && !RunOneByOne(worker)) return false;
   work.finished = clock_->Now();
+  return true;
 }
 
-void Dispatcher::RunOneByOne(Encoder& encoder, Work& work) {
+bool Dispatcher::RunOneByOne(Worker& worker) {
+  Encoder& encoder = *worker.encoder;
+  Work& work = *worker.work;
   const size_t n = work.batch.requests.size(), width = encoder.Describe().output_width;
   work.ran_singly = true;
   work.single_values.assign(work.value_offsets[n], 0);
@@ -247,14 +347,119 @@ void Dispatcher::RunOneByOne(Encoder& encoder, Work& work) {
       status = absl::DeadlineExceededError("the deadline passed before the request could be run again");
       continue;
     }
-    status = Guarded([&] { return encoder.Stage(work.Pack(i, i + 1), 0); });
-    if (status.ok()) status = Guarded([&] { return encoder.Run(0, work.output); });
+    work.Pack(i, i + 1);
+    const bool returned = Watched(worker, status, [&] {
+      if (absl::Status failed = encoder.Stage(work.packed(), work.slot); !failed.ok()) return failed;
+      return encoder.Run(work.slot, work.output);
+    });
+    if (!returned) return false;
     const size_t at = work.value_offsets[i], size = work.value_offsets[i + 1] - at;
     if (status.ok()) status = CheckShape(work.output, size / width, width);
     if (status.ok())
       std::copy_n(work.output.values.begin(), size, work.single_values.begin() + static_cast<ptrdiff_t>(at));
   }
+  return true;
 }
+
+/// From here on the worker does not touch the batch's encoder, which may be destroyed.
+void Dispatcher::Leave(Worker& worker) {
+  running_ -= 1;
+  models_.at(worker.work->batch.model).running -= 1;
+  worker.encoder = nullptr;
+  work_left_.NotifyAll();
+}
+
+void Dispatcher::EndBatch(Worker& worker) {
+  Work& work = *worker.work;
+  const double ns = static_cast<double>((work.finished - work.started).count());
+  const double ns_per_token = ns / std::max<uint32_t>(1, work.batch.stats.tokens);
+  MutexLock lock(mutex_);
+  ns_per_token_ = ns_per_token_ == 0 ? ns_per_token : 0.8 * ns_per_token_ + 0.2 * ns_per_token;
+  queue_.Finished(work.finished, work.batch, !work.ran_singly);
+  Leave(worker);
+  Finish(std::move(worker.work));
+}
+
+void Dispatcher::EndGivenUp(Worker& worker) {
+  MutexLock lock(mutex_);
+  Leave(worker);
+  worker.given_up = false;
+  worker.work.reset();
+}
+
+// ---- stagers
+
+void Dispatcher::StagerLoop(Worker& worker) {
+  MutexLock lock(mutex_);
+  while (!stopping_) {
+    if (!worker.CanStage() || queue_.unstaged() == 0) {
+      stage_wanted_.Wait(mutex_);
+      continue;
+    }
+    std::unique_ptr<Work> work = TakeSpare();
+    queue_.Stage(clock_->Now(), work->batch, ended_);
+    FlushEnded();
+    if (work->batch.requests.empty()) {  // what waits may wait on
+      Recycle(std::move(work));
+      stage_wanted_.Wait(mutex_);
+      continue;
+    }
+    Model& model = models_.at(work->batch.model);
+    model.running += 1;  // keeps the encoder
+    Encoder& encoder = *model.replicas[worker.index];
+    worker.staging = true;
+    work->slot = 1 - worker.work->slot;
+    work->Pack(0, work->batch.requests.size());  // now: a request that is cancelled may be gone at any time
+    mutex_.Unlock();
+    work->staged = Guarded([&] { return encoder.Stage(work->packed(), work->slot); });
+    mutex_.Lock();
+    model.running -= 1;
+    work_left_.NotifyAll();
+    worker.staging = false;
+    worker.next = std::move(work);
+    stage_done_.NotifyAll();
+  }
+}
+
+// ---- the watchdog
+
+size_t Dispatcher::CountStuck() const {
+  return static_cast<size_t>(std::ranges::count_if(workers_, [](const auto& worker) { return worker->given_up; }));
+}
+
+bool Dispatcher::healthy() const {
+  MutexLock lock(mutex_);
+  return CountStuck() < workers_.size();
+}
+
+void Dispatcher::WatchdogLoop() {
+  MutexLock lock(mutex_);
+  while (!workers_stopped_) {
+    watchdog_wake_.WaitUntil(mutex_, std::chrono::steady_clock::now() + options_.stuck_after / 4);
+    const TimePoint now = clock_->Now();
+    for (const auto& worker : workers_) {
+      if (worker->given_up || worker->entered == TimePoint::max()) continue;
+      if (now - worker->entered > options_.stuck_after) GiveUp(*worker);
+    }
+    if (CountStuck() == workers_.size()) {
+      queue_.Clear(Ending::kStuck, ended_);
+      FlushEnded();
+    }
+  }
+}
+
+/// Answers the requests of a forward pass that does not return. Its buffers stay with it until it does.
+void Dispatcher::GiveUp(Worker& worker) {
+  worker.given_up = true;
+  Batch& batch = worker.work->batch;
+  queue_.Finished(clock_->Now(), batch, false);
+  for (Request* request : batch.requests) {
+    for (Request* each = request; each; each = each->twin()) ended_.push_back({each, Ending::kStuck});
+  }
+  FlushEnded();
+}
+
+// ---- outcomes
 
 std::unique_ptr<Dispatcher::Work> Dispatcher::TakeSpare() {
   std::unique_ptr<Work> work;
@@ -268,6 +473,11 @@ std::unique_ptr<Dispatcher::Work> Dispatcher::TakeSpare() {
   if (!work) work = std::make_unique<Work>();
   work->Clear();
   return work;
+}
+
+void Dispatcher::Recycle(std::unique_ptr<Work> work) {
+  MutexLock lock(completion_mutex_);
+  spare_.push_back(std::move(work));
 }
 
 void Dispatcher::Finish(std::unique_ptr<Work> work) {
@@ -292,37 +502,48 @@ void Dispatcher::CompletionLoop() {
 }
 
 void Dispatcher::Deliver(const Work& work) {
-  for (Request* request : work.batch.expired) {
-    request->listener->OnDone(*request, Outcome{work.expired_status, {}, {}, {}, {}});
+  for (const Ended& ended : work.ended) {
+    ended.request->listener->OnDone(*ended.request, Outcome{StatusOf(ended.why), {}, {}, {}, {}});
   }
   for (size_t i = 0; i < work.batch.requests.size(); ++i) {
     Outcome outcome{work.statuses[i], {}, work.started, work.finished, work.batch.stats};
     if (outcome.status.ok()) outcome.output = work.output_of(i);
-    Request& request = *work.batch.requests[i];
-    request.listener->OnDone(request, outcome);
+    for (Request* request = work.batch.requests[i]; request;) {
+      Request* next = request->twin();  // `request` is its owner's again
+      outcome.started = std::max(work.started, request->accepted);
+      request->listener->OnDone(*request, outcome);
+      request = next;
+    }
   }
 }
 
 void Dispatcher::Stop() {
   MutexLock stop_lock(stop_mutex_);
-  std::unique_ptr<Work> waiting = TakeSpare();
-  waiting->expired_status = Stopped();
   {
     MutexLock lock(mutex_);
     stopping_ = true;
-    queue_.Clear(waiting->batch);
+    queue_.Clear(Ending::kStopped, ended_);
+    FlushEnded();
     work_arrived_.NotifyAll();
+    stage_wanted_.NotifyAll();
     work_left_.NotifyAll();
   }
-  Finish(std::move(waiting));
-  for (std::thread& worker : workers_) worker.join();
-  workers_.clear();
+  if (threads_.empty()) return;
+  const size_t watchdog = threads_.size() - 1;
+  for (size_t i = 0; i < watchdog; ++i) threads_[i].join();
+  {
+    MutexLock lock(mutex_);
+    workers_stopped_ = true;
+    watchdog_wake_.NotifyAll();
+  }
+  threads_[watchdog].join();
+  threads_.clear();
   {
     MutexLock lock(completion_mutex_);
     workers_gone_ = true;
     completion_arrived_.NotifyAll();
   }
-  if (completion_thread_.joinable()) completion_thread_.join();
+  completion_thread_.join();
 }
 
 Dispatcher::Load Dispatcher::load() const {
@@ -334,7 +555,7 @@ Duration Dispatcher::RetryAfter() const {
   constexpr auto kUnknown = std::chrono::milliseconds(20);  // no batch has finished: nothing is known of the speed
   MutexLock lock(mutex_);
   if (ns_per_token_ == 0) return kUnknown;
-  const double ns = ns_per_token_ * static_cast<double>(queue_.tokens()) / 2 / static_cast<double>(options_.workers);
+  const double ns = ns_per_token_ * static_cast<double>(queue_.tokens()) / 2 / static_cast<double>(workers_.size());
   const auto wait = Duration(static_cast<int64_t>(std::min(ns, 1e9)));
   return std::clamp<Duration>(wait, std::chrono::milliseconds(1), std::chrono::seconds(1));
 }

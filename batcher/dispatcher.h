@@ -1,15 +1,21 @@
-// Runs the batches of one device: owns the BatchQueue, one worker thread per encoder replica, and the completion
-// thread.
+// Runs the batches of one device: owns the BatchQueue, a runner and a stager thread for each worker, the completion
+// thread and the watchdog.
 //
-//   Reserve ─▶ (caller tokenizes) ─▶ Submit ─▶ queue ─▶ worker: Stage, Run ─▶ completion thread: Listener::OnDone
+//   Reserve ─▶ (caller tokenizes) ─▶ Submit ─▶ queue ─▶ stager: Stage ─▶ runner: Run ─▶ completion thread: OnDone
 //
 // Guarantees
-//   - Every request that Submit accepted gets exactly one OnDone, whatever happens: an engine that fails, throws or
-//     returns too few rows, cancellation, a passed deadline, Stop.
-//   - An idle worker starts at once; work gathers only while all workers are busy.
+//   - Every request that Submit accepted gets exactly one OnDone, whatever happens: an engine that fails, throws,
+//   returns
+//     too few rows or does not return at all, cancellation, a passed deadline, Stop.
+//   - An idle worker starts at once; work gathers only while all workers are busy. While a batch runs, the next one is
+//     formed and staged in the encoder's other slot; if newcomers fit into it or are more urgent, it is formed again
+//     when it starts.
 //   - One request's failure is its own: when a batch fails, its requests are run again one by one.
 //   - Work that is cancelled or expired before its batch starts is never computed, and its place is free at once.
 //   - A model that is removed serves what was accepted; its replicas are destroyed by whoever removes it.
+//   - A forward pass that takes longer than `stuck_after` is given up: its requests end with UNAVAILABLE. While all
+//   workers
+//     are stuck, what waits and what comes ends so too, and healthy() is false. A worker that comes back works on.
 //
 // Thread-safety: every method may be called from any thread. One short mutex; nothing is held over a forward pass or a
 // callback. Listeners may call Reserve, Submit and Cancel from OnDone, and must not throw.
@@ -35,9 +41,13 @@
 namespace bertha::batcher {
 
 struct DispatcherOptions {
+  /// Its `workers` are the worker threads, each with a replica of every model. More than the device can run side by
+  /// side only adds latency.
   QueueOptions queue;
-  /// Worker threads, each with a replica of every model. More than the device can run side by side only adds latency.
-  size_t workers = 1;
+  /// Whether the next batch is staged while one runs.
+  bool stage_ahead = true;
+  /// How long a forward pass may take before it counts as one that never returns.
+  Duration stuck_after = std::chrono::seconds(60);
 };
 
 class Dispatcher;
@@ -64,25 +74,37 @@ class Dispatcher {
   /// Stops; see Stop.
   ~Dispatcher();
 
-  /// Adds a model with one replica for each worker. INVALID_ARGUMENT if their number or a limit is wrong. May be called
-  /// while others are served.
-  absl::StatusOr<ModelId> AddModel(std::vector<std::unique_ptr<Encoder>> replicas, ModelLimits limits);
+  /// Adds a model with one replica for each worker. `costs` is what is known of its speed. INVALID_ARGUMENT if the
+  /// number of replicas or a limit is wrong. May be called while others are served.
+  absl::StatusOr<ModelId> AddModel(std::vector<std::unique_ptr<Encoder>> replicas, ModelLimits limits,
+                                   CostTable costs = {});
+
+  /// What was learnt of a model's speed.
+  CostTable Costs(ModelId id) const;
 
   /// Takes a model away: from now on its requests are refused with UNAVAILABLE. Returns when those that were accepted
   /// have run and its replicas are destroyed, on this thread: not a listener's and not one in a hurry. Its id is never
   /// given out again. Once for each model; at any time, also after Stop.
   void RemoveModel(ModelId id);
 
-  /// Holds `n` places. RESOURCE_EXHAUSTED, INVALID_ARGUMENT: see BatchQueue::Reserve. UNAVAILABLE after Stop.
-  absl::StatusOr<Reservation> Reserve(size_t n);
+  /// Holds `n` places. RESOURCE_EXHAUSTED, INVALID_ARGUMENT: see BatchQueue::Reserve. UNAVAILABLE after Stop, and while
+  /// no worker is healthy.
+  absl::StatusOr<Reservation> Reserve(size_t n, Priority priority = Priority::kNormal);
 
   /// Accepts all `requests` or none; uses up `reservation`, whose size is theirs. Errors: see BatchQueue::Push;
   /// UNAVAILABLE after Stop.
   absl::Status Submit(Reservation reservation, std::span<Request* const> requests);
 
-  /// Ends a request that still waits: its OnDone comes with CANCELLED. One that has started is finished as usual; one
-  /// that has ended, or was never accepted, is left alone.
-  void Cancel(Request& request);
+  /// Ends those of a call's requests that still wait, all at once: their OnDone comes with CANCELLED. One that has
+  /// started is finished as usual; one that has ended, or was never accepted, is left alone.
+  void Cancel(std::span<Request* const> requests);
+  void Cancel(Request& request) {
+    Request* one = &request;
+    Cancel(std::span(&one, 1));
+  }
+
+  /// False while every worker is in a forward pass that does not return.
+  bool healthy() const;
 
   /// Ends what waits with UNAVAILABLE, finishes what runs, delivers every outcome, and joins the threads. Idempotent.
   /// Not from a listener: it would wait for itself.
@@ -104,33 +126,49 @@ class Dispatcher {
   friend class Reservation;
   struct Model {
     std::vector<std::unique_ptr<Encoder>> replicas;  // [workers]
-    size_t running = 0;                              // batches
+    size_t running = 0;                              // batches, those being staged included
   };
-  struct Work;  // a batch on its way: buffers, outcome of each request
-  struct Worker;
+  struct Work;    // a batch on its way: buffers, outcome of each request
+  struct Worker;  // what runner, stager and watchdog share
 
-  void WorkerLoop(size_t worker);
+  void RunnerLoop(Worker& worker);
+  void StagerLoop(Worker& worker);
+  void WatchdogLoop();
   void CompletionLoop();
-  bool NextWork(size_t worker, Work& work, Encoder*& encoder);
-  void EndBatch(const Work& work);
-  void RunBatch(Encoder& encoder, Work& work);
-  void RunOneByOne(Encoder& encoder, Work& work);
+  bool NextWork(Worker& worker);
+  template <class Steps>
+  bool Watched(Worker& worker, absl::Status& status, Steps&& steps);
+  bool RunBatch(Worker& worker);
+  bool RunOneByOne(Worker& worker);
+  void Leave(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndBatch(Worker& worker);
+  void EndGivenUp(Worker& worker);
+  void GiveUp(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FlushEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(std::unique_ptr<Work> work);
-  void EndWaiting(Request& request, const absl::Status& status);
+  void Recycle(std::unique_ptr<Work> work);
   void Deliver(const Work& work);
   std::unique_ptr<Work> TakeSpare();
   void Unreserve(size_t n);
+  size_t CountStuck() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const DispatcherOptions options_;
   const Clock* const clock_;
 
   mutable Mutex mutex_;
-  CondVar work_arrived_;
+  CondVar work_arrived_;   // for idle runners
+  CondVar stage_wanted_;   // for stagers
+  CondVar stage_done_;     // for the runners whose stager is at it
+  CondVar watchdog_wake_;  // at the end
   BatchQueue queue_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Ended> ended_ ABSL_GUARDED_BY(mutex_);
   std::map<ModelId, Model> models_ ABSL_GUARDED_BY(mutex_);
   CondVar work_left_;  // the queue or a worker; for RemoveModel
   size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;  // runners that wait for work
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool workers_stopped_ ABSL_GUARDED_BY(mutex_) = false;
   /// Nanoseconds per token of recent batches, exponentially averaged.
   double ns_per_token_ ABSL_GUARDED_BY(mutex_) = 0;
 
@@ -140,8 +178,9 @@ class Dispatcher {
   std::vector<std::unique_ptr<Work>> spare_ ABSL_GUARDED_BY(completion_mutex_);
   bool workers_gone_ ABSL_GUARDED_BY(completion_mutex_) = false;
 
-  Mutex stop_mutex_;  // serialises Stop
-  std::vector<std::thread> workers_ ABSL_GUARDED_BY(stop_mutex_);
+  Mutex stop_mutex_;                              // serialises Stop
+  std::vector<std::unique_ptr<Worker>> workers_;  // never changed after construction
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(stop_mutex_);
   std::thread completion_thread_ ABSL_GUARDED_BY(stop_mutex_);
 };
 

@@ -1,9 +1,9 @@
 // Is there a queue that does not drain?
 //
-// CoDel's rule (Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012; RFC 8289): a burst makes long delays
-// for a moment, but only a standing queue keeps even the *smallest* delay of a window above the target. As servers use
-// it (Maurer, "Fail at Scale", ACM Queue 13(8), 2015), the oldest are shed then, since their callers have waited longest
-// and are the likeliest to have given up, and those that stay are served while their answers are of use.
+// CoDel's rule (Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012; RFC 8289): a burst makes long
+// delays for a moment, but only a standing queue keeps even the *smallest* delay of a window above the target. As
+// servers use it (Maurer, "Fail at Scale", ACM Queue 13(8), 2015), the oldest are shed then, since their callers have
+// waited longest and are the likeliest to have given up, and those that stay are served while their answers are of use.
 //
 // Thread-safety: thread-compatible.
 #ifndef BERTHA_BATCHER_OVERLOAD_H_

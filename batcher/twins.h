@@ -26,8 +26,8 @@ class Twins {
   /// Takes a twin off its chain.
   static void Leave(Request& twin);
 
-  /// Makes `next` the leader in place of `leader`, whose twins it gets; `next` may be one of them. `leader` then has none,
-  /// and no leader.
+  /// Makes `next` the leader in place of `leader`, whose twins it gets; `next` may be one of them. `leader` then has
+  /// none, and no leader.
   void Replace(Request& leader, Request& next);
 
   /// From now on nobody joins `leader`; its twins stay with it.

@@ -1,5 +1,5 @@
-// Drives the daemon's own BatchQueue with a virtual clock and a measured cost table, without threads: how would it do at
-// this load, and how would others?
+// Drives the daemon's own BatchQueue with a virtual clock and a measured cost table, without threads: how would it do
+// at this load, and how would others?
 //
 // bench/simulate runs this for many loads and plots; --help below has the options. Prints one JSON object a run.
 #include <algorithm>
@@ -133,7 +133,9 @@ class Bertha final : public Policy {
 class Fifo final : public Policy {
  public:
   Fifo(const Settings& settings, double delay)
-      : limits_(settings.limits), most_(settings.queue.max_requests), delay_(FromSeconds(delay)),
+      : limits_(settings.limits),
+        most_(settings.queue.max_requests),
+        delay_(FromSeconds(delay)),
         queues_(settings.weights.size()) {}
   bool Accept(Job& job, TimePoint /*now*/, std::vector<Job*>& /*dropped*/) override {
     if (waiting_ == most_) return false;
@@ -258,8 +260,8 @@ class Simulation {
 
   size_t DrawLength(std::mt19937_64& random) {
     std::lognormal_distribution<double> lengths(std::log(settings_.median), settings_.sigma);
-    const double length = std::clamp(lengths(random), static_cast<double>(settings_.least),
-                                     static_cast<double>(settings_.most));
+    const double length =
+        std::clamp(lengths(random), static_cast<double>(settings_.least), static_cast<double>(settings_.most));
     return static_cast<size_t>(length);
   }
 
@@ -471,22 +473,23 @@ int Main(const std::string& argument) {
   const double span = settings.seconds - settings.warm_up;
   const double took = Seconds(std::chrono::steady_clock::now() - began);
   const size_t answered = tally.in_time + tally.late;
-  json result = {{"policy", settings.policy},
-                 {"load", settings.load},
-                 {"capacity_per_s", capacity},
-                 {"offered_per_s", static_cast<double>(tally.offered) / span},
-                 {"goodput_per_s", static_cast<double>(tally.in_time) / span},
-                 {"late_per_s", static_cast<double>(tally.late) / span},
-                 {"refused_per_s", static_cast<double>(tally.refused) / span},
-                 {"dropped_per_s", static_cast<double>(tally.dropped) / span},
-                 {"kept", static_cast<double>(tally.in_time) / std::max(1.0, static_cast<double>(tally.offered - tally.refused))},
-                 {"p50_ms", Quantile(tally.latencies, 0.5) * 1e3},
-                 {"p99_ms", Quantile(tally.latencies, 0.99) * 1e3},
-                 {"mean_batch", static_cast<double>(tally.batched) / std::max<double>(1, static_cast<double>(tally.batches))},
-                 {"busy", tally.busy / span / static_cast<double>(settings.replicas)},
-                 {"busy_by_model", tally.busy_by_model},
-                 {"answered", answered},
-                 {"simulated_requests_per_s", static_cast<double>(tally.offered) / took}};
+  json result = {
+      {"policy", settings.policy},
+      {"load", settings.load},
+      {"capacity_per_s", capacity},
+      {"offered_per_s", static_cast<double>(tally.offered) / span},
+      {"goodput_per_s", static_cast<double>(tally.in_time) / span},
+      {"late_per_s", static_cast<double>(tally.late) / span},
+      {"refused_per_s", static_cast<double>(tally.refused) / span},
+      {"dropped_per_s", static_cast<double>(tally.dropped) / span},
+      {"kept", static_cast<double>(tally.in_time) / std::max(1.0, static_cast<double>(tally.offered - tally.refused))},
+      {"p50_ms", Quantile(tally.latencies, 0.5) * 1e3},
+      {"p99_ms", Quantile(tally.latencies, 0.99) * 1e3},
+      {"mean_batch", static_cast<double>(tally.batched) / std::max<double>(1, static_cast<double>(tally.batches))},
+      {"busy", tally.busy / span / static_cast<double>(settings.replicas)},
+      {"busy_by_model", tally.busy_by_model},
+      {"answered", answered},
+      {"simulated_requests_per_s", static_cast<double>(tally.offered) / took}};
   std::cout << result.dump() << "\n";
   return 0;
 }
