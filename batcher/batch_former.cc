@@ -82,7 +82,8 @@ BatchFormer::Choice BatchFormer::Choose(std::span<const Candidate> candidates, c
   Trial best = Try(candidates, kAnyLength, limits, costs, now);
   best_.swap(tried_);
   if (limits.pads && costs.known()) {
-    const size_t longest = best.longest;
+    // Not only up to the longest of the best prefix, which may end before the first long one.
+    const size_t longest = std::ranges::max(candidates, {}, &Candidate::tokens).tokens;
     for (auto length = static_cast<double>(candidates[0].tokens); length < static_cast<double>(longest);
          length = length * kLengthStep + 1) {
       const Trial trial = Try(candidates, static_cast<size_t>(length), limits, costs, now);
