@@ -213,7 +213,7 @@ absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now,
 
 bool BatchQueue::JoinLeader(Model& model, Request& request) {
   Request* leader = options_.share_identical ? twins_.Find(request) : nullptr;
-  if (!leader || leader->priority != request.priority) return false;
+  if (!leader) return false;
   if (leader->place_ == Request::Place::kWaiting && MoreUrgent()(&request, leader)) {
     // It takes the leader's place in the queue, with its own deadline.
     Leave(*leader);

@@ -16,11 +16,12 @@ absl::string_view BytesOf(std::span<const int32_t> values) {
 }  // namespace
 
 Request* Twins::Find(Request& request) const {
-  request.hash_ = absl::HashOf(request.model, BytesOf(request.ids), BytesOf(request.type_ids));
+  request.hash_ = absl::HashOf(request.model, request.priority, BytesOf(request.ids), BytesOf(request.type_ids));
   const auto found = leaders_.find(request.hash_);
   if (found == leaders_.end()) return nullptr;
   Request& leader = *found->second;
-  const bool same = leader.model == request.model && std::ranges::equal(leader.ids, request.ids) &&
+  const bool same = leader.model == request.model && leader.priority == request.priority &&
+                    std::ranges::equal(leader.ids, request.ids) &&
                     std::ranges::equal(leader.type_ids, request.type_ids);
   return same ? &leader : nullptr;
 }

@@ -1,5 +1,5 @@
-// Requests for the same thing: same model, same tokens. One of them, the leader, waits and runs; the others, its twins,
-// are chained to it and get its answer.
+// Requests for the same thing: same model, same tokens, same priority. One of them, the leader, waits and runs; the
+// others, its twins, are chained to it and get its answer.
 //
 // Thread-safety: thread-compatible.
 #ifndef BERTHA_BATCHER_TWINS_H_
@@ -34,7 +34,7 @@ class Twins {
   void Close(Request& leader);
 
  private:
-  absl::flat_hash_map<uint64_t, Request*> leaders_;  // by hash of model and tokens
+  absl::flat_hash_map<uint64_t, Request*> leaders_;  // by hash of model, priority and tokens
 };
 
 }  // namespace bertha::batcher
