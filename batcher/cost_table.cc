@@ -19,6 +19,8 @@ constexpr float kMemory = 32;
 constexpr size_t kFitEvery = 16;
 /// A cell that was measured n times counts n / (n + this) against the line.
 constexpr float kTrust = 1;
+/// A cell is forgotten that is so many times above a batch: it has seen a first run, or a machine that stood still.
+constexpr float kOutlier = 8;
 /// Weight of "as small as can be" against one measured cell: decides what the measurements leave open.
 constexpr double kRidge = 1e-4;
 
@@ -76,7 +78,11 @@ void CostTable::Record(size_t tokens, size_t longest, Duration time) {
   if (tokens == 0 || time.count() <= 0) return;  // a clock that jumped teaches nothing
   const size_t index = CellOf(tokens, longest);
   Cell& cell = cells_[index];
-  if (cell.count == 0) filled_.push_back(index);
+  if (cell.count == 0) {
+    filled_.push_back(index);
+  } else if (cell.ns > kOutlier * static_cast<float>(time.count())) {
+    cell = Cell{};
+  }
   cell.count = std::min(cell.count + 1, kMemory);
   const auto learn = [&](float& mean, double value) { mean += (static_cast<float>(value) - mean) / cell.count; };
   learn(cell.tokens, static_cast<double>(tokens));
