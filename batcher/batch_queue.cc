@@ -1,6 +1,7 @@
 #include "batcher/batch_queue.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +15,12 @@ constexpr double kCertain = 0.9;
 constexpr double kLearningRate = 0.1;
 constexpr double kMissed = 0.004, kMarginStep = 0.1, kMostMargin = 8;
 constexpr double kLeastInflation = 0.25, kMostInflation = 8;
+/// A batch that takes longer than this many times what was expected teaches no more than that.
+constexpr int64_t kSurprise = 8;
+/// An estimate that nothing has confirmed for so long is doubted.
+constexpr Duration kDoubt = std::chrono::seconds(1);
+/// How fast the margin is forgotten while the device is idle.
+constexpr double kForgetNs = 10e9;
 
 size_t IndexOf(Priority priority) { return static_cast<size_t>(priority); }
 
@@ -100,17 +107,34 @@ absl::Status BatchQueue::Reserve(size_t n, Priority priority, std::vector<Ended>
 void BatchQueue::Unreserve(size_t n) { reserved_ -= n; }
 
 absl::Status BatchQueue::MakeRoom(size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended) {
+  const size_t all_requests = size_ + reserved_ + requests, all_tokens = tokens_ + tokens;
+  if (all_requests <= options_.max_requests && all_tokens <= options_.max_tokens) return absl::OkStatus();
+  if (!WaitsBelow(priority, std::max(all_requests, options_.max_requests) - options_.max_requests,
+                  std::max(all_tokens, options_.max_tokens) - options_.max_tokens)) {
+    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_, " requests of ", tokens_,
+                                                     " tokens wait, ", reserved_,
+                                                     " are prepared; limits: ", options_.max_requests, " requests, ",
+                                                     options_.max_tokens, " tokens; try again later"));
+  }
   while (size_ + reserved_ + requests > options_.max_requests || tokens_ + tokens > options_.max_tokens) {
-    Request* victim = LeastUrgentBelow(priority);
-    if (!victim) {
-      return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_, " requests of ", tokens_,
-                                                       " tokens wait, ", reserved_,
-                                                       " are prepared; limits: ", options_.max_requests, " requests, ",
-                                                       options_.max_tokens, " tokens; try again later"));
-    }
-    End(*victim, Ending::kEvicted, ended);
+    End(*LeastUrgentBelow(priority), Ending::kEvicted, ended);
   }
   return absl::OkStatus();
+}
+
+/// Whether so much waits in lower classes that it can make room. Looks at no more than that.
+bool BatchQueue::WaitsBelow(Priority priority, size_t requests, size_t tokens) const {
+  size_t found_requests = 0, found_tokens = 0;
+  for (size_t rank = kPriorities; --rank > IndexOf(priority);) {
+    for (const auto& [id, model] : models_) {
+      for (const Request* leader : model.classes[rank].by_deadline) {
+        found_tokens += leader->ids.size();
+        for (const Request* each = leader; each; each = each->next_twin_) found_requests += 1;
+        if (found_requests >= requests && found_tokens >= tokens) return true;
+      }
+    }
+  }
+  return false;
 }
 
 Request* BatchQueue::LeastUrgentBelow(Priority priority) {
@@ -146,7 +170,8 @@ absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now
 }
 
 absl::Status BatchQueue::AdmitInTime(std::span<Request* const> requests, TimePoint now) {
-  const Model& model = models_.at(requests[0]->model);
+  Model& model = models_.at(requests[0]->model);
+  for (Request* request : requests) request->tries_ = false;
   if (!options_.admission || !model.costs.known()) return absl::OkStatus();
   Duration work{0}, longest{0};
   TimePoint deadline = now + options_.default_deadline;
@@ -162,15 +187,33 @@ absl::Status BatchQueue::AdmitInTime(std::span<Request* const> requests, TimePoi
   for (size_t i = 0; i < rank; ++i) {
     before += Duration(static_cast<int64_t>(static_cast<double>(model.classes[i].demand.total().count()) / speed));
   }
-  // It ends when its batch does, not when its own share of the work is done.
-  before += Duration(static_cast<int64_t>(model.batch_ns + model.margin_ns));
+  const bool idle = size_ == 0 && before == Duration::zero();
+  if (idle) {
+    model.margin_ns *= std::exp(-static_cast<double>((now - model.relaxed).count()) / kForgetNs);
+    model.relaxed = now;
+  } else {
+    // It ends when its batch does, not when its own share of the work is done.
+    before += Duration(static_cast<int64_t>(model.batch_ns + model.margin_ns));
+  }
   const Duration alone = before + longest - (deadline - now);
   const Duration excess =
       std::max(alone, model.classes[rank].demand.Excess(Demand::JobOf(work, deadline, now), before, speed, now));
   if (excess <= Duration::zero()) return absl::OkStatus();
+  if (idle && Doubts(model, now)) {
+    for (Request* request : requests) request->tries_ = true;
+    return absl::OkStatus();
+  }
   return absl::ResourceExhaustedError(
       absl::StrCat("overloaded: with ", size_, " requests waiting, a deadline would be missed by ",
                    Milliseconds(excess), " ms; try again later, another server, or with a later deadline"));
+}
+
+/// Whether it is time to try what should be refused: estimates that let nothing in would never be corrected.
+bool BatchQueue::Doubts(Model& model, TimePoint now) {
+  if (model.learnt == TimePoint()) model.learnt = now;
+  if (now - model.learnt < kDoubt) return false;
+  model.learnt = now;
+  return true;
 }
 
 Duration BatchQueue::WorkOf(const Model& model, const Request& request) const {
@@ -204,6 +247,7 @@ absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now,
     if (request->deadline == TimePoint::max()) request->deadline = now + options_.default_deadline;
     request->accepted = now;
     request->sequence_ = next_sequence_++;
+    request->leader_ = request->next_twin_ = nullptr;  // it may have run before
     if (JoinLeader(model, *request)) continue;
     Enter(model, *request, now);
     if (options_.share_identical) twins_.Lead(*request);
@@ -214,11 +258,12 @@ absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now,
 bool BatchQueue::JoinLeader(Model& model, Request& request) {
   Request* leader = options_.share_identical ? twins_.Find(request) : nullptr;
   if (!leader) return false;
-  if (leader->place_ == Request::Place::kWaiting && MoreUrgent()(&request, leader)) {
+  if (leader->place_ != Request::Place::kRunning && MoreUrgent()(&request, leader)) {
     // It takes the leader's place in the queue, with its own deadline.
     Leave(*leader);
     twins_.Replace(*leader, request);
     Enter(model, request, request.accepted);
+    InheritTurn(model, *leader, request);
     Twins::Join(*leader, request);
     leader->place_ = Request::Place::kTwin;
   } else {
@@ -244,10 +289,25 @@ void BatchQueue::Enter(Model& model, Request& request, TimePoint now) {
   model.waiting += 1;
 }
 
+/// `next` goes on in the class, and with the skips, of the one whose place it took.
+void BatchQueue::InheritTurn(Model& model, const Request& from, Request& next) {
+  Move(model, next, from.rank_);
+  next.skipped_ = from.skipped_;
+}
+
+/// Lets a request compete in another class.
+void BatchQueue::Move(Model& model, Request& request, Priority rank) {
+  Erase(model, request);
+  model.classes[IndexOf(request.rank_)].demand.Remove(request.job_);
+  request.rank_ = rank;
+  model.classes[IndexOf(rank)].demand.Add(request.job_);
+  Insert(model, request);
+}
+
 void BatchQueue::Insert(Model& model, Request& request) {
   Class& own = model.classes[IndexOf(request.rank_)];
   own.by_deadline.insert(&request);
-  own.by_arrival.Insert(request);
+  own.by_arrival[IndexOf(request.priority)].Insert(request);
   request.place_ = Request::Place::kWaiting;
   unstaged_ += 1;
 }
@@ -255,7 +315,7 @@ void BatchQueue::Insert(Model& model, Request& request) {
 void BatchQueue::Erase(Model& model, Request& request) {
   Class& own = model.classes[IndexOf(request.rank_)];
   own.by_deadline.erase(&request);
-  own.by_arrival.Erase(request);
+  own.by_arrival[IndexOf(request.priority)].Erase(request);
   unstaged_ -= 1;
 }
 
@@ -310,6 +370,7 @@ bool BatchQueue::Remove(Request& request) {
   size_ -= 1;  // it waited as a twin
   model.waiting -= 1;
   Enter(model, *next, latest_);
+  InheritTurn(model, request, *next);
   return true;
 }
 
@@ -327,44 +388,47 @@ void BatchQueue::Clear(Ending why, std::vector<Ended>& ended) {
   }
 }
 
+/// It is expired, or cannot end in time any more.
+bool BatchQueue::IsLate(const Model& model, const Request& request, TimePoint now) const {
+  const Duration left = request.deadline - now;
+  if (left <= Duration::zero() || !options_.admission || request.tries_) return left <= Duration::zero();
+  const Duration alone = model.costs.Estimate(request.ids.size(), request.ids.size());
+  return static_cast<double>(left.count()) < kCertain * static_cast<double>(alone.count());
+}
+
 void BatchQueue::DropLate(Model& model, TimePoint now, std::vector<Ended>& ended) {
   for (Class& own : model.classes) {
     while (!own.by_deadline.empty()) {
       Request& first = **own.by_deadline.begin();
-      const Duration left = first.deadline - now;
-      const auto alone = static_cast<double>(model.costs.Estimate(first.ids.size(), first.ids.size()).count());
-      const bool expired = left <= Duration::zero();
-      const bool too_late = options_.admission && static_cast<double>(left.count()) < kCertain * alone;
-      if (!expired && !too_late) break;
+      if (!IsLate(model, first, now)) break;
       LearnMargin(model, true);
-      End(first, expired ? Ending::kExpired : Ending::kTooLate, ended);
+      End(first, first.deadline <= now ? Ending::kExpired : Ending::kTooLate, ended);
     }
   }
 }
 
 void BatchQueue::Shed(Model& model, TimePoint now, std::vector<Ended>& ended) {
   if (!model.overload.Overloaded(now)) return;
-  for (size_t rank = kPriorities; rank-- > 0;) {
+  for (size_t priority = kPriorities; priority-- > 0;) {
     const size_t before = ended.size();
-    const ArrivalList& arrivals = model.classes[rank].by_arrival;
-    while (arrivals.oldest() && now - arrivals.oldest()->accepted > options_.overload_target) {
-      End(*arrivals.oldest(), Ending::kShed, ended);
+    for (const Class& own : model.classes) {
+      const ArrivalList& arrivals = own.by_arrival[priority];
+      while (arrivals.oldest() && now - arrivals.oldest()->accepted > options_.overload_target) {
+        End(*arrivals.oldest(), Ending::kShed, ended);
+      }
     }
     if (ended.size() > before) return;
   }
 }
 
 void BatchQueue::Promote(Model& model, TimePoint now) {
-  for (size_t rank = 1; rank < kPriorities; ++rank) {
-    const Duration patience = options_.max_priority_delay * static_cast<int64_t>(kPriorities - rank);
-    Class& own = model.classes[rank];
-    while (Request* oldest = own.by_arrival.oldest()) {
-      if (now - oldest->accepted <= patience) break;
-      Erase(model, *oldest);
-      own.demand.Remove(oldest->job_);
-      oldest->rank_ = static_cast<Priority>(rank - 1);
-      model.classes[rank - 1].demand.Add(oldest->job_);
-      Insert(model, *oldest);
+  for (size_t rank = kPriorities; --rank > 0;) {
+    for (size_t priority = rank; priority < kPriorities; ++priority) {
+      const auto steps = static_cast<int64_t>(priority - rank + 1);
+      const ArrivalList& arrivals = model.classes[rank].by_arrival[priority];
+      while (arrivals.oldest() && (now - arrivals.oldest()->accepted) / steps > options_.max_priority_delay) {
+        Move(model, *arrivals.oldest(), static_cast<Priority>(rank - 1));
+      }
     }
   }
 }
@@ -375,6 +439,7 @@ BatchQueue::Models::iterator BatchQueue::NextModel() {
   auto best = models_.end();
   for (auto it = models_.begin(); it != models_.end(); ++it) {
     const auto& classes = it->second.classes;
+    if (it->second.holds) continue;
     if (std::ranges::all_of(classes, [](const Class& own) { return own.by_deadline.empty(); })) continue;
     if (best == models_.end() || it->second.served < best->second.served) best = it;
   }
@@ -388,11 +453,21 @@ void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
     DropLate(model, now, ended);
     Shed(model, now, ended);
     Promote(model, now);
+    model.holds = false;
   }
-  const auto next = NextModel();
-  if (next == models_.end()) return;
-  Model& model = next->second;
-  batch.model = next->first;
+  TimePoint wait_until = TimePoint::max();
+  for (auto next = NextModel(); next != models_.end(); next = NextModel()) {
+    batch.model = next->first;
+    if (FormOf(next->second, now, batch)) return;
+    wait_until = std::min(wait_until, batch.wait_until);
+    next->second.holds = true;
+    batch.Clear();
+  }
+  batch.wait_until = wait_until;
+}
+
+/// False if the model's batch had better wait for more.
+bool BatchQueue::FormOf(Model& model, TimePoint now, Batch& batch) {
   looked_at_.clear();
   candidates_.clear();
   const size_t window = BatchFormer::Window(model.limits);
@@ -407,10 +482,8 @@ void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   for (const size_t i : choice.members) batch.requests.push_back(looked_at_[i]);
   batch.cost = choice.cost;
   batch.full = choice.full;
-  if (Holds(batch, now, batch.wait_until)) {
-    batch.requests.clear();
-    return;
-  }
+  if (Holds(batch, now, batch.wait_until)) return false;
+  batch.wait_until = TimePoint::max();
   size_t passed = 0;
   for (const size_t i : choice.members) {
     for (; passed < i; ++passed) looked_at_[passed]->skipped_ += 1;
@@ -421,6 +494,7 @@ void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   served_ = model.served;
   batch.stats = {static_cast<uint32_t>(batch.requests.size()), static_cast<uint32_t>(choice.tokens),
                  static_cast<uint32_t>(choice.computed_tokens)};
+  return true;
 }
 
 bool BatchQueue::Holds(const Batch& batch, TimePoint now, TimePoint& until) const {
@@ -470,16 +544,15 @@ void BatchQueue::Stage(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
 }
 
 void BatchQueue::Unstage(Batch& batch) {
-  Model& model = models_.at(batch.model);
-  for (Request* request : batch.requests) Insert(model, *request);
+  for (Request* request : batch.requests) Insert(models_.at(request->model), *request);
   batch.requests.clear();
   batch.staged = false;
   batch.changed = true;
   std::erase(staged_, &batch);
 }
 
-bool BatchQueue::Better(const Model& model, const Batch& batch) const {
-  if (batch.changed || batch.requests.empty()) return true;
+bool BatchQueue::Better(const Model& model, const Batch& batch, TimePoint now) const {
+  if (std::ranges::any_of(batch.requests, [&](const Request* r) { return IsLate(model, *r, now); })) return true;
   for (const Class& own : model.classes) {
     if (own.by_deadline.empty()) continue;
     const Request& first = **own.by_deadline.begin();
@@ -491,8 +564,8 @@ bool BatchQueue::Better(const Model& model, const Batch& batch) const {
 
 bool BatchQueue::Start(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   now = Later(now);
-  const bool late = std::ranges::any_of(batch.requests, [&](const Request* r) { return r->deadline <= now; });
-  if (batch.staged && !late && !Better(models_.at(batch.model), batch)) {
+  // Once all its requests are gone, its model may be gone too.
+  if (batch.staged && !batch.changed && !Better(models_.at(batch.model), batch, now)) {
     std::erase(staged_, &batch);
     batch.staged = false;
     Run(now, batch);
@@ -523,8 +596,14 @@ void BatchQueue::Finished(TimePoint end, const Batch& batch, bool learn) {
   }
 }
 
-void BatchQueue::Learn(Model& model, const Batch& batch, TimePoint end, Duration took) {
-  for (const Request* request : batch.requests) LearnMargin(model, end > request->deadline);
+void BatchQueue::Learn(Model& model, const Batch& batch, TimePoint end, Duration took) const {
+  if (took <= Duration::zero()) return;  // a clock that jumped teaches nothing
+  model.learnt = latest_;
+  if (batch.cost > Duration::zero() && took / kSurprise > batch.cost) {
+    took = kSurprise * batch.cost;  // the clock jumped ahead, or the machine stood still
+  } else {
+    for (const Request* request : batch.requests) LearnMargin(model, end > request->deadline);
+  }
   model.batch_ns += kLearningRate * (static_cast<double>(took.count()) - model.batch_ns);
   model.costs.Record(batch.stats.padded_tokens, batch.longest, took);
   if (!batch.full || batch.work <= Duration::zero()) return;

@@ -7,7 +7,8 @@
 //     once. A call's requests are accepted together or not at all.
 //   - Admission. A request that, as far as the cost table knows, cannot end by its deadline, or would keep one that was
 //     accepted from ending by its own, is refused at once with RESOURCE_EXHAUSTED (see demand.h). Nothing is refused
-//     while nothing is known of the model's speed.
+//     while nothing is known of the model's speed. When nothing has been learnt of it for a second and the device is
+//     idle, one call is let in that should be refused, and is tried: a wrong estimate must not last.
 //   - Order of decisions, each time a device is free: what is cancelled or expired goes; what is too old under overload
 //   is
 //     shed; then the model with the least time for its weight; then priority; then the earliest deadline; then arrival.
@@ -190,7 +191,7 @@ class BatchQueue {
   /// The waiting requests of a model that compete in one class.
   struct Class {
     absl::btree_set<Request*, MoreUrgent> by_deadline;
-    ArrivalList by_arrival;
+    std::array<ArrivalList, kPriorities> by_arrival = {};  // by their own priority
     Demand demand;
   };
   struct Model {
@@ -200,6 +201,8 @@ class BatchQueue {
     std::array<Class, kPriorities> classes = {};
     size_t waiting = 0;  // staged and twins included
     bool closed = false;
+    /// It waits for a fuller batch; of the batch that is being formed.
+    bool holds = false;
     /// Device time that it had, divided by its weight; comparable between models (a virtual start time).
     double served = 0;
     /// Measured time of full batches over the work that their requests were reckoned with.
@@ -208,6 +211,10 @@ class BatchQueue {
     double batch_ns = 0;
     /// Time that admission keeps free beyond what it reckons with.
     double margin_ns = 0;
+    /// When it was last made less because nothing waited.
+    TimePoint relaxed;
+    /// When a batch last taught something, or was last let in to do so.
+    TimePoint learnt;
   };
   using Models = std::map<ModelId, Model>;
 
@@ -215,27 +222,33 @@ class BatchQueue {
   absl::Status Admit(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
   absl::Status AdmitInTime(std::span<Request* const> requests, TimePoint now);
   absl::Status MakeRoom(size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended);
+  bool WaitsBelow(Priority priority, size_t requests, size_t tokens) const;
   Request* LeastUrgentBelow(Priority priority);
+  static bool Doubts(Model& model, TimePoint now);
   Duration WorkOf(const Model& model, const Request& request) const;
   Duration UntilFree(TimePoint now) const;
   double ShareOf(const Model& model) const;
   void Insert(Model& model, Request& request);
   void Erase(Model& model, Request& request);
+  void Move(Model& model, Request& request, Priority rank);
+  void InheritTurn(Model& model, const Request& from, Request& next);
   void Enter(Model& model, Request& request, TimePoint now);
   bool JoinLeader(Model& model, Request& request);
   void Leave(Request& request);
   void End(Request& leader, Ending why, std::vector<Ended>& ended);
+  bool IsLate(const Model& model, const Request& request, TimePoint now) const;
   void DropLate(Model& model, TimePoint now, std::vector<Ended>& ended);
   static void LearnMargin(Model& model, bool missed);
-  static void Learn(Model& model, const Batch& batch, TimePoint end, Duration took);
+  void Learn(Model& model, const Batch& batch, TimePoint end, Duration took) const;
   void Shed(Model& model, TimePoint now, std::vector<Ended>& ended);
   void Promote(Model& model, TimePoint now);
   Models::iterator NextModel();
   void Form(TimePoint now, Batch& batch, std::vector<Ended>& ended);
+  bool FormOf(Model& model, TimePoint now, Batch& batch);
   bool Holds(const Batch& batch, TimePoint now, TimePoint& until) const;
   void Unstage(Batch& batch);
   void Run(TimePoint now, Batch& batch);
-  bool Better(const Model& model, const Batch& batch) const;
+  bool Better(const Model& model, const Batch& batch, TimePoint now) const;
 
   const QueueOptions options_;
   Models models_;

@@ -81,7 +81,9 @@ struct Request {
   /// The class that it competes in: its priority, or a higher one when it has waited long.
   Priority rank_ = Priority::kNormal;
   /// Batches that passed it over.
-  uint16_t skipped_ = 0;
+  uint32_t skipped_ = 0;
+  /// Whether it was let in to find out if the estimate holds: not given up because of it.
+  bool tries_ = false;
   /// Order of arrival, breaks ties between deadlines.
   uint64_t sequence_ = 0;
   Demand::Job job_;
