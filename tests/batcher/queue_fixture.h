@@ -13,6 +13,17 @@
 
 namespace bertha::batcher {
 
+// Sanitizers make everything ten times slower; what searches at random or through everything does less then.
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define BERTHA_SANITIZED true
+#endif
+#endif
+#ifndef BERTHA_SANITIZED
+#define BERTHA_SANITIZED false
+#endif
+inline constexpr bool kSanitized = BERTHA_SANITIZED;
+
 inline const TimePoint kStart = TimePoint(std::chrono::hours(1));
 
 /// What a batch takes: fixed + per_token * tokens.

@@ -26,17 +26,7 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr unsigned kSeeds = 60;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr unsigned kSeeds = 60;
-#else
-constexpr unsigned kSeeds = 5000;
-#endif
-#else
-constexpr unsigned kSeeds = 5000;
-#endif
+constexpr unsigned kSeeds = kSanitized ? 200 : 5000;
 constexpr size_t kOperations = 300;
 
 enum class Op : uint8_t {
