@@ -1,7 +1,10 @@
 """For the exporter's and the demo model's tests: import paths, and the `slow` marker."""
 
+import os
 import sys
 from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anybody imports the hub's client
 
 import pytest
 import torch

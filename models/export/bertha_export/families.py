@@ -2,36 +2,124 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from torch import nn
+from transformers import PretrainedConfig
 
 from bertha_export.errors import ExportError
 
+SEQUENCE_CLASSIFICATION = "sequence-classification"
+TOKEN_CLASSIFICATION = "token-classification"
+QUESTION_ANSWERING = "question-answering"
+EMBEDDINGS = "embeddings"
+TASKS = (SEQUENCE_CLASSIFICATION, TOKEN_CLASSIFICATION, QUESTION_ANSWERING, EMBEDDINGS)
+
+WITHOUT_TYPES = ("input_ids", "attention_mask")
 WITH_TYPES = ("input_ids", "attention_mask", "token_type_ids")
+TITLES = "BERT, RoBERTa, DistilBERT, XLNet and ALBERT"
+GENERATORS = ("LMHeadModel", "ForCausalLM")
 
 
 @dataclass(frozen=True)
 class Family:
-    """How the models of one architecture are called.
+    """How the models of one family are called in transformers, and how they are fed.
 
-    `name` is the manifest's `family`; `prefix` begins the names of its architectures; `inputs` are those of
-    `forward` in order; `padding_side` is where short rows are filled up.
+    `name` is the manifest's `family`; `prefix` begins the names of its architectures. `inputs` are those of `forward`
+    in order. `padding_side` is where short rows are filled up: the side that leaves the positions of a text's tokens
+    as they are when it is alone. `positions` gives the longest input that the positions allow, None for no limit.
+    `keep_layers` cuts an encoder of the family down to its first so many layers. `question_answering` ends the name of
+    the architecture for that task. `encoder_options` go to the constructor of the encoder without a head, `settings`
+    into the configuration.
     """
 
     name: str
     prefix: str
     inputs: tuple[str, ...]
-    padding_side: str
+    positions: Callable[[PretrainedConfig], int | None]
+    keep_layers: Callable[[nn.Module, int], None]
+    padding_side: str = "right"
+    attention: str = "sdpa"
+    question_answering: str = "ForQuestionAnswering"
+    encoder_options: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    def architectures(self) -> dict[str, str]:
+        """Architecture -> the task that it is made for."""
+        return {
+            f"{self.prefix}ForSequenceClassification": SEQUENCE_CLASSIFICATION,
+            f"{self.prefix}ForTokenClassification": TOKEN_CLASSIFICATION,
+            f"{self.prefix}{self.question_answering}": QUESTION_ANSWERING,
+            self.encoder: EMBEDDINGS,
+        }
+
+    @property
+    def encoder(self) -> str:
+        """The architecture without a head."""
+        return f"{self.prefix}Model"
 
 
-FAMILIES = {
-    "BertForSequenceClassification": Family("bert", "Bert", WITH_TYPES, "right"),
-}
+def _as_configured(config: PretrainedConfig) -> int:
+    return config.max_position_embeddings
 
 
-def family_of(architectures: list[str] | None) -> Family:
-    """The family of a checkpoint whose config.json lists these `architectures`.
+def _after_padding_id(config: PretrainedConfig) -> int:
+    """RoBERTa's positions begin behind the id of its padding: 514 of them take 512 tokens."""
+    return config.max_position_embeddings - config.pad_token_id - 1
 
-    Raises ExportError, which tells a model without a classification head from one of an unknown kind.
+
+def _unlimited(config: PretrainedConfig) -> None:
+    """XLNet's positions are relative."""
+
+
+def _stack(path: str) -> Callable[[nn.Module, int], None]:
+    """For an encoder whose layers are the ModuleList at `path`."""
+
+    def keep(encoder: nn.Module, count: int) -> None:
+        del encoder.get_submodule(path)[count:]
+        encoder.config.num_hidden_layers = count
+
+    return keep
+
+
+def _keep_albert_layers(encoder: nn.Module, count: int) -> None:
+    """ALBERT runs each group of weights several times in a row; usually there is one group."""
+    config = encoder.config
+    repeats = config.num_hidden_layers // config.num_hidden_groups
+    if config.num_hidden_groups > 1:
+        if count % repeats:
+            raise ExportError(f"this model's layers come in groups of {repeats}: --layer must be a multiple of that")
+        config.num_hidden_groups = count // repeats
+        del encoder.encoder.albert_layer_groups[config.num_hidden_groups :]
+    config.num_hidden_layers = count
+
+
+NO_POOLER = {"add_pooling_layer": False}
+
+FAMILIES = (
+    Family("bert", "Bert", WITH_TYPES, _as_configured, _stack("encoder.layer"), encoder_options=NO_POOLER),
+    Family("roberta", "Roberta", WITHOUT_TYPES, _after_padding_id, _stack("encoder.layer"), encoder_options=NO_POOLER),
+    Family("distilbert", "DistilBert", WITHOUT_TYPES, _as_configured, _stack("transformer.layer")),
+    Family(
+        "xlnet",
+        "XLNet",
+        WITH_TYPES,
+        _unlimited,
+        _stack("layer"),
+        padding_side="left",
+        attention="eager",
+        question_answering="ForQuestionAnsweringSimple",
+        settings={"use_mems_eval": False},
+    ),
+    Family("albert", "Albert", WITH_TYPES, _as_configured, _keep_albert_layers, encoder_options=NO_POOLER),
+)
+
+
+def family_and_task(architectures: list[str], asked: str | None) -> tuple[Family, str]:
+    """What to export from a checkpoint whose config.json lists these `architectures`; `asked` is the task wanted.
+
+    Raises ExportError, which says what is the matter: an unknown kind of model, or a known one without the head.
     """
     if not architectures:
         raise ExportError(
@@ -39,18 +127,34 @@ def family_of(architectures: list[str] | None) -> Family:
             "save it with save_pretrained() from the class it was trained with"
         )
     architecture = architectures[0]
-    if family := FAMILIES.get(architecture):
-        return family
-    known = ", ".join(sorted(FAMILIES))
-    if any(_is_headless(architecture, family.prefix) for family in FAMILIES.values()):
+    family = _family(architecture)
+    made_for = family.architectures().get(architecture)
+    task = asked or made_for
+    if task and task in (EMBEDDINGS, made_for):
+        return family, task
+    if made_for and made_for != EMBEDDINGS:
         raise ExportError(
-            f"{architecture} has no classification head: fine-tune the checkpoint as one of {known}"
+            f"{architecture} is made for {made_for}, not for {task}; its encoder alone gives {EMBEDDINGS}"
         )
+    raise ExportError(_no_head(architecture, family, asked))
+
+
+def _family(architecture: str) -> Family:
+    for family in FAMILIES:
+        if architecture.startswith((f"{family.prefix}For", f"{family.prefix}LMHead")) or architecture == family.encoder:
+            return family
     raise ExportError(
-        f"architecture {architecture} is not supported (supported: {known}); any TorchScript module with "
-        'the same inputs still works as a package made by hand, with family "torchscript"'
+        f"architecture {architecture} is not supported: the families are {TITLES}; any other TorchScript module "
+        "forward(input_ids, attention_mask[, token_type_ids]) works as a package made by hand, "
+        'with family "torchscript" (docs/package.md)'
     )
 
 
-def _is_headless(architecture: str, prefix: str) -> bool:
-    return architecture in {f"{prefix}Model", f"{prefix}ForMaskedLM", f"{prefix}ForPreTraining"}
+def _no_head(architecture: str, family: Family, asked: str | None) -> str:
+    heads = ", ".join(name for name in family.architectures() if name != family.encoder)
+    instead = f"fine-tune it as one of {heads}, or take its encoder with --task {EMBEDDINGS}"
+    if architecture.endswith(GENERATORS):
+        return f"{architecture} predicts the next word, which is none of bertha's tasks: {instead}"
+    if architecture == "XLNetForQuestionAnswering":
+        return f"{architecture} searches answers with a beam that a package cannot hold: {instead}"
+    return f"{architecture} has no head for {asked or 'any of the tasks ' + ', '.join(TASKS[:-1])}: {instead}"
