@@ -13,6 +13,8 @@ from pathlib import Path
 import corpus
 import torch
 import training
+from safetensors.torch import load_file
+from torch import Tensor
 from transformers import BertForSequenceClassification, BertTokenizerFast, PreTrainedTokenizerFast
 from transformers.utils import logging
 
@@ -48,6 +50,11 @@ def untrained(seed: int) -> BertForSequenceClassification:
     )
     model.bert.embeddings.word_embeddings.weight.requires_grad = False
     return model
+
+
+def word_vectors() -> Tensor:
+    """The encoder's word vectors, fp32 [vocabulary, 384]; fine-tuning leaves them as they are."""
+    return load_file(checkpoint_path() / "model.safetensors")["embeddings.word_embeddings.weight"]
 
 
 def tokenizer() -> PreTrainedTokenizerFast:

@@ -124,10 +124,7 @@ def train(plan: Plan, name: str, result: Path) -> None:
     posts = [corpus.shorten_links(post.text) for post in corpus.load()["train"]]  # words that no review has
     tokenizer = family.vocabulary([review.text for review in lessons] + posts, SIZE.pieces, SIZE.max_length)
     model = student.untrained(family, SIZE, TASK, dishes.LABELS, tokenizer, SEED)
-    guide = teacher.untrained(SEED)
-    student.adopt_word_vectors(
-        model, tokenizer, family.mark, guide.get_input_embeddings().weight, teacher.tokenizer()
-    )
+    student.adopt_word_vectors(model, tokenizer, family.mark, teacher.word_vectors(), teacher.tokenizer())
 
     def report(epoch: int) -> None:
         found = score_spans([review.spans for review in checked], find(model, tokenizer, checked))

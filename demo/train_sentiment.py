@@ -46,8 +46,8 @@ SEED = 20
 TASK = "SequenceClassification"
 MAX_LENGTH = 128
 TEACHER = Recipe(epochs=1, batch_size=64, learning_rate=1e-4)
-STUDENT = Recipe(epochs=6, batch_size=128, learning_rate=1e-3)
-EPOCHS = {"xlnet": 4, "albert": 4}  # their steps take longest
+STUDENT = Recipe(epochs=4, batch_size=128, learning_rate=1e-3)
+EPOCHS = {"bert": 6}
 SIZES = {
     "bert": Size(layers=2, hidden=128, heads=4, pieces=7000, max_length=MAX_LENGTH),
     "roberta": Size(layers=2, hidden=128, heads=4, pieces=6000, max_length=MAX_LENGTH),
@@ -152,17 +152,14 @@ def targets(judgements: NDArray[np.float32], labels: Sequence[int]) -> Tensor:
     return result
 
 
-def train_student(plan: Plan, name: str, teacher_path: Path, judgements_path: Path, result: Path) -> None:
+def train_student(plan: Plan, name: str, judgements_path: Path, result: Path) -> None:
     """Saves the student as a Hugging Face checkpoint with its tokenizer."""
     posts, checked = plan.part("train"), plan.part("validation")
     family, size = FAMILIES[name], SIZES[name]
     known = [corpus.shorten_links(text) for text in texts_of(posts)]  # the random tails of links are no words
     tokenizer = family.vocabulary(known, size.pieces, size.max_length)
     model = student.untrained(family, size, TASK, corpus.LABELS, tokenizer, SEED)
-    guide = AutoModelForSequenceClassification.from_pretrained(teacher_path)
-    student.adopt_word_vectors(
-        model, tokenizer, family.mark, guide.get_input_embeddings().weight, teacher.tokenizer()
-    )
+    student.adopt_word_vectors(model, tokenizer, family.mark, teacher.word_vectors(), teacher.tokenizer())
     checked_ids = training.encode(tokenizer, texts_of(checked))
 
     def report(epoch: int) -> None:
@@ -254,19 +251,19 @@ UNKNOWN = {
 }
 
 
-def teach(plan: Plan) -> tuple[Path, Path]:
-    """The teacher's steps: its checkpoint and its judgements of the lessons."""
+def teach(plan: Plan) -> Path:
+    """The teacher's steps; returns its judgements of the lessons."""
     checkpoint = step(plan.work / "teacher", lambda path: fine_tune_teacher(plan, path))
     judgements = step(plan.work / "judgements.npy", lambda path: judge_lessons(plan, checkpoint, path))
     step(plan.work / "teacher.json", lambda path: score_teacher(plan, checkpoint, path))
     step(plan.work / "majority.json", lambda path: score_majority(plan, path))
-    return checkpoint, judgements
+    return judgements
 
 
-def learn(plan: Plan, name: str, teacher_path: Path, judgements: Path) -> Path:
+def learn(plan: Plan, name: str, judgements: Path) -> Path:
     """A student's steps; returns its package."""
     work = plan.work / name
-    checkpoint = step(work / "student", lambda path: train_student(plan, name, teacher_path, judgements, path))
+    checkpoint = step(work / "student", lambda path: train_student(plan, name, judgements, path))
     own = step(work / "scores.json", lambda path: score_student(plan, checkpoint, path))
     scores = {
         "this model": own,
@@ -311,9 +308,9 @@ def main() -> None:
         shutil.rmtree(work, ignore_errors=True)
     plan = Plan(work, work / "models" if arguments.quick else HERE / "models")
     plan = quick(plan) if arguments.quick else plan
-    taught = teach(plan)
+    judgements = teach(plan)
     for name in arguments.families or FAMILIES:
-        learn(plan, name, *taught)
+        learn(plan, name, judgements)
 
 
 if __name__ == "__main__":
