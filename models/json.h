@@ -42,6 +42,8 @@ class JsonReader {
   /// The same for what the reader of an inner object found, whose message has the path already; OK is none.
   void Fail(const absl::Status& status);
   absl::Status Done();
+  /// What Done() would say if all keys were known.
+  const absl::Status& first_error() const { return status_; }
 
  private:
   const nlohmann::json* Find(const std::string& key);

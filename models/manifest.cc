@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -12,7 +14,44 @@ namespace bertha::models {
 namespace {
 
 constexpr int64_t kMaxLength = 1'000'000;
+constexpr int64_t kMaxDimension = 65'536;
 constexpr std::array<const char*, 6> kFamilies = {"bert", "roberta", "distilbert", "xlnet", "albert", "torchscript"};
+
+template <class T>
+using Name = std::pair<const char*, T>;
+
+constexpr std::array<Name<Task>, 4> kTasks = {{{"sequence-classification", Task::kSequenceClassification},
+                                               {"token-classification", Task::kTokenClassification},
+                                               {"question-answering", Task::kQuestionAnswering},
+                                               {"embeddings", Task::kEmbeddings}}};
+constexpr std::array<Name<ProblemType>, 3> kProblemTypes = {{{"single_label_classification", ProblemType::kSingleLabel},
+                                                             {"multi_label_classification", ProblemType::kMultiLabel},
+                                                             {"regression", ProblemType::kRegression}}};
+constexpr std::array<Name<Aggregation>, 5> kAggregations = {{{"none", Aggregation::kNone},
+                                                             {"simple", Aggregation::kSimple},
+                                                             {"first", Aggregation::kFirst},
+                                                             {"average", Aggregation::kAverage},
+                                                             {"max", Aggregation::kMax}}};
+constexpr std::array<Name<Pooling>, 5> kPoolings = {{{"mean", Pooling::kMean},
+                                                     {"cls", Pooling::kCls},
+                                                     {"max", Pooling::kMax},
+                                                     {"cls+mean", Pooling::kClsMean},
+                                                     {"last", Pooling::kLast}}};
+
+/// The value that `key` names; `what` is what its values are called in the error. Fails and gives none if it names
+/// none.
+template <class T, size_t N>
+std::optional<T> ReadName(const std::string& key, absl::string_view what, const std::array<Name<T>, N>& names,
+                          JsonReader& reader) {
+  const std::string name = reader.String(key);
+  for (const auto& [known, value] : names) {
+    if (name == known) return value;
+  }
+  const std::string all =
+      absl::StrJoin(names, ", ", [](std::string* out, const Name<T>& entry) { absl::StrAppend(out, entry.first); });
+  reader.Fail(key, absl::StrCat("unknown ", what, " \"", name, "\"; known: ", all));
+  return std::nullopt;
+}
 
 void CheckFamily(const std::string& family, JsonReader& reader) {
   if (std::ranges::find(kFamilies, family) == kFamilies.end()) {
@@ -20,18 +59,8 @@ void CheckFamily(const std::string& family, JsonReader& reader) {
   }
 }
 
-ProblemType ReadProblemType(JsonReader& reader) {
-  const std::string name = reader.String("problem_type");
-  if (name == "single_label_classification") return ProblemType::kSingleLabel;
-  if (name == "multi_label_classification") return ProblemType::kMultiLabel;
-  if (name == "regression") return ProblemType::kRegression;
-  reader.Fail("problem_type", absl::StrCat("unknown problem type \"", name,
-                                           "\"; known: single_label_classification, multi_label_classification, "
-                                           "regression"));
-  return ProblemType::kSingleLabel;
-}
-
-void CheckLabels(const std::vector<std::string>& labels, JsonReader& reader) {
+std::vector<std::string> ReadLabels(JsonReader& reader) {
+  std::vector<std::string> labels = reader.Strings("labels");
   if (labels.empty()) reader.Fail("labels", "expected at least one label");
   std::set<std::string> seen;
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -39,6 +68,7 @@ void CheckLabels(const std::vector<std::string>& labels, JsonReader& reader) {
     if (labels[i].empty()) reader.Fail(at, "is empty");
     if (!seen.insert(labels[i]).second) reader.Fail(at, absl::StrCat("\"", labels[i], "\" is there twice"));
   }
+  return labels;
 }
 
 bool ReadInputs(JsonReader& reader) {
@@ -65,7 +95,40 @@ Padding ReadPadding(JsonReader& reader) {
   return result;
 }
 
+/// Reads the keys that belong to the task; those of another stay unread, and so unknown.
+void ReadOwnKeys(JsonReader& reader, Manifest& manifest) {
+  switch (manifest.task) {
+    case Task::kSequenceClassification:
+      manifest.problem_type =
+          ReadName("problem_type", "problem type", kProblemTypes, reader).value_or(ProblemType::kSingleLabel);
+      manifest.labels = ReadLabels(reader);
+      manifest.accepts_pairs = reader.Bool("accepts_pairs", true);
+      break;
+    case Task::kTokenClassification:
+      manifest.labels = ReadLabels(reader);
+      if (reader.Optional("aggregation")) {
+        manifest.aggregation =
+            ReadName("aggregation", "aggregation", kAggregations, reader).value_or(Aggregation::kSimple);
+      }
+      manifest.accepts_pairs = false;
+      break;
+    case Task::kQuestionAnswering:
+      manifest.accepts_pairs = true;
+      break;
+    case Task::kEmbeddings:
+      manifest.dimension = static_cast<size_t>(reader.Integer("dimension", 1, kMaxDimension));
+      if (reader.Optional("pooling")) {
+        manifest.pooling = ReadName("pooling", "pooling", kPoolings, reader).value_or(Pooling::kMean);
+      }
+      manifest.normalize = reader.Bool("normalize", false);
+      manifest.accepts_pairs = reader.Bool("accepts_pairs", true);
+      break;
+  }
+}
+
 }  // namespace
+
+absl::string_view TaskName(Task task) { return std::ranges::find(kTasks, task, &Name<Task>::second)->first; }
 
 absl::StatusOr<Manifest> ParseManifest(const std::string& text) {
   absl::StatusOr<nlohmann::json> document = ParseJsonObject(text);
@@ -75,17 +138,14 @@ absl::StatusOr<Manifest> ParseManifest(const std::string& text) {
   reader.Integer("schema_version", 1, 1);
   manifest.family = reader.String("family");
   CheckFamily(manifest.family, reader);
-  manifest.task = reader.String("task");
-  if (manifest.task != kSequenceClassification) {
-    reader.Fail("task", absl::StrCat("unknown task \"", manifest.task, "\"; known: ", kSequenceClassification));
-  }
-  manifest.problem_type = ReadProblemType(reader);
-  manifest.labels = reader.Strings("labels");
-  CheckLabels(manifest.labels, reader);
+  const std::optional<Task> task = ReadName("task", "task", kTasks, reader);
+  // Without it no other key could be judged.
+  if (!task) return reader.first_error();
+  manifest.task = *task;
+  ReadOwnKeys(reader, manifest);
   manifest.max_length = static_cast<size_t>(reader.Integer("max_length", 1, kMaxLength));
   manifest.takes_type_ids = ReadInputs(reader);
   manifest.padding = ReadPadding(reader);
-  manifest.accepts_pairs = reader.Bool("accepts_pairs", true);
   if (reader.Optional("provenance")) reader.Object("provenance");
   if (absl::Status status = reader.Done(); !status.ok()) return status;
   return manifest;

@@ -18,9 +18,11 @@ int Report(const std::string& dir, const absl::Status& status) {
 int Verify(const std::string& dir) {
   absl::StatusOr<bertha::models::Model> model = bertha::models::LoadModel(dir, {});
   if (!model.ok()) return Report(dir, model.status());
-  std::printf("%s: OK (%s, %s, %zu labels, max_length %zu; %zu probes agree within %.1e)\n", dir.c_str(),
-              model->manifest.family.c_str(), model->manifest.task.c_str(), model->manifest.labels.size(),
-              model->manifest.max_length, model->probes.count, model->probes.max_abs_diff);
+  const bertha::models::Manifest& manifest = model->manifest;
+  std::printf("%s: OK (%s, %s, %zu numbers for each %s, max_length %zu; %zu probes agree within %.1e)\n", dir.c_str(),
+              manifest.family.c_str(), std::string(TaskName(manifest.task)).c_str(), manifest.output_width(),
+              manifest.row_per_token() ? "token" : "text", manifest.max_length, model->probes.count,
+              model->probes.max_abs_diff);
   return 0;
 }
 

@@ -19,9 +19,13 @@ absl::Status CheckAgainstManifest(const Probe& probe, const Manifest& manifest) 
         absl::StrCat("has ", probe.ids.size(), " ids, expected 1 to max_length = ", manifest.max_length));
   }
   if (probe.type_ids.size() != probe.ids.size()) return absl::InvalidArgumentError("type_ids and ids differ in length");
-  if (probe.logits.size() != manifest.labels.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("has ", probe.logits.size(), " logits, but bertha.json has ", manifest.labels.size(), " labels"));
+  const size_t rows = manifest.row_per_token() ? probe.ids.size() : 1;
+  if (probe.logits.size() != rows * manifest.output_width()) {
+    return absl::InvalidArgumentError(manifest.row_per_token()
+                                          ? absl::StrCat("has ", probe.logits.size(), " logits, expected ", rows,
+                                                         " tokens * ", manifest.output_width())
+                                          : absl::StrCat("has ", probe.logits.size(), " logits, but bertha.json has ",
+                                                         manifest.labels.size(), " labels"));
   }
   return absl::OkStatus();
 }
@@ -56,20 +60,24 @@ absl::Status CheckShape(const batcher::EncoderOutput& output, size_t rows, size_
 absl::StatusOr<float> RunAndCompare(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin,
                                     size_t end) {
   std::vector<int32_t> ids, type_ids, cu_seqlens = {0};
+  size_t numbers = 0;
   for (size_t i = begin; i < end; ++i) {
     ids.insert(ids.end(), probes[i].ids.begin(), probes[i].ids.end());
     type_ids.insert(type_ids.end(), probes[i].type_ids.begin(), probes[i].type_ids.end());
     cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
+    numbers += probes[i].logits.size();
   }
+  const size_t rows = encoder.Describe().row_per_token ? ids.size() : end - begin;
   batcher::EncoderOutput output;
   absl::Status status = encoder.Stage({ids, type_ids, cu_seqlens}, 0);
   if (status.ok()) status = encoder.Run(0, output);
-  if (status.ok()) status = CheckShape(output, end - begin, probes[begin].logits.size());
+  if (status.ok()) status = CheckShape(output, rows, numbers / rows);
   if (!status.ok()) return absl::Status(status.code(), absl::StrCat(NameProbes(begin, end), ": ", status.message()));
   float worst = 0;
+  const float* value = output.values.data();
   for (size_t i = begin; i < end; ++i) {
-    for (size_t j = 0; j < output.width; ++j) {
-      const float difference = std::abs(output.row(i - begin)[j] - probes[i].logits[j]);
+    for (const float golden : probes[i].logits) {
+      const float difference = std::abs(*value++ - golden);
       if (std::isnan(difference))
         return absl::FailedPreconditionError(absl::StrCat("probe ", i, ": the logits are NaN"));
       worst = std::max(worst, difference);

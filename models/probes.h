@@ -24,7 +24,7 @@ struct Probe {
   std::optional<std::string> text_pair;
   std::vector<int32_t> ids;
   std::vector<int32_t> type_ids;
-  /// [labels], fp32, of this text alone.
+  /// The model's outputs in fp32 for this text alone: a row of Manifest::output_width() numbers, or one for each token.
   std::vector<float> logits;
 };
 

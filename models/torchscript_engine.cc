@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace bertha::models {
 namespace {
@@ -44,18 +45,35 @@ void UseThreads(int threads) {
   current = threads;
 }
 
+/// What the last dimension of the outputs is, for one whose module has another.
+const char* RowMeaning(Task task) {
+  switch (task) {
+    case Task::kSequenceClassification:
+      return "one logit for each label of bertha.json";
+    case Task::kTokenClassification:
+      return "for each token one logit for each label of bertha.json";
+    case Task::kQuestionAnswering:
+      return "for each token a start and an end logit";
+    case Task::kEmbeddings:
+      return "for each token a vector of the dimension in bertha.json";
+  }
+  return "";
+}
+
 class TorchScriptEncoder final : public batcher::Encoder {
  public:
   TorchScriptEncoder(torch::jit::Module module, const Manifest& manifest, std::string dtype, int threads)
       : module_(std::move(module)),
         padding_(manifest.padding),
         takes_type_ids_(manifest.takes_type_ids),
-        threads_(threads) {
+        threads_(threads),
+        row_meaning_(RowMeaning(manifest.task)) {
     description_ = {.engine = "torchscript",
                     .device = "cpu",
                     .dtype = std::move(dtype),
                     .max_sequence_length = manifest.max_length,
-                    .output_width = manifest.labels.size(),
+                    .output_width = manifest.output_width(),
+                    .row_per_token = manifest.row_per_token(),
                     .pads = true};
   }
 
@@ -65,8 +83,10 @@ class TorchScriptEncoder final : public batcher::Encoder {
     Staged& staged = staged_[slot];
     staged.rows = static_cast<int64_t>(batch.size());
     staged.length = 0;
+    staged.lengths.clear();
     for (size_t i = 0; i < batch.size(); ++i) {
-      staged.length = std::max<int64_t>(staged.length, batch.cu_seqlens[i + 1] - batch.cu_seqlens[i]);
+      staged.lengths.push_back(batch.cu_seqlens[i + 1] - batch.cu_seqlens[i]);
+      staged.length = std::max(staged.length, staged.lengths.back());
     }
     const size_t size = static_cast<size_t>(staged.rows * staged.length);
     staged.ids.assign(size, padding_.id);
@@ -80,7 +100,7 @@ class TorchScriptEncoder final : public batcher::Encoder {
     try {
       UseThreads(threads_);
       c10::InferenceMode inference;
-      return CopyLogits(Forward(staged_[slot]), staged_[slot].rows, output);
+      return CopyRows(Forward(staged_[slot]), staged_[slot], output);
     } catch (const std::exception& error) {
       return absl::InternalError(absl::StrCat("the forward pass failed: ", Reason(error)));
     }
@@ -92,6 +112,8 @@ class TorchScriptEncoder final : public batcher::Encoder {
     std::vector<int64_t> ids, mask, type_ids;
     int64_t rows = 0;
     int64_t length = 0;
+    /// [rows] tokens of each sequence, without padding.
+    std::vector<int64_t> lengths;
   };
 
   void CopyRow(const PackedBatch& batch, size_t i, Staged& staged) const {
@@ -113,33 +135,46 @@ class TorchScriptEncoder final : public batcher::Encoder {
     if (takes_type_ids_) inputs.push_back(tensor(staged.type_ids));
     c10::IValue result = module_.forward(std::move(inputs));
     if (result.isTuple() && !result.toTupleRef().elements().empty()) result = result.toTupleRef().elements()[0];
-    TORCH_CHECK(result.isTensor(), "forward() returned ", result.tagKind(), ", expected a tensor of logits");
+    TORCH_CHECK(result.isTensor(), "forward() returned ", result.tagKind(), ", expected a tensor");
     return result.toTensor();
   }
 
-  absl::Status CopyLogits(const at::Tensor& logits, int64_t rows, EncoderOutput& output) const {
+  /// `outputs` is [rows, width], or [rows, length, width] whose padding is left out.
+  absl::Status CopyRows(const at::Tensor& outputs, const Staged& staged, EncoderOutput& output) const {
     const auto width = static_cast<int64_t>(description_.output_width);
-    if (logits.dim() != 2 || logits.size(0) != rows || logits.size(1) != width) {
-      return absl::InternalError(absl::StrCat("forward() returned a tensor of shape ", Shape(logits), ", expected [",
-                                              rows, ", ", width, "]: one logit for each label of bertha.json"));
+    const std::vector<int64_t> expected = description_.row_per_token
+                                              ? std::vector<int64_t>{staged.rows, staged.length, width}
+                                              : std::vector<int64_t>{staged.rows, width};
+    if (outputs.sizes() != at::IntArrayRef(expected)) {
+      return absl::InternalError(absl::StrCat("forward() returned a tensor of shape ", Shape(outputs.sizes()),
+                                              ", expected ", Shape(expected), ": ", row_meaning_));
     }
-    const at::Tensor dense = logits.to(torch::kFloat32).contiguous();
-    output.rows = static_cast<size_t>(rows);
+    const at::Tensor dense = outputs.to(torch::kFloat32).contiguous();
+    const float* values = dense.data_ptr<float>();
     output.width = static_cast<size_t>(width);
-    output.values.assign(dense.data_ptr<float>(), dense.data_ptr<float>() + dense.numel());
+    if (!description_.row_per_token) {
+      output.rows = static_cast<size_t>(staged.rows);
+      output.values.assign(values, values + dense.numel());
+      return absl::OkStatus();
+    }
+    output.rows = 0;
+    output.values.clear();
+    for (const int64_t length : staged.lengths) {
+      const float* first = values + (padding_.left ? (staged.length - length) * width : 0);
+      output.values.insert(output.values.end(), first, first + length * width);
+      output.rows += static_cast<size_t>(length);
+      values += staged.length * width;
+    }
     return absl::OkStatus();
   }
 
-  static std::string Shape(const at::Tensor& tensor) {
-    std::string shape = "[";
-    for (int64_t i = 0; i < tensor.dim(); ++i) absl::StrAppend(&shape, i ? ", " : "", tensor.size(i));
-    return shape + "]";
-  }
+  static std::string Shape(at::IntArrayRef sizes) { return absl::StrCat("[", absl::StrJoin(sizes, ", "), "]"); }
 
   torch::jit::Module module_;
   const Padding padding_;
   const bool takes_type_ids_;
   const int threads_;
+  const char* const row_meaning_;
   EncoderDescription description_;
   std::array<Staged, kSlots> staged_;
 };

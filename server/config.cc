@@ -62,6 +62,8 @@ const std::vector<Setting>& Settings() {
        "Deadline in milliseconds of a call that sets none"},
       {"limits.max_inputs_per_call", Number{&Config::limits_max_inputs_per_call, 1, 1 << 20}, "Most texts in one call"},
       {"limits.max_text_bytes", Number{&Config::limits_max_text_bytes, 1, 1 << 30}, "Most bytes of one text"},
+      {"limits.max_windows_per_input", Number{&Config::limits_max_windows_per_input, 1, 1 << 20},
+       "Most windows that one long text is computed in"},
       {"limits.max_message_bytes", Number{&Config::limits_max_message_bytes, 1024, 1 << 30},
        "Most bytes of one gRPC message"},
       {"limits.max_stream_in_flight", Number{&Config::limits_max_stream_in_flight, 1, 1 << 20},

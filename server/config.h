@@ -27,6 +27,7 @@ struct Config {
   int64_t queue_default_deadline_ms = 30'000;
   int64_t limits_max_inputs_per_call = 256;
   int64_t limits_max_text_bytes = 1 << 20;
+  int64_t limits_max_windows_per_input = 64;
   int64_t limits_max_message_bytes = 8 << 20;
   int64_t limits_max_stream_in_flight = 256;
   int64_t drain_timeout_ms = 30'000;

@@ -12,8 +12,8 @@ constexpr std::chrono::milliseconds kWatchersPatience{500};
 
 }  // namespace
 
-GrpcServer::GrpcServer(const Config& config, Classifier& classifier, const ModelTable& models)
-    : service_(classifier, models, static_cast<size_t>(config.limits_max_stream_in_flight)) {
+GrpcServer::GrpcServer(const Config& config, Inference& inference, const ModelTable& models)
+    : service_(inference, models, static_cast<size_t>(config.limits_max_stream_in_flight)) {
   // Nobody who can connect is told that a package which is still being loaded is an unknown service.
   for (const ModelEntry& entry : models.List()) health_.Set(entry.key.name, false);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -27,9 +27,9 @@ GrpcServer::GrpcServer(const Config& config, Classifier& classifier, const Model
   server_ = builder.BuildAndStart();
 }
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Classifier& classifier,
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Inference& inference,
                                                               const ModelTable& models) {
-  std::unique_ptr<GrpcServer> server(new GrpcServer(config, classifier, models));
+  std::unique_ptr<GrpcServer> server(new GrpcServer(config, inference, models));
   if (!server->server_ || server->port_ == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", config.grpc_address,
                                                ": the port is in use or the address is not of this machine; choose "

@@ -17,7 +17,7 @@ namespace bertha::server {
 class GrpcServer {
  public:
   /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Classifier& classifier,
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Inference& inference,
                                                            const ModelTable& models);
   /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
@@ -30,7 +30,7 @@ class GrpcServer {
   bool Drain(batcher::Duration timeout);
 
  private:
-  GrpcServer(const Config& config, Classifier& classifier, const ModelTable& models);
+  GrpcServer(const Config& config, Inference& inference, const ModelTable& models);
 
   GrpcHealth health_;
   GrpcService service_;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/model_status.h"
 #include "server/retry.h"
 #include "server/stream_session.h"
 #include "server/wire_text.h"
@@ -51,39 +52,6 @@ std::string Flatten(const grpc::ByteBuffer& bytes) {
   return flat;
 }
 
-v1::ModelStatus::State ToWire(ModelState state) {
-  switch (state) {
-    case ModelState::kLoading:
-      return v1::ModelStatus::STATE_LOADING;
-    case ModelState::kServing:
-      return v1::ModelStatus::STATE_SERVING;
-    case ModelState::kFailed:
-      return v1::ModelStatus::STATE_FAILED;
-  }
-  return v1::ModelStatus::STATE_UNSPECIFIED;
-}
-
-void FillStatus(const ModelEntry& entry, v1::ModelStatus& status) {
-  v1::ModelInfo& info = *status.mutable_model();
-  info.set_name(entry.key.name);
-  info.set_version(entry.key.version);
-  status.set_state(ToWire(entry.state));
-  status.set_reason(entry.reason);
-  status.set_is_default(entry.is_default);
-  if (!entry.model) return;
-  const ServingModel& model = *entry.model;
-  info.set_engine(model.encoder.engine);
-  info.set_device(model.encoder.device);
-  info.set_dtype(model.encoder.dtype);
-  status.set_family(model.manifest.family);
-  status.set_task(model.manifest.task);
-  for (const std::string& label : model.manifest.labels) status.add_labels(label);
-  status.set_max_length(static_cast<uint32_t>(model.manifest.max_length));
-  status.set_accepts_pairs(model.manifest.accepts_pairs);
-  status.set_probe_max_abs_diff(model.probes.max_abs_diff);
-  status.set_probe_count(static_cast<uint32_t>(model.probes.count));
-}
-
 }  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status) {
@@ -91,16 +59,17 @@ grpc::Status ToGrpc(const absl::Status& status) {
 }
 
 /// Deletes itself when gRPC is done with it.
+template <class Request, class Response>
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
   UnaryReactor(GrpcService& service, grpc::CallbackServerContext& context, grpc::ByteBuffer& reply)
-      : service_(service), context_(context), reply_(reply), classifier_(service.classifier_) {}
+      : service_(service), context_(context), reply_(reply), inference_(service.inference_) {}
 
   void Start(const grpc::ByteBuffer& bytes) {
     if (!service_.BeginCall()) return Reply(absl::UnavailableError("the server is shutting down; try another one"));
-    if (!Decode(bytes, request_)) return Finish(ToGrpc(ExplainClassifyRequest(Flatten(bytes))));
-    auto call = classifier_.Start(request_, response_, DeadlineOf(context_, classifier_.clock()),
-                                  [this](const absl::Status& status) { Reply(status); });
+    if (!Decode(bytes, request_)) return Finish(ToGrpc(ExplainUndecodable(*Request::descriptor(), Flatten(bytes))));
+    auto call = inference_.Start(request_, response_, DeadlineOf(context_, inference_.clock()),
+                                 [this](const absl::Status& status) { Reply(status); });
     bool cancelled;
     {
       MutexLock lock(mutex_);
@@ -111,7 +80,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   }
 
   void OnCancel() override {
-    std::shared_ptr<ClassifyCall> call;
+    std::shared_ptr<Call> call;
     {
       MutexLock lock(mutex_);
       cancelled_ = true;
@@ -128,7 +97,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
  private:
   void Reply(const absl::Status& status) {
     if (status.ok()) Encode(response_, reply_);
-    if (const uint32_t ms = RetryAfterMs(status, classifier_)) {
+    if (const uint32_t ms = RetryAfterMs(status, inference_)) {
       context_.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(ms));
     }
     Finish(ToGrpc(status));
@@ -137,11 +106,11 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   GrpcService& service_;
   grpc::CallbackServerContext& context_;
   grpc::ByteBuffer& reply_;
-  Classifier& classifier_;
-  v1::ClassifyRequest request_;
-  v1::ClassifyResponse response_;
+  Inference& inference_;
+  Request request_;
+  Response response_;
   Mutex mutex_;
-  std::shared_ptr<ClassifyCall> call_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Call> call_ ABSL_GUARDED_BY(mutex_);
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
@@ -150,8 +119,8 @@ class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
  public:
   StreamReactor(GrpcService& service, grpc::CallbackServerContext& context)
       : service_(service),
-        session_(std::make_shared<StreamSession>(service.classifier_, *this,
-                                                 DeadlineOf(context, service.classifier_.clock()),
+        session_(std::make_shared<StreamSession>(service.inference_, *this,
+                                                 DeadlineOf(context, service.inference_.clock()),
                                                  service.max_stream_in_flight_)) {
     service_.AddStream(session_);
     session_->Start();
@@ -161,9 +130,8 @@ class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
     if (!ok) return session_->OnReadsDone();
     v1::StreamClassifyRequest request;
     if (Decode(incoming_, request)) return session_->OnRequest(std::move(request));
-    uint64_t id = 0;
-    const absl::Status why = ExplainStreamClassifyRequest(Flatten(incoming_), id);
-    session_->OnUndecodable(id, why);
+    const std::string bytes = Flatten(incoming_);
+    session_->OnUndecodable(IdOfUndecodable(bytes), ExplainUndecodable(*request.GetDescriptor(), bytes));
   }
   void OnWriteDone(bool) override { session_->OnWriteDone(); }
   void OnCancel() override { session_->OnCancel(); }
@@ -189,8 +157,29 @@ class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
 
 grpc::ServerUnaryReactor* GrpcService::Classify(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                                 grpc::ByteBuffer* response) {
-  auto* reactor = new UnaryReactor(*this, *context, *response);
-  reactor->Start(*request);
+  return StartUnary<v1::ClassifyRequest, v1::ClassifyResponse>(*context, *request, *response);
+}
+
+grpc::ServerUnaryReactor* GrpcService::TagTokens(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                 grpc::ByteBuffer* response) {
+  return StartUnary<v1::TagTokensRequest, v1::TagTokensResponse>(*context, *request, *response);
+}
+
+grpc::ServerUnaryReactor* GrpcService::Answer(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                              grpc::ByteBuffer* response) {
+  return StartUnary<v1::AnswerRequest, v1::AnswerResponse>(*context, *request, *response);
+}
+
+grpc::ServerUnaryReactor* GrpcService::Embed(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                             grpc::ByteBuffer* response) {
+  return StartUnary<v1::EmbedRequest, v1::EmbedResponse>(*context, *request, *response);
+}
+
+template <class Request, class Response>
+grpc::ServerUnaryReactor* GrpcService::StartUnary(grpc::CallbackServerContext& context, const grpc::ByteBuffer& request,
+                                                  grpc::ByteBuffer& response) {
+  auto* reactor = new UnaryReactor<Request, Response>(*this, context, response);
+  reactor->Start(request);
   return reactor;
 }
 
@@ -201,7 +190,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GrpcService::Stream
 
 grpc::ServerUnaryReactor* GrpcService::ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest*,
                                                   v1::ListModelsResponse* response) {
-  for (const ModelEntry& entry : models_.List()) FillStatus(entry, *response->add_models());
+  for (const ModelEntry& entry : models_.List()) *response->add_models() = ToWire(entry);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

@@ -1,6 +1,6 @@
-// bertha.v1.Bertha on gRPC's callback API: decodes, hands over to the Classifier, encodes. No policy lives here.
+// bertha.v1.Bertha on gRPC's callback API: decodes, hands over to Inference, encodes. No policy lives here.
 //
-// The two Classify methods take raw messages, so that one that protobuf refuses gets INVALID_ARGUMENT that says why
+// All but ListModels take raw messages, so that one that protobuf refuses gets INVALID_ARGUMENT that says why
 // instead of gRPC's INTERNAL.
 #ifndef BERTHA_SERVER_GRPC_SERVICE_H_
 #define BERTHA_SERVER_GRPC_SERVICE_H_
@@ -13,7 +13,7 @@
 
 #include "batcher/mutex.h"
 #include "bertha/v1/bertha.grpc.pb.h"
-#include "server/classify_call.h"
+#include "server/inference.h"
 #include "server/model_table.h"
 
 namespace bertha::server {
@@ -24,14 +24,22 @@ class StreamSession;
 grpc::Status ToGrpc(const absl::Status& status);
 
 class GrpcService final
-    : public v1::Bertha::WithRawCallbackMethod_Classify<v1::Bertha::WithRawCallbackMethod_StreamClassify<
-          v1::Bertha::WithCallbackMethod_ListModels<v1::Bertha::Service>>> {
+    : public v1::Bertha::WithRawCallbackMethod_Classify<
+          v1::Bertha::WithRawCallbackMethod_TagTokens<v1::Bertha::WithRawCallbackMethod_Answer<
+              v1::Bertha::WithRawCallbackMethod_Embed<v1::Bertha::WithRawCallbackMethod_StreamClassify<
+                  v1::Bertha::WithCallbackMethod_ListModels<v1::Bertha::Service>>>>>> {
  public:
-  GrpcService(Classifier& classifier, const ModelTable& models, size_t max_stream_in_flight)
-      : classifier_(classifier), models_(models), max_stream_in_flight_(max_stream_in_flight) {}
+  GrpcService(Inference& inference, const ModelTable& models, size_t max_stream_in_flight)
+      : inference_(inference), models_(models), max_stream_in_flight_(max_stream_in_flight) {}
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* TagTokens(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                   grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* Embed(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                  grpc::ByteBuffer* response) override;
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamClassify(
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest* request,
@@ -46,14 +54,18 @@ class GrpcService final
 
  private:
   friend class StreamReactor;
+  template <class Request, class Response>
   friend class UnaryReactor;
+  template <class Request, class Response>
+  grpc::ServerUnaryReactor* StartUnary(grpc::CallbackServerContext& context, const grpc::ByteBuffer& request,
+                                       grpc::ByteBuffer& response);
   /// False if the call must be refused. EndCall follows in any case.
   bool BeginCall();
   void EndCall();
   void AddStream(std::shared_ptr<StreamSession> session);
   void RemoveStream(const std::shared_ptr<StreamSession>& session);
 
-  Classifier& classifier_;
+  Inference& inference_;
   const ModelTable& models_;
   const size_t max_stream_in_flight_;
   Mutex mutex_;

@@ -19,10 +19,10 @@
 #include <vector>
 
 #include "batcher/dispatcher.h"
-#include "server/classify_call.h"
 #include "server/config.h"
 #include "server/cores.h"
 #include "server/grpc_server.h"
+#include "server/inference.h"
 #include "server/log.h"
 #include "server/model_loader.h"
 #include "server/package_scan.h"
@@ -102,7 +102,9 @@ models::EngineOptions EngineOptionsOf(const Config& config) {
 
 CallLimits CallLimitsOf(const Config& config) {
   return {.max_inputs = static_cast<size_t>(config.limits_max_inputs_per_call),
-          .max_text_bytes = static_cast<size_t>(config.limits_max_text_bytes)};
+          .max_text_bytes = static_cast<size_t>(config.limits_max_text_bytes),
+          .max_windows = static_cast<size_t>(config.limits_max_windows_per_input),
+          .max_response_bytes = static_cast<size_t>(config.limits_max_message_bytes)};
 }
 
 absl::StatusOr<std::vector<FoundPackage>> FindPackages(const Config& config) {
@@ -133,14 +135,14 @@ class Daemon {
         table_(config.models_default),
         dispatcher_(DispatcherOptionsOf(config), &clock_),
         pool_(kPoolThreads, kPoolQueue),
-        classifier_(table_, dispatcher_, pool_, clock_, CallLimitsOf(config)) {}
+        inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config)}) {}
 
   /// `signals` are those that stop the daemon, blocked in every thread.
   int Run(const sigset_t& signals) {
     absl::StatusOr<std::vector<FoundPackage>> packages = FindPackages(config_);
     if (!packages.ok()) return Fail(packages.status());
     for (const FoundPackage& package : *packages) table_.SetLoading(package.key);
-    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(config_, classifier_, table_);
+    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(config_, inference_, table_);
     if (!server.ok()) return Fail(server.status());
     GrpcHealth& health = (*server)->health();
     spdlog::info("listening on {} (gRPC), loading {} packages of {}", config_.grpc_address, packages->size(),
@@ -199,7 +201,7 @@ class Daemon {
   ModelTable table_;
   batcher::Dispatcher dispatcher_;
   WorkPool pool_;
-  Classifier classifier_;
+  Inference inference_;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> nothing_serves_ = false;
 };

@@ -8,9 +8,9 @@
 
 namespace bertha::server {
 
-StreamSession::StreamSession(Classifier& classifier, StreamTransport& transport, batcher::TimePoint deadline,
+StreamSession::StreamSession(Inference& inference, StreamTransport& transport, batcher::TimePoint deadline,
                              size_t max_in_flight)
-    : classifier_(classifier), transport_(transport), deadline_(deadline), max_in_flight_(max_in_flight) {}
+    : inference_(inference), transport_(transport), deadline_(deadline), max_in_flight_(max_in_flight) {}
 
 /// The next steps that the state allows; marks them as begun.
 StreamSession::Next StreamSession::Decide() {
@@ -62,7 +62,7 @@ void StreamSession::Start() {
 
 batcher::TimePoint StreamSession::DeadlineOf(const v1::StreamClassifyRequest& request) const {
   if (request.timeout_ms() == 0) return deadline_;
-  return std::min(deadline_, classifier_.clock().Now() + std::chrono::milliseconds(request.timeout_ms()));
+  return std::min(deadline_, inference_.clock().Now() + std::chrono::milliseconds(request.timeout_ms()));
 }
 
 void StreamSession::OnRequest(v1::StreamClassifyRequest request) {
@@ -77,7 +77,7 @@ void StreamSession::OnRequest(v1::StreamClassifyRequest request) {
     serial = next_serial_++;
     in_flight_[serial] = item;
   }
-  auto call = classifier_.Start(
+  auto call = inference_.Start(
       item->request.request(), item->response, DeadlineOf(item->request),
       [self = shared_from_this(), serial](const absl::Status& status) { self->OnReply(serial, status); });
   Next next;
@@ -110,7 +110,7 @@ void StreamSession::SetError(v1::StreamClassifyResponse& reply, const absl::Stat
   v1::Error& error = *reply.mutable_error();
   error.set_code(static_cast<uint32_t>(status.code()));  // absl's codes are gRPC's
   error.set_message(std::string(status.message()));
-  error.set_retry_after_ms(RetryAfterMs(status, classifier_));
+  error.set_retry_after_ms(RetryAfterMs(status, inference_));
 }
 
 void StreamSession::OnReply(uint64_t serial, const absl::Status& status) {
@@ -159,7 +159,7 @@ void StreamSession::OnWriteDone() {
 }
 
 void StreamSession::OnCancel() {
-  std::vector<std::shared_ptr<ClassifyCall>> calls;
+  std::vector<std::shared_ptr<Call>> calls;
   Next next;
   {
     MutexLock lock(mutex_);

@@ -17,7 +17,7 @@
 #include "absl/status/status.h"
 #include "batcher/mutex.h"
 #include "bertha/v1/bertha.pb.h"
-#include "server/classify_call.h"
+#include "server/inference.h"
 
 namespace bertha::server {
 
@@ -34,8 +34,8 @@ class StreamTransport {
 
 class StreamSession : public std::enable_shared_from_this<StreamSession> {
  public:
-  /// `classifier` and `transport` outlive the session's last call; `deadline` is the stream's.
-  StreamSession(Classifier& classifier, StreamTransport& transport, batcher::TimePoint deadline, size_t max_in_flight);
+  /// `inference` and `transport` outlive the session's last call; `deadline` is the stream's.
+  StreamSession(Inference& inference, StreamTransport& transport, batcher::TimePoint deadline, size_t max_in_flight);
 
   /// Asks for the first request.
   void Start();
@@ -55,7 +55,7 @@ class StreamSession : public std::enable_shared_from_this<StreamSession> {
     v1::StreamClassifyRequest request;
     v1::StreamClassifyResponse reply;
     v1::ClassifyResponse response;
-    std::shared_ptr<ClassifyCall> call;
+    std::shared_ptr<Call> call;
   };
   /// What to do once the lock is released.
   struct Next {
@@ -71,7 +71,7 @@ class StreamSession : public std::enable_shared_from_this<StreamSession> {
   Next Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Do(Next next);
 
-  Classifier& classifier_;
+  Inference& inference_;
   StreamTransport& transport_;
   const batcher::TimePoint deadline_;
   const size_t max_in_flight_;

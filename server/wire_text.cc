@@ -4,6 +4,7 @@
 #include <google/protobuf/wire_format_lite.h>
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,8 @@
 namespace bertha::server {
 namespace {
 
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
@@ -55,9 +58,6 @@ class Complaint {
       status_ = absl::InvalidArgumentError(absl::StrCat(path, ": invalid UTF-8 at byte ", bad));
     }
   }
-  void Merge(const absl::Status& status) {
-    if (status_.ok()) status_ = status;
-  }
   absl::Status OrMalformed(bool well_formed) const {
     if (!status_.ok()) return status_;
     return absl::InvalidArgumentError(
@@ -69,47 +69,42 @@ class Complaint {
   absl::Status status_;
 };
 
-void CheckInput(absl::string_view bytes, const std::string& path, Complaint& complaint) {
-  ForEachField(
+/// Looks at the strings of a message and of those within it. False if the bytes are no protobuf message. Messages of
+/// bertha.v1 do not contain themselves, so that the depth is bounded.
+bool CheckMessage(const Descriptor& type, absl::string_view bytes, const std::string& path, Complaint& complaint) {
+  std::map<int, int> seen;  // of repeated fields
+  bool well_formed = true;
+  const bool complete = ForEachField(
       bytes,
-      [&](int field, absl::string_view content) {
-        if (field == v1::TextInput::kTextFieldNumber) complaint.CheckText(path + ".text", content);
-        if (field == v1::TextInput::kTextPairFieldNumber) complaint.CheckText(path + ".text_pair", content);
+      [&](int number, absl::string_view content) {
+        const FieldDescriptor* field = type.FindFieldByNumber(number);
+        if (field == nullptr) return;
+        std::string name = path + field->name();
+        if (field->is_repeated()) absl::StrAppend(&name, "[", seen[number]++, "]");
+        if (field->type() == FieldDescriptor::TYPE_STRING) complaint.CheckText(name, content);
+        if (field->type() != FieldDescriptor::TYPE_MESSAGE) return;
+        if (!CheckMessage(*field->message_type(), content, name + ".", complaint)) well_formed = false;
       },
       [](int, uint64_t) {});
+  return complete && well_formed;
 }
 
 }  // namespace
 
-absl::Status ExplainClassifyRequest(absl::string_view bytes, absl::string_view path) {
+absl::Status ExplainUndecodable(const Descriptor& type, absl::string_view bytes) {
   Complaint complaint;
-  int index = 0;
-  const bool well_formed = ForEachField(
-      bytes,
-      [&](int field, absl::string_view content) {
-        if (field == v1::ClassifyRequest::kModelFieldNumber) complaint.CheckText(absl::StrCat(path, "model"), content);
-        if (field == v1::ClassifyRequest::kInputsFieldNumber) {
-          CheckInput(content, absl::StrCat(path, "inputs[", index++, "]"), complaint);
-        }
-      },
-      [](int, uint64_t) {});
+  const bool well_formed = CheckMessage(type, bytes, "", complaint);
   return complaint.OrMalformed(well_formed);
 }
 
-absl::Status ExplainStreamClassifyRequest(absl::string_view bytes, uint64_t& id) {
-  id = 0;
-  Complaint complaint;
-  const bool well_formed = ForEachField(
-      bytes,
-      [&](int field, absl::string_view content) {
-        if (field == v1::StreamClassifyRequest::kRequestFieldNumber) {
-          complaint.Merge(ExplainClassifyRequest(content, "request."));
-        }
-      },
+uint64_t IdOfUndecodable(absl::string_view bytes) {
+  uint64_t id = 0;
+  ForEachField(
+      bytes, [](int, absl::string_view) {},
       [&](int field, uint64_t value) {
         if (field == v1::StreamClassifyRequest::kIdFieldNumber) id = value;
       });
-  return complaint.OrMalformed(well_formed);
+  return id;
 }
 
 }  // namespace bertha::server

@@ -3,6 +3,8 @@
 #ifndef BERTHA_SERVER_WIRE_TEXT_H_
 #define BERTHA_SERVER_WIRE_TEXT_H_
 
+#include <google/protobuf/descriptor.h>
+
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -10,11 +12,11 @@
 
 namespace bertha::server {
 
-/// Why `bytes` is no ClassifyRequest: INVALID_ARGUMENT, always. `path` goes before the field's name.
-absl::Status ExplainClassifyRequest(absl::string_view bytes, absl::string_view path = "");
+/// Why `bytes` is no message of this type: INVALID_ARGUMENT, always.
+absl::Status ExplainUndecodable(const google::protobuf::Descriptor& type, absl::string_view bytes);
 
-/// The same for a StreamClassifyRequest; `id` gets the request's id if it could be read, else 0.
-absl::Status ExplainStreamClassifyRequest(absl::string_view bytes, uint64_t& id);
+/// The `id` of a StreamClassifyRequest that cannot be decoded, or 0.
+uint64_t IdOfUndecodable(absl::string_view bytes);
 
 }  // namespace bertha::server
 

@@ -52,7 +52,7 @@ absl::Status CheckOverflow(size_t windows, const EncodeOptions& options) {
   if (windows == 1 || windows <= options.max_overflow_tokens / std::max<size_t>(options.max_length, 1)) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat("overflow: there would be ", windows, " windows of up to ",
+  return absl::OutOfRangeError(absl::StrCat("overflow: there would be ", windows, " windows of up to ",
                                                  options.max_length, " tokens, and ", options.max_overflow_tokens,
                                                  " tokens are the limit; raise max_length or lower stride"));
 }
@@ -262,6 +262,11 @@ size_t Pipeline::vocab_size() const { return std::max(stages_.model->vocabulary(
 std::optional<int32_t> Pipeline::TokenToId(absl::string_view token) const {
   const std::optional<int32_t> added = added_.Find(token);
   return added ? added : stages_.model->vocabulary().Find(token);
+}
+
+std::optional<int32_t> Pipeline::unknown_id() const {
+  const std::optional<int32_t> unknown = stages_.model->unknown_id();
+  return unknown ? unknown : TokenToId("<unk>");
 }
 
 std::optional<absl::string_view> Pipeline::IdToToken(int32_t id) const {

@@ -35,6 +35,9 @@ class Pipeline final : public Tokenizer {
   size_t vocab_size() const override;
   std::optional<int32_t> TokenToId(absl::string_view token) const override;
   std::optional<absl::string_view> IdToToken(int32_t id) const override;
+  absl::string_view continuing_subword_prefix() const override { return stages_.model->continuing_subword_prefix(); }
+  std::optional<int32_t> unknown_id() const override;
+  std::optional<int32_t> cls_id() const override { return stages_.post_processor.IdOncePerPair(); }
   std::optional<EncodeOptions> truncation() const override { return truncation_; }
   std::optional<Padding> padding() const override { return padding_; }
 

@@ -14,6 +14,7 @@ void Clear(Encoding& encoding) {
   encoding.offsets.clear();
   encoding.char_offsets.clear();
   encoding.word_ids.clear();
+  encoding.sequence_ids.clear();
   encoding.tokens.clear();
 }
 
@@ -24,6 +25,7 @@ void AppendSpecial(const TemplatePiece& piece, const EncodeOptions& options, Enc
   if (options.offsets) out.offsets.push_back({0, 0});
   if (options.char_offsets) out.char_offsets.push_back({0, 0});
   if (options.word_ids) out.word_ids.push_back(-1);
+  if (options.sequence_ids) out.sequence_ids.push_back(-1);
   if (options.tokens) out.tokens.push_back(piece.token);
 }
 
@@ -33,13 +35,15 @@ void AppendRange(const std::vector<T>& from, const TokenRange& range, std::vecto
             from.begin() + static_cast<ptrdiff_t>(range.end));
 }
 
-void AppendText(const TokenRange& range, int32_t type_id, const EncodeOptions& options, Encoding& out) {
+void AppendText(const TokenRange& range, int32_t sequence_id, int32_t type_id, const EncodeOptions& options,
+                Encoding& out) {
   AppendRange(range.tokens.ids, range, out.ids);
   out.type_ids.resize(out.ids.size(), type_id);
   if (options.special_tokens_mask) out.special_tokens_mask.resize(out.ids.size(), 0);
   if (options.offsets) AppendRange(range.tokens.offsets, range, out.offsets);
   if (options.char_offsets) range.tokens.AppendCharacterOffsets(range.begin, range.end, out.char_offsets);
   if (options.word_ids) AppendRange(range.tokens.word_ids, range, out.word_ids);
+  if (options.sequence_ids) out.sequence_ids.resize(out.ids.size(), sequence_id);
   if (options.tokens) AppendRange(range.tokens.texts, range, out.tokens);
 }
 
@@ -79,6 +83,17 @@ bool PostProcessor::SecondComesFirst() const {
   return false;
 }
 
+std::optional<int32_t> PostProcessor::IdOncePerPair() const {
+  for (const TemplatePiece& piece : pair_) {
+    if (piece.kind != TemplatePiece::Kind::kSpecial) continue;
+    const auto is_same = [&](const TemplatePiece& other) {
+      return other.kind == TemplatePiece::Kind::kSpecial && other.id == piece.id;
+    };
+    if (std::count_if(pair_.begin(), pair_.end(), is_same) == 1) return piece.id;
+  }
+  return std::nullopt;
+}
+
 int32_t PostProcessor::LargestId() const {
   int32_t largest = -1;
   for (const Template* pieces : {&single_, &pair_}) {
@@ -114,8 +129,9 @@ void PostProcessor::Apply(const TokenRange& first, const TokenRange& second, boo
     if (piece.kind == TemplatePiece::Kind::kSpecial) {
       AppendSpecial(piece, options, out);
     } else {
-      const TokenRange& range = piece.kind == TemplatePiece::Kind::kFirst ? first : second;
-      AppendText(range, range.is_overflow ? piece.overflow_type_id : piece.type_id, options, out);
+      const bool is_first = piece.kind == TemplatePiece::Kind::kFirst;
+      const TokenRange& range = is_first ? first : second;
+      AppendText(range, is_first ? 0 : 1, range.is_overflow ? piece.overflow_type_id : piece.type_id, options, out);
       if (range.tokens.wants_spaces) Trim(range, options, out);
     }
   }

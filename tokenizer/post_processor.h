@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,6 +75,8 @@ class PostProcessor {
   size_t SpecialTokens(bool is_pair) const;
   /// Whether the template for a pair has the second text before the first.
   bool SecondComesFirst() const;
+  /// The first special token that the template for a pair has exactly once.
+  std::optional<int32_t> IdOncePerPair() const;
   /// The largest id of a special token, or -1.
   int32_t LargestId() const;
   /// Tokens of the result for texts of so many tokens.

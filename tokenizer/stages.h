@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -94,6 +95,9 @@ class Model {
     return vocabulary().TextOf(id).value_or(absl::string_view());
   }
   virtual const Vocabulary& vocabulary() const = 0;
+  /// See Tokenizer.
+  virtual absl::string_view continuing_subword_prefix() const { return {}; }
+  virtual std::optional<int32_t> unknown_id() const { return std::nullopt; }
 };
 
 }  // namespace bertha::tokenizer

@@ -49,6 +49,7 @@ struct EncodeOptions {
   bool offsets = false;
   bool char_offsets = false;
   bool word_ids = false;
+  bool sequence_ids = false;
   /// For people and comparisons: allocates a string per token.
   bool tokens = false;
 };
@@ -86,6 +87,8 @@ struct Encoding {
   std::vector<Span> char_offsets;
   /// Number of each token's word in its text, from 0; -1 for the special tokens around the texts.
   std::vector<int32_t> word_ids;
+  /// Which text each token is of, 0 or 1; -1 for the special tokens around the texts.
+  std::vector<int32_t> sequence_ids;
   /// Text of each token as the model sees it: usually that of its id, but of an unknown part of a word what a Unigram
   /// model found there, and of an added token what stood in the text, white space that it takes along included.
   std::vector<std::string> tokens;
@@ -148,7 +151,7 @@ class Tokenizer {
 
   /// The same, and in `overflow` what was cut off: for each text the windows after the one in `out`, with `stride`
   /// tokens in common; for a pair each window of the first text with each of the second. Each has its special tokens
-  /// and the same full_length. INVALID_ARGUMENT also if that is more than `max_overflow_tokens`.
+  /// and the same full_length. OUT_OF_RANGE if that is more than `max_overflow_tokens`.
   virtual absl::Status EncodeWithOverflow(absl::string_view text, std::optional<absl::string_view> pair,
                                           const EncodeOptions& options, Scratch& scratch, Encoding& out,
                                           EncodingList& overflow) const;
@@ -159,6 +162,15 @@ class Tokenizer {
   virtual std::optional<int32_t> TokenToId(absl::string_view token) const = 0;
   /// Text of an id, or nullopt if no token has it.
   virtual std::optional<absl::string_view> IdToToken(int32_t id) const = 0;
+
+  /// What a token that continues a word begins with ("##"); empty if tokens do not tell. A view into the tokenizer.
+  virtual absl::string_view continuing_subword_prefix() const { return {}; }
+  /// The token of what the vocabulary cannot spell. Of a model that spells everything: <unk>, if there is such a token,
+  /// which a text can only spell out.
+  virtual std::optional<int32_t> unknown_id() const { return std::nullopt; }
+  /// The special token that stands for the whole input ([CLS], <s>, <cls>): the first one that a pair gets exactly
+  /// once; separators come once for each text. tokenizer.json has no name for it.
+  virtual std::optional<int32_t> cls_id() const { return std::nullopt; }
 
   /// What the file says about truncation (max_length, side, strategy and stride) and about padding, if it does. Only a
   /// wish: Encode does as its options say, whatever the file says.

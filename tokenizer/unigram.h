@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -29,6 +30,7 @@ class Unigram final : public Model {
   /// Of an unknown token the text itself.
   absl::string_view TokenText(int32_t id, absl::string_view piece) const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
+  std::optional<int32_t> unknown_id() const override { return unk_id_; }
 
   /// The tokens of a word, without the cache of words, and trying every text that might be a token.
   std::vector<WordToken> TokenizePlainly(absl::string_view word) const;

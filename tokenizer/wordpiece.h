@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ class WordPiece final : public Model {
   void Tokenize(absl::string_view text, const std::vector<ByteRange>& words, ModelScratch& scratch,
                 std::vector<int32_t>& ids, std::vector<ByteRange>* ranges) const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
+  absl::string_view continuing_subword_prefix() const override { return options_.continuing_subword_prefix; }
+  std::optional<int32_t> unknown_id() const override { return options_.unk_id; }
 
  private:
   void TokenizeWord(absl::string_view text, const ByteRange& word, std::vector<int32_t>& ids,

@@ -23,6 +23,16 @@ void Sigmoid(std::vector<Score>& scores) {
 
 }  // namespace
 
+void AverageLogits(std::span<const std::span<const float>> windows, std::vector<float>& mean) {
+  mean.clear();
+  if (windows.empty()) return;
+  for (size_t label = 0; label < windows.front().size(); ++label) {
+    double sum = 0;
+    for (const std::span<const float>& logits : windows) sum += logits[label];
+    mean.push_back(static_cast<float>(sum / static_cast<double>(windows.size())));
+  }
+}
+
 bool AllFinite(std::span<const float> logits) {
   return std::ranges::all_of(logits, [](float x) { return std::isfinite(x); });
 }

@@ -1,7 +1,7 @@
 // Vectors of tokens into the vector of a text. Pure: no tensors, no wire.
 //
-// The mean, max and cls poolings as `sentence-transformers` Pooling applies them (special tokens count); cls+mean and last
-// beside them; normalized to length 1 as its Normalize does.
+// The mean, max and cls poolings as `sentence-transformers` Pooling applies them (special tokens count); cls+mean and
+// last beside them; normalized to length 1 as its Normalize does.
 // Thread-safety: free functions without state.
 #ifndef BERTHA_MODELS_TASKS_EMBEDDINGS_H_
 #define BERTHA_MODELS_TASKS_EMBEDDINGS_H_
@@ -28,8 +28,9 @@ inline size_t PooledSize(Pooling pooling, size_t dimension) {
 /// A window of a text: its tokens' vectors, [tokens, dimension], at least one.
 using TokenVectors = std::span<const float>;
 
-/// Replaces the content of `vector` by that of a text: [PooledSize]. A text of several windows gets the mean of their vectors
-/// weighted by their tokens (max: the largest). `normalize`: scaled to length 1; a vector of zeros stays one.
+/// Replaces the content of `vector` by that of a text: [PooledSize]. `windows`: at least one. A text of several gets
+/// the mean of their vectors weighted by their tokens (max: the largest). `normalize`: scaled to length 1; a vector of
+/// zeros stays one.
 void Pool(std::span<const TokenVectors> windows, size_t dimension, Pooling pooling, bool normalize,
           std::vector<float>& vector);
 

@@ -54,9 +54,24 @@ TEST_CASE("ARequestGetsItsOwnRow") {
   TestRequest a(3, 2, &f.recorder), b(5, 4, &f.recorder);
   REQUIRE(f.Submit({a.get(), b.get()}).ok());
   f.recorder.Await(2);
-  CHECK(f.recorder[a.request].row == std::vector<float>{6, 2});
-  CHECK(f.recorder[b.request].row == std::vector<float>{20, 4});
+  CHECK(f.recorder[a.request].output == std::vector<float>{6, 2});
+  CHECK(f.recorder[b.request].output == std::vector<float>{20, 4});
   CHECK(f.recorder[a.request].status.ok());
+}
+
+TEST_CASE("ARequestGetsTheRowsOfItsTokens") {
+  FakeClock clock;
+  Recorder recorder;
+  Dispatcher dispatcher({.workers = 1}, &clock);
+  std::vector<std::unique_ptr<Encoder>> replicas;
+  replicas.push_back(std::make_unique<FakeEncoder>(/*pads=*/false, /*row_per_token=*/true));
+  REQUIRE(dispatcher.AddModel(std::move(replicas), {}).ok());
+  TestRequest a(3, 2, &recorder), b(5, 3, &recorder);
+  std::vector<Request*> call = {a.get(), b.get()};
+  REQUIRE(dispatcher.Submit(*dispatcher.Reserve(2), call).ok());
+  recorder.Await(2);
+  CHECK(recorder[a.request].output == std::vector<float>{3, 0, 3, 1});
+  CHECK(recorder[b.request].output == std::vector<float>{5, 0, 5, 1, 5, 2});
 }
 
 TEST_CASE("AnIdleWorkerDoesNotWaitForMore") {
@@ -141,11 +156,12 @@ TEST_CASE("ExpiredWorkIsNeverComputed") {
 
 TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {
   const bool throws = GENERATE(false, true);
+  const bool row_per_token = GENERATE(false, true);
   constexpr int32_t kPoison = 13;
   Recorder recorder;
   FakeClock clock;
   Gate gate;
-  auto encoder = std::make_unique<FakeEncoder>();
+  auto encoder = std::make_unique<FakeEncoder>(/*pads=*/false, row_per_token);
   encoder->on_run = [&](const std::vector<int32_t>& ids) -> absl::Status {
     gate.Pass();
     for (int32_t id : ids) {
@@ -166,8 +182,9 @@ TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {
   }
   gate.Open();
   recorder.Await(4);
-  CHECK(recorder[a.request].row == std::vector<float>{6, 3});
-  CHECK(recorder[b.request].row == std::vector<float>{8, 2});
+  CHECK(recorder[a.request].output ==
+        (row_per_token ? std::vector<float>{2, 0, 2, 1, 2, 2} : std::vector<float>{6, 3}));
+  CHECK(recorder[b.request].output == (row_per_token ? std::vector<float>{4, 0, 4, 1} : std::vector<float>{8, 2}));
   CHECK(recorder[bad.request].status.code() == absl::StatusCode::kInternal);
 }
 
@@ -255,7 +272,7 @@ TEST_CASE("UnderConcurrentSubmitsCancelsAndStopEveryAcceptedRequestEndsExactlyOn
       REQUIRE(ended.times == (accepted[i] ? 1 : 0));
       if (accepted[i] && ended.status.ok()) {
         const auto length = static_cast<float>(requests[i]->ids.size());
-        REQUIRE(ended.row == std::vector<float>{static_cast<float>(i + 1) * length, length});
+        REQUIRE(ended.output == std::vector<float>{static_cast<float>(i + 1) * length, length});
       }
     }
   }

@@ -24,15 +24,17 @@ class FakeClock final : public Clock {
   std::atomic<int64_t> now_{std::chrono::nanoseconds(std::chrono::hours(1)).count()};
 };
 
-/// Row = {sum of ids, number of tokens}: wrong packing or mixed-up rows show.
+/// Row = {sum of ids, number of tokens}, or for each token {id, its place in the sequence}: wrong packing or mixed-up
+/// rows show.
 class FakeEncoder : public Encoder {
  public:
-  explicit FakeEncoder(bool pads = false) {
+  explicit FakeEncoder(bool pads = false, bool row_per_token = false) {
     description_ = {.engine = "fake",
                     .device = "none",
                     .dtype = "fp32",
                     .max_sequence_length = 64,
                     .output_width = 2,
+                    .row_per_token = row_per_token,
                     .pads = pads};
   }
   const EncoderDescription& Describe() const override { return description_; }
@@ -49,16 +51,23 @@ class FakeEncoder : public Encoder {
     if (on_run) {
       if (absl::Status status = on_run(staged.ids); !status.ok()) return status;
     }
-    output.rows = staged.offsets.size() - 1;
+    const size_t sequences = staged.offsets.size() - 1;
+    output.rows = description_.row_per_token ? staged.ids.size() : sequences;
     output.width = 2;
     output.values.clear();
-    for (size_t i = 0; i < output.rows; ++i) {
+    for (size_t i = 0; i < sequences; ++i) {
       float sum = 0;
-      for (int32_t t = staged.offsets[i]; t < staged.offsets[i + 1]; ++t) sum += static_cast<float>(staged.ids[t]);
+      for (int32_t t = staged.offsets[i]; t < staged.offsets[i + 1]; ++t) {
+        sum += static_cast<float>(staged.ids[t]);
+        if (!description_.row_per_token) continue;
+        output.values.push_back(static_cast<float>(staged.ids[t]));
+        output.values.push_back(static_cast<float>(t - staged.offsets[i]));
+      }
+      if (description_.row_per_token) continue;
       output.values.push_back(sum);
       output.values.push_back(static_cast<float>(staged.offsets[i + 1] - staged.offsets[i]));
     }
-    batch_sizes.push_back(output.rows);
+    batch_sizes.push_back(sequences);
     output.rows -= rows_withheld;
     return absl::OkStatus();
   }
@@ -109,7 +118,7 @@ class Recorder final : public Listener {
   struct Ended {
     int times = 0;
     absl::Status status;
-    std::vector<float> row;
+    std::vector<float> output;
     BatchStats batch;
   };
   void OnDone(Request& request, const Outcome& outcome) override {
@@ -118,7 +127,7 @@ class Recorder final : public Listener {
     Ended& ended = ended_[&request];
     ended.times += 1;
     ended.status = outcome.status;
-    ended.row.assign(outcome.output.begin(), outcome.output.end());
+    ended.output.assign(outcome.output.begin(), outcome.output.end());
     ended.batch = outcome.batch;
     total_ += 1;
     changed_.NotifyAll();

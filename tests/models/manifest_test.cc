@@ -1,5 +1,7 @@
 #include "models/manifest.h"
 
+#include <set>
+
 #include "tests/catch.h"
 #include "tests/models/support.h"
 
@@ -11,7 +13,7 @@ using nlohmann::json;
 TEST_CASE("AManifestIsReadFieldByField") {
   const Manifest manifest = ParsedManifest();
   CHECK(manifest.family == "bert");
-  CHECK(manifest.task == "sequence-classification");
+  CHECK(manifest.task == Task::kSequenceClassification);
   CHECK(manifest.problem_type == ProblemType::kSingleLabel);
   CHECK(manifest.labels == std::vector<std::string>{"no", "yes"});
   CHECK(manifest.max_length == 8);
@@ -53,6 +55,123 @@ TEST_CASE("EveryValueThatTheSpecificationNamesIsAccepted") {
   CHECK(ParsedManifest(content).labels.size() == 1);
 }
 
+TEST_CASE("EachTaskHasKeysOfItsOwn") {
+  const Manifest tokens = ParsedManifest(GoodManifest(Task::kTokenClassification));
+  CHECK(tokens.task == Task::kTokenClassification);
+  CHECK(tokens.labels == std::vector<std::string>{"O", "B-X", "I-X"});
+  CHECK(tokens.aggregation == Aggregation::kFirst);
+  CHECK_FALSE(tokens.accepts_pairs);
+  CHECK(tokens.row_per_token());
+  CHECK(tokens.output_width() == 3);
+  const Manifest answers = ParsedManifest(GoodManifest(Task::kQuestionAnswering));
+  CHECK(answers.task == Task::kQuestionAnswering);
+  CHECK(answers.accepts_pairs);
+  CHECK(answers.row_per_token());
+  CHECK(answers.output_width() == 2);
+  const Manifest vectors = ParsedManifest(GoodManifest(Task::kEmbeddings));
+  CHECK(vectors.task == Task::kEmbeddings);
+  CHECK(vectors.dimension == 2);
+  CHECK(vectors.pooling == Pooling::kCls);
+  CHECK(vectors.normalize);
+  CHECK(vectors.accepts_pairs);
+  CHECK(vectors.row_per_token());
+  CHECK(vectors.output_width() == 2);
+  const Manifest texts = ParsedManifest();
+  CHECK_FALSE(texts.row_per_token());
+  CHECK(texts.output_width() == 2);
+}
+
+TEST_CASE("ATaskIsNamedAsInTheManifest") {
+  for (const Task task : kAllTasks) CHECK(GoodManifest(task)["task"] == std::string(TaskName(task)));
+  CHECK(TaskName(Task::kEmbeddings) == "embeddings");
+}
+
+TEST_CASE("EveryAggregationAndPoolingHasItsName") {
+  const std::vector<std::pair<const char*, Aggregation>> aggregations = {{"none", Aggregation::kNone},
+                                                                         {"simple", Aggregation::kSimple},
+                                                                         {"first", Aggregation::kFirst},
+                                                                         {"average", Aggregation::kAverage},
+                                                                         {"max", Aggregation::kMax}};
+  json content = GoodManifest(Task::kTokenClassification);
+  for (const auto& [name, aggregation] : aggregations) {
+    content["aggregation"] = name;
+    CHECK(ParsedManifest(content).aggregation == aggregation);
+  }
+  content.erase("aggregation");
+  CHECK(ParsedManifest(content).aggregation == Aggregation::kSimple);
+
+  const std::vector<std::pair<const char*, Pooling>> poolings = {{"mean", Pooling::kMean},
+                                                                 {"cls", Pooling::kCls},
+                                                                 {"max", Pooling::kMax},
+                                                                 {"cls+mean", Pooling::kClsMean},
+                                                                 {"last", Pooling::kLast}};
+  content = GoodManifest(Task::kEmbeddings);
+  for (const auto& [name, pooling] : poolings) {
+    content["pooling"] = name;
+    CHECK(ParsedManifest(content).pooling == pooling);
+  }
+  for (const char* key : {"pooling", "normalize", "accepts_pairs"}) content.erase(key);
+  const Manifest defaults = ParsedManifest(content);
+  CHECK(defaults.pooling == Pooling::kMean);
+  CHECK_FALSE(defaults.normalize);
+  CHECK(defaults.accepts_pairs);
+}
+
+TEST_CASE("AKeyOfAnotherTaskIsUnknown") {
+  const std::vector<std::pair<const char*, json>> values = {{"problem_type", "regression"},
+                                                            {"labels", {"a"}},
+                                                            {"aggregation", "max"},
+                                                            {"dimension", 4},
+                                                            {"pooling", "mean"},
+                                                            {"normalize", false},
+                                                            {"accepts_pairs", false}};
+  const std::vector<std::pair<Task, std::set<std::string>>> own = {
+      {Task::kSequenceClassification, {"problem_type", "labels", "accepts_pairs"}},
+      {Task::kTokenClassification, {"labels", "aggregation"}},
+      {Task::kQuestionAnswering, {}},
+      {Task::kEmbeddings, {"dimension", "pooling", "normalize", "accepts_pairs"}}};
+  for (const auto& [task, keys] : own) {
+    for (const auto& [key, value] : values) {
+      json content = GoodManifest(task);
+      content[key] = value;
+      CAPTURE(content.dump());
+      const absl::Status status = ParseManifest(content.dump()).status();
+      CHECK(status == (keys.contains(key) ? absl::OkStatus()
+                                          : absl::InvalidArgumentError(std::string("$.") + key + ": unknown key")));
+    }
+  }
+}
+
+TEST_CASE("KeysOfTheOtherTasksAreCheckedToo") {
+  struct Case {
+    Task task;
+    const char* key;
+    json value;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {Task::kTokenClassification, "labels", nullptr, "$.labels: missing"},
+      {Task::kTokenClassification, "labels", json::array(), "$.labels: expected at least one label"},
+      {Task::kTokenClassification, "labels", {"O", "O"}, "$.labels[1]: \"O\" is there twice"},
+      {Task::kTokenClassification, "aggregation", "mean",
+       "$.aggregation: unknown aggregation \"mean\"; known: none, simple, first, average, max"},
+      {Task::kTokenClassification, "aggregation", 1, "$.aggregation: expected a string"},
+      {Task::kEmbeddings, "dimension", nullptr, "$.dimension: missing"},
+      {Task::kEmbeddings, "dimension", 0, "$.dimension: expected an integer from 1 to 65536"},
+      {Task::kEmbeddings, "dimension", 65537, "$.dimension: expected an integer from 1 to 65536"},
+      {Task::kEmbeddings, "pooling", "first",
+       "$.pooling: unknown pooling \"first\"; known: mean, cls, max, cls+mean, last"},
+      {Task::kEmbeddings, "normalize", "yes", "$.normalize: expected true or false"},
+      {Task::kEmbeddings, "accepts_pairs", 0, "$.accepts_pairs: expected true or false"},
+  };
+  for (const Case& c : cases) {
+    json content = GoodManifest(c.task);
+    content[c.key] = c.value;
+    CAPTURE(content.dump());
+    CHECK(ParseManifest(content.dump()).status() == absl::InvalidArgumentError(c.message));
+  }
+}
+
 TEST_CASE("OptionalKeysMayBeAbsent") {
   json content = GoodManifest();
   content.erase("accepts_pairs");
@@ -90,8 +209,10 @@ TEST_CASE("EachFieldThatIsWrongIsNamedWithWhatWasExpected") {
       {"/family", "gpt",
        "$.family: unknown family \"gpt\"; known: bert, roberta, distilbert, xlnet, albert, torchscript"},
       {"/family", 1, "$.family: expected a string"},
-      {"/task", "token-classification",
-       "$.task: unknown task \"token-classification\"; known: sequence-classification"},
+      {"/task", "translation",
+       "$.task: unknown task \"translation\"; known: sequence-classification, token-classification, "
+       "question-answering, embeddings"},
+      {"/task", 1, "$.task: expected a string"},
       {"/problem_type", "softmax",
        "$.problem_type: unknown problem type \"softmax\"; known: single_label_classification, "
        "multi_label_classification, regression"},
@@ -131,6 +252,12 @@ TEST_CASE("EachFieldThatIsWrongIsNamedWithWhatWasExpected") {
     CHECK(status.code() == absl::StatusCode::kInvalidArgument);
     CHECK(status.message() == c.message);
   }
+}
+
+TEST_CASE("WithoutATaskNothingElseIsJudged") {
+  json content = GoodManifest(Task::kEmbeddings);
+  content.erase("task");
+  CHECK(ParseManifest(content.dump()).status().message() == "$.task: missing");
 }
 
 TEST_CASE("TextThatIsNoJsonIsNoManifest") {

@@ -33,13 +33,37 @@ std::vector<Probe> ManyProbes(size_t n) {
   return probes;
 }
 
-/// Row = {sum of ids, sum of type ids}, changed as the test wants.
+/// As above, with a row {id, type id} for each token.
+std::vector<Probe> ManyTokenProbes(size_t n) {
+  std::vector<Probe> probes = ManyProbes(n);
+  for (Probe& probe : probes) {
+    probe.logits.clear();
+    for (size_t t = 0; t < probe.ids.size(); ++t) {
+      probe.ids[t] += static_cast<int32_t>(100 * t);
+      probe.logits.push_back(static_cast<float>(probe.ids[t]));
+      probe.logits.push_back(static_cast<float>(probe.type_ids[t]));
+    }
+  }
+  return probes;
+}
+
+/// Row = {sum of ids, sum of type ids} of the sequence, or {id, type id} of the token, changed as the test wants.
 class SumEncoder final : public batcher::Encoder {
  public:
+  explicit SumEncoder(bool row_per_token = false) { description_.row_per_token = row_per_token; }
+
   const batcher::EncoderDescription& Describe() const override { return description_; }
   absl::Status Stage(const batcher::PackedBatch& batch, int slot) override {
     slots.push_back(slot);
-    output_ = {batch.size(), 2, {}};
+    sequences_ = batch.size();
+    output_ = {description_.row_per_token ? batch.ids.size() : batch.size(), 2, {}};
+    if (description_.row_per_token) {
+      for (size_t t = 0; t < batch.ids.size(); ++t) {
+        output_.values.push_back(static_cast<float>(batch.ids[t]));
+        output_.values.push_back(static_cast<float>(batch.type_ids[t]));
+      }
+      return stage_status;
+    }
     for (size_t i = 0; i < batch.size(); ++i) {
       float ids = 0, types = 0;
       for (int32_t t = batch.cu_seqlens[i]; t < batch.cu_seqlens[i + 1]; ++t) {
@@ -51,7 +75,7 @@ class SumEncoder final : public batcher::Encoder {
     return stage_status;
   }
   absl::Status Run(int, batcher::EncoderOutput& output) override {
-    batch_sizes.push_back(output_.rows);
+    batch_sizes.push_back(sequences_);
     output = output_;
     if (spoil) spoil(output);
     return run_status;
@@ -65,6 +89,7 @@ class SumEncoder final : public batcher::Encoder {
  private:
   batcher::EncoderDescription description_;
   batcher::EncoderOutput output_;
+  size_t sequences_ = 0;
 };
 
 /// Answers from a table of texts.
@@ -152,6 +177,22 @@ TEST_CASE("EachProbeThatIsWrongIsNamedByItsPath") {
   }
 }
 
+TEST_CASE("OutputsOfATaskWithARowForEachTokenStandRowAfterRow") {
+  for (const Task task : {Task::kTokenClassification, Task::kQuestionAnswering, Task::kEmbeddings}) {
+    const Manifest manifest = ParsedManifest(GoodManifest(task));
+    json content = GoodProbes(task);
+    const auto probes = ParseProbes(content.dump(), manifest);
+    REQUIRE(probes.status() == absl::OkStatus());
+    CHECK(probes->at(1).logits.size() == 5 * manifest.output_width());
+    CHECK(probes->at(1).logits.at(3) == 1.5f);
+    content["probes"][1]["logits"].push_back(1);
+    const size_t width = manifest.output_width(), numbers = 5 * width + 1;
+    CHECK(ParseProbes(content.dump(), manifest).status() ==
+          absl::InvalidArgumentError("$.probes[1]: has " + std::to_string(numbers) + " logits, expected 5 tokens * " +
+                                     std::to_string(width)));
+  }
+}
+
 TEST_CASE("AThousandProbesAreNotTooMany") {
   json content = GoodProbes();
   content["probes"] = json(1000, content["probes"][0]);
@@ -206,6 +247,31 @@ TEST_CASE("EveryProbeRunsAloneAndThenInBatches") {
   std::vector<size_t> expected(37, 1);
   expected.insert(expected.end(), {16, 16, 5});
   CHECK(encoder.batch_sizes == expected);
+}
+
+TEST_CASE("ARowForEachTokenIsComparedForEachToken") {
+  SumEncoder encoder(true);
+  const auto report = CheckEncoder(encoder, ManyTokenProbes(37), 0);
+  REQUIRE(report.status() == absl::OkStatus());
+  CHECK(report->max_abs_diff == 0);
+  std::vector<size_t> expected(37, 1);
+  expected.insert(expected.end(), {16, 16, 5});
+  CHECK(encoder.batch_sizes == expected);
+
+  // The last token of the batch's second probe, of 2 tokens.
+  SumEncoder differs(true);
+  differs.spoil = [](batcher::EncoderOutput& output) {
+    if (output.rows == 6) output.values[2 * 2 + 1] += 0.5f;
+  };
+  CHECK(CheckEncoder(differs, ManyTokenProbes(3), 0.25f).status().message() ==
+        "the logits of probes 0 to 2 differ from the exporter's by 0.5, more than 0.25");
+  differs.spoil = [](batcher::EncoderOutput& output) {
+    if (output.rows == 6) output.values[2 * 2 + 1] = std::nanf("");
+  };
+  CHECK(CheckEncoder(differs, ManyTokenProbes(3), 0.25f).status().message() == "probe 1: the logits are NaN");
+  differs.spoil = [](batcher::EncoderOutput& output) { output.rows = 1; };
+  CHECK(CheckEncoder(differs, ManyTokenProbes(3), 0.25f).status().message() ==
+        "probe 1: the engine returned [1, 2], expected [2, 2]");
 }
 
 TEST_CASE("TheReportHasTheLargestDifferenceOfEitherPass") {

@@ -62,6 +62,24 @@ inline nlohmann::json GoodManifest() {
           {"provenance", {{"from", "here"}}}};
 }
 
+/// Manifest of a model of another task, else like the one above: labels "O", "B-X" and "I-X", or vectors of 2 numbers.
+inline nlohmann::json GoodManifest(Task task) {
+  nlohmann::json manifest = GoodManifest();
+  if (task == Task::kSequenceClassification) return manifest;
+  manifest["task"] = std::string(TaskName(task));
+  for (const char* key : {"problem_type", "labels"}) manifest.erase(key);
+  if (task != Task::kEmbeddings) manifest.erase("accepts_pairs");
+  if (task == Task::kTokenClassification) {
+    manifest.update({{"labels", {"O", "B-X", "I-X"}}, {"aggregation", "first"}});
+  } else if (task == Task::kEmbeddings) {
+    manifest.update({{"dimension", 2}, {"pooling", "cls"}, {"normalize", true}});
+  }
+  return manifest;
+}
+
+inline constexpr Task kAllTasks[] = {Task::kSequenceClassification, Task::kTokenClassification,
+                                     Task::kQuestionAnswering, Task::kEmbeddings};
+
 inline nlohmann::json GoodProbes() {
   return {{"schema_version", 1},
           {"probes",
@@ -75,6 +93,19 @@ inline nlohmann::json GoodProbes() {
              {"ids", {2, 5, 3, 6, 3}},
              {"type_ids", {0, 0, 0, 1, 1}},
              {"logits", {0.5, 0.125}}}}}};
+}
+
+/// The same texts with outputs of a model of `task`.
+inline nlohmann::json GoodProbes(Task task) {
+  nlohmann::json probes = GoodProbes();
+  if (task == Task::kSequenceClassification) return probes;
+  const size_t width = task == Task::kTokenClassification ? 3 : 2;
+  for (nlohmann::json& probe : probes["probes"]) {
+    probe["logits"] = nlohmann::json::array();
+    for (size_t i = 0; i < probe["ids"].size() * width; ++i) probe["logits"].push_back(0.5 * static_cast<double>(i));
+  }
+  if (task == Task::kTokenClassification) probes["probes"][1]["text_pair"] = nullptr;
+  return probes;
 }
 
 inline Manifest ParsedManifest(const nlohmann::json& content = GoodManifest()) {

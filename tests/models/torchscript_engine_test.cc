@@ -158,6 +158,74 @@ TEST_CASE("SlotsKeepWhatWasStagedIntoThem") {
   CHECK(rows == of_a);
 }
 
+/// A row for each token: its id, its place in the padded row, the length of the text.
+constexpr char kEchoTokens[] = R"(
+def forward(self, ids, mask):
+    places = torch.arange(ids.size(1)).expand_as(ids)
+    return torch.stack([ids, places, mask.sum(1, True).expand_as(ids)], 2) * 1.0
+)";
+
+Manifest TokenManifest(size_t labels, const Padding& padding = {}) {
+  Manifest manifest = ManifestOf(labels, false, padding);
+  manifest.task = Task::kTokenClassification;
+  return manifest;
+}
+
+TEST_CASE("ARowForEachTokenComesInPackedOrderWithoutThePadding") {
+  const std::vector<std::vector<int32_t>> texts = {{11, 12}, {21, 22, 23, 24}, {31}};
+  auto right = Compile(kEchoTokens, TokenManifest(3, {.id = 9}));
+  CHECK(right->Describe().row_per_token);
+  CHECK(right->Describe().output_width == 3);
+  CHECK(Answer(*right, texts) ==
+        Rows{{11, 0, 2}, {12, 1, 2}, {21, 0, 4}, {22, 1, 4}, {23, 2, 4}, {24, 3, 4}, {31, 0, 1}});
+  auto left = Compile(kEchoTokens, TokenManifest(3, {.id = 9, .left = true}));
+  CHECK(Answer(*left, texts) ==
+        Rows{{11, 2, 2}, {12, 3, 2}, {21, 0, 4}, {22, 1, 4}, {23, 2, 4}, {24, 3, 4}, {31, 3, 1}});
+  // What was staged into the other slot has rows of its own.
+  REQUIRE(left->Stage(Pack({{1, 2, 3}}).batch(), 1).ok());
+  CHECK(Answer(*left, {{5}, {6, 7}}, 0) == Rows{{5, 1, 1}, {6, 0, 2}, {7, 1, 2}});
+  Rows rows;
+  REQUIRE(RunSlot(*left, 1, rows).ok());
+  CHECK(rows == Rows{{1, 0, 3}, {2, 1, 3}, {3, 2, 3}});
+}
+
+TEST_CASE("RowsOfTokensMayBeOfAnyNumericTypeAndOrderInMemory") {
+  for (const char* source : {
+           "def forward(self, ids, mask): return (torch.stack([ids, mask], 2) * 1.0).double()",
+           "def forward(self, ids, mask): return (torch.stack([ids, mask], 2) * 1.0).half()",
+           "def forward(self, ids, mask): return (torch.stack([ids, mask]).permute([1, 2, 0]), 'rest')",
+       }) {
+    CAPTURE(source);
+    CHECK(Answer(*Compile(source, TokenManifest(2)), {{3}, {4, 5}}) == Rows{{3, 1}, {4, 1}, {5, 1}});
+  }
+}
+
+TEST_CASE("RowsOfTokensOfTheWrongShapeAreAnErrorThatNamesBothShapes") {
+  const std::vector<std::pair<const char*, std::string>> cases = {
+      {"def forward(self, ids, mask): return ids * 1.0", "[2, 3]"},
+      {"def forward(self, ids, mask): return torch.zeros([2, 2])", "[2, 2]"},
+      {"def forward(self, ids, mask): return torch.zeros([2, 3, 3])", "[2, 3, 3]"},
+      {"def forward(self, ids, mask): return torch.zeros([2, 4, 2])", "[2, 4, 2]"},
+      {"def forward(self, ids, mask): return torch.zeros([3, 2, 2])", "[3, 2, 2]"},
+      {"def forward(self, ids, mask): return torch.zeros([2, 3, 2, 1])", "[2, 3, 2, 1]"},
+  };
+  const std::vector<std::pair<Task, std::string>> tasks = {
+      {Task::kTokenClassification, "for each token one logit for each label of bertha.json"},
+      {Task::kQuestionAnswering, "for each token a start and an end logit"},
+      {Task::kEmbeddings, "for each token a vector of the dimension in bertha.json"}};
+  for (const auto& [task, meaning] : tasks) {
+    Manifest manifest = TokenManifest(2);
+    manifest.task = task;
+    manifest.dimension = 2;
+    for (const auto& [source, shape] : cases) {
+      CAPTURE(source, meaning);
+      auto encoder = Compile(source, manifest);
+      CHECK(Failure(*encoder, {{1, 2, 3}, {3}}) ==
+            absl::InternalError("forward() returned a tensor of shape " + shape + ", expected [2, 3, 2]: " + meaning));
+    }
+  }
+}
+
 TEST_CASE("OutputOfTheWrongShapeIsAnErrorThatNamesBothShapes") {
   struct Case {
     const char* source;
@@ -190,7 +258,7 @@ TEST_CASE("OutputThatIsNoTensorIsAnErrorThatNamesItsType") {
   for (const auto& [source, type] : cases) {
     auto encoder = Compile(source, ManifestOf(3));
     CHECK(Failure(*encoder, {{1}}) ==
-          absl::InternalError("the forward pass failed: forward() returned " + type + ", expected a tensor of logits"));
+          absl::InternalError("the forward pass failed: forward() returned " + type + ", expected a tensor"));
   }
 }
 

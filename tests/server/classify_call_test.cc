@@ -1,4 +1,4 @@
-#include "server/classify_call.h"
+#include "server/inference.h"
 
 #include <cmath>
 #include <limits>
@@ -14,7 +14,7 @@ namespace {
 using absl::StatusCode;
 
 TEST_CASE("ResultsComeInTheOrderOfTheInputsWithTheModelThatAnswered") {
-  ClassifierFixture f;
+  InferenceFixture f;
   f.AddModel("m", 7);
   v1::ClassifyRequest request = f.Request({"ab", "", "zzzz"});
   request.mutable_options()->set_raw_logits(true);
@@ -33,7 +33,7 @@ TEST_CASE("ResultsComeInTheOrderOfTheInputsWithTheModelThatAnswered") {
 }
 
 TEST_CASE("ScoresAreSortedAndCutByTopKAndThreshold") {
-  ClassifierFixture f;
+  InferenceFixture f;
   f.AddModel("m", 1, models::ProblemType::kMultiLabel);
   v1::ClassifyResponse response;
   REQUIRE(f.Classify(f.Request({"a"}), &response).ok());
@@ -54,7 +54,8 @@ TEST_CASE("ScoresAreSortedAndCutByTopKAndThreshold") {
 }
 
 TEST_CASE("BadInputIsRefusedWithFieldAndIndex") {
-  ClassifierFixture f({}, {.max_inputs = 3, .max_text_bytes = 20});
+  InferenceFixture f({}, {.max_inputs = 3, .max_text_bytes = 20});
+  f.table.SetLoading({"value", 2});  // of two models none is the default
   f.AddModel("m", 1);
   f.AddModel("value", 2, models::ProblemType::kRegression, /*pairs=*/false);
   const float nan = std::numeric_limits<float>::quiet_NaN();
@@ -114,7 +115,7 @@ TEST_CASE("BadInputIsRefusedWithFieldAndIndex") {
 }
 
 TEST_CASE("AnOverLongTextIsCutOnTheSideThatWasAskedForAndSaysSo") {
-  ClassifierFixture f;
+  InferenceFixture f;
   f.AddModel("m");
   v1::ClassifyRequest request = f.Request({"aaaaaaaaaZ"});
   request.mutable_options()->set_raw_logits(true);
@@ -129,7 +130,7 @@ TEST_CASE("AnOverLongTextIsCutOnTheSideThatWasAskedForAndSaysSo") {
 }
 
 TEST_CASE("ACallOfManyBytesIsTokenizedOnThePoolWithTheSameAnswer") {
-  ClassifierFixture f({}, {.max_inline_bytes = 0});
+  InferenceFixture f({}, {.max_inline_bytes = 0});
   f.AddModel("m");
   v1::ClassifyRequest request = f.Request({"ab"});
   request.mutable_options()->set_raw_logits(true);
@@ -139,7 +140,7 @@ TEST_CASE("ACallOfManyBytesIsTokenizedOnThePoolWithTheSameAnswer") {
 }
 
 TEST_CASE("AFullQueueAnswersResourceExhaustedAtOnceAndAFailedCallGivesItsPlacesBack") {
-  ClassifierFixture f({.max_requests = 2});
+  InferenceFixture f({.max_requests = 2});
   batcher::Gate gate;
   batcher::FakeEncoder* encoder = f.AddModel("m");
   encoder->on_run = [&](const std::vector<int32_t>&) {
@@ -158,7 +159,7 @@ TEST_CASE("AFullQueueAnswersResourceExhaustedAtOnceAndAFailedCallGivesItsPlacesB
 }
 
 TEST_CASE("APassedDeadlineIsNeverComputed") {
-  ClassifierFixture f;
+  InferenceFixture f;
   batcher::FakeEncoder* encoder = f.AddModel("m");
   auto call = f.Start(f.Request({"a"}), f.clock.Now());
   CHECK(Is(call->Await(), StatusCode::kDeadlineExceeded, "deadline"));
@@ -166,7 +167,7 @@ TEST_CASE("APassedDeadlineIsNeverComputed") {
 }
 
 TEST_CASE("ACancelledCallEndsOnceAsAWholeAndIsNotComputed") {
-  ClassifierFixture f;
+  InferenceFixture f;
   batcher::Gate gate;
   batcher::FakeEncoder* encoder = f.AddModel("m");
   encoder->on_run = [&](const std::vector<int32_t>&) {
@@ -188,7 +189,7 @@ TEST_CASE("ACancelledCallEndsOnceAsAWholeAndIsNotComputed") {
 }
 
 TEST_CASE("AnEngineFaultOfOneInputFailsItsCallButNotItsNeighbours") {
-  ClassifierFixture f;
+  InferenceFixture f;
   batcher::Gate gate;
   f.AddModel("m")->on_run = [&](const std::vector<int32_t>& ids) {
     gate.Pass();
@@ -205,7 +206,7 @@ TEST_CASE("AnEngineFaultOfOneInputFailsItsCallButNotItsNeighbours") {
 }
 
 TEST_CASE("NaNLogitsAreAnEngineFaultNotAnAnswer") {
-  ClassifierFixture f;
+  InferenceFixture f;
   struct NanEncoder final : batcher::FakeEncoder {
     absl::Status Run(int slot, batcher::EncoderOutput& output) override {
       absl::Status status = FakeEncoder::Run(slot, output);
@@ -227,10 +228,10 @@ TEST_CASE("NaNLogitsAreAnEngineFaultNotAnAnswer") {
 }
 
 TEST_CASE("ManyConcurrentCallersGetEachExactlyOneStatusAndTheirOwnAnswer") {
-  ClassifierFixture f({.max_requests = 50});
+  InferenceFixture f({.max_requests = 50});
   f.AddModel("m");
   constexpr int kThreads = 8, kCalls = 100;
-  std::vector<std::vector<std::unique_ptr<ClassifierFixture::Pending>>> pending(kThreads);
+  std::vector<std::vector<std::unique_ptr<InferenceFixture::Pending>>> pending(kThreads);
   std::vector<std::thread> callers;
   for (int t = 0; t < kThreads; ++t) {
     callers.emplace_back([&, t] {

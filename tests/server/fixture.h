@@ -1,4 +1,4 @@
-// A Classifier over a fake tokenizer and a fake encoder: everything of a call but the wire and the model.
+// Inference over a fake tokenizer and a fake encoder: everything of a call but the wire and the model.
 #ifndef BERTHA_TESTS_SERVER_FIXTURE_H_
 #define BERTHA_TESTS_SERVER_FIXTURE_H_
 
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "server/classify_call.h"
+#include "server/inference.h"
 #include "tests/batcher/fakes.h"
 #include "tests/catch.h"
 
@@ -42,28 +42,57 @@ class ByteTokenizer final : public tokenizer::Tokenizer {
   std::optional<absl::string_view> IdToToken(int32_t) const override { return std::nullopt; }
 };
 
-struct ClassifierFixture {
-  explicit ClassifierFixture(batcher::QueueOptions queue = {}, CallLimits limits = {}, std::string default_model = "")
+/// A real tokenizer that knows the words a to z, with [CLS] and [SEP] as BERT has them.
+inline std::unique_ptr<const tokenizer::Tokenizer> MakeWordTokenizer() {
+  std::string vocab = R"("[UNK]": 0, "[CLS]": 1, "[SEP]": 2)";
+  for (char c = 'a'; c <= 'z'; ++c) vocab += std::string(", \"") + c + "\": " + std::to_string(c);
+  auto tokenizer = tokenizer::Tokenizer::FromJson(
+      R"({"added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "BertPreTokenizer"},
+          "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]},
+          "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                    "max_input_chars_per_word": 100, "vocab": {)" +
+      vocab + "}}}");
+  INFO(tokenizer.status().ToString());
+  REQUIRE(tokenizer.ok());
+  return *std::move(tokenizer);
+}
+
+struct InferenceFixture {
+  explicit InferenceFixture(batcher::QueueOptions queue = {}, CallLimits limits = {}, std::string default_model = "")
       : table(std::move(default_model)),
         dispatcher({.queue = queue, .workers = 1}, &clock),
         pool(1, 4),
-        classifier(table, dispatcher, pool, clock, limits) {}
+        inference({table, dispatcher, pool, clock, limits}) {}
 
-  /// The fake's row is {sum of ids, number of tokens}.
+  /// A sequence classifier over bytes. The fake's row is {sum of ids, number of tokens}.
   batcher::FakeEncoder* AddModel(const std::string& name, int64_t version = 1,
                                  models::ProblemType type = models::ProblemType::kSingleLabel, bool pairs = true) {
-    auto encoder = std::make_unique<batcher::FakeEncoder>();
-    batcher::FakeEncoder* raw = encoder.get();
-    std::vector<std::unique_ptr<batcher::Encoder>> replicas;
-    replicas.push_back(std::move(encoder));
     auto model = std::make_shared<ServingModel>();
     model->key = {name, version};
-    model->manifest.task = models::kSequenceClassification;
     model->manifest.problem_type = type;
     model->manifest.labels = {"sum", "count"};
     model->manifest.max_length = 10;
     model->manifest.accepts_pairs = pairs;
     model->tokenizer = std::make_unique<ByteTokenizer>();
+    return Serve(std::move(model));
+  }
+  /// A model over the words a to z. The fake's rows are {id, place in the sequence} for tasks with a row per token.
+  batcher::FakeEncoder* AddWordModel(const std::string& name, models::Task task, bool pairs = false) {
+    auto model = std::make_shared<ServingModel>();
+    model->key = {name, 1};
+    model->manifest.task = task;
+    model->manifest.labels = {"O", "B-X"};
+    model->manifest.dimension = 2;
+    model->manifest.max_length = 10;
+    model->manifest.accepts_pairs = pairs;
+    model->tokenizer = MakeWordTokenizer();
+    return Serve(std::move(model));
+  }
+  batcher::FakeEncoder* Serve(std::shared_ptr<ServingModel> model) {
+    auto encoder = std::make_unique<batcher::FakeEncoder>(/*pads=*/false, model->manifest.row_per_token());
+    batcher::FakeEncoder* raw = encoder.get();
+    std::vector<std::unique_ptr<batcher::Encoder>> replicas;
+    replicas.push_back(std::move(encoder));
     model->encoder = raw->Describe();
     model->id = *dispatcher.AddModel(std::move(replicas), {});
     table.SetServing(std::move(model));
@@ -77,10 +106,11 @@ struct ClassifierFixture {
     return request;
   }
 
-  struct Pending {
-    v1::ClassifyRequest request;
-    v1::ClassifyResponse response;
-    std::shared_ptr<ClassifyCall> call;
+  template <class Request, class Response>
+  struct PendingOf {
+    Request request;
+    Response response;
+    std::shared_ptr<Call> call;
     Mutex mutex;
     CondVar changed;
     int times ABSL_GUARDED_BY(mutex) = 0;
@@ -97,11 +127,15 @@ struct ClassifierFixture {
     }
   };
 
-  std::unique_ptr<Pending> Start(v1::ClassifyRequest request, batcher::TimePoint deadline = batcher::TimePoint::max()) {
-    auto pending = std::make_unique<Pending>();
+  using Pending = PendingOf<v1::ClassifyRequest, v1::ClassifyResponse>;
+
+  template <class Response = v1::ClassifyResponse, class Request>
+  std::unique_ptr<PendingOf<Request, Response>> Start(Request request,
+                                                      batcher::TimePoint deadline = batcher::TimePoint::max()) {
+    auto pending = std::make_unique<PendingOf<Request, Response>>();
     pending->request = std::move(request);
-    Pending* p = pending.get();
-    pending->call = classifier.Start(p->request, p->response, deadline, [p](const absl::Status& status) {
+    auto* const p = pending.get();
+    pending->call = inference.Start(p->request, p->response, deadline, [p](const absl::Status& status) {
       MutexLock lock(p->mutex);
       p->times += 1;
       p->status = status;
@@ -110,6 +144,14 @@ struct ClassifierFixture {
     return pending;
   }
 
+  /// A call of any task; waits for its end.
+  template <class Request, class Response>
+  absl::Status Do(Request request, Response* response) {
+    auto pending = Start<Response>(std::move(request));
+    const absl::Status status = pending->Await();
+    *response = pending->response;
+    return status;
+  }
   absl::Status Classify(v1::ClassifyRequest request, v1::ClassifyResponse* response = nullptr) {
     auto pending = Start(std::move(request));
     absl::Status status = pending->Await();
@@ -121,7 +163,7 @@ struct ClassifierFixture {
   ModelTable table;
   batcher::Dispatcher dispatcher;
   WorkPool pool;
-  Classifier classifier;
+  Inference inference;
 };
 
 /// Matches a status by code and by a part of its message.

@@ -103,7 +103,7 @@ class FakeTransport final : public StreamTransport {
   std::vector<v1::StreamClassifyResponse> written_ ABSL_GUARDED_BY(mutex_);
 };
 
-struct Fixture : ClassifierFixture {
+struct Fixture : InferenceFixture {
   explicit Fixture(size_t max_in_flight = 8, bool gated = false) {
     auto* encoder = AddModel("m");
     if (gated) {
@@ -112,7 +112,7 @@ struct Fixture : ClassifierFixture {
         return absl::OkStatus();
       };
     }
-    session = std::make_shared<StreamSession>(classifier, transport, batcher::TimePoint::max(), max_in_flight);
+    session = std::make_shared<StreamSession>(inference, transport, batcher::TimePoint::max(), max_in_flight);
     session->Start();
   }
   ~Fixture() {  // no thread may be on its way through what is destroyed here

@@ -18,25 +18,32 @@ std::string Field(int number, const std::string& content) {
   return out + content;
 }
 
+template <class Message>
+absl::Status Explain(const std::string& bytes) {
+  return ExplainUndecodable(*Message::descriptor(), bytes);
+}
+
 TEST_CASE("InvalidUtf8IsNamedByFieldIndexAndByte") {
   const std::string good = Field(3, Field(1, "fine"));
-  CHECK(Is(ExplainClassifyRequest(good + Field(3, Field(1, "ab\xff"))), kInvalid,
+  CHECK(Is(Explain<v1::ClassifyRequest>(good + Field(3, Field(1, "ab\xff"))), kInvalid,
            "inputs[1].text: invalid UTF-8 at byte 2"));
-  CHECK(Is(ExplainClassifyRequest(Field(3, Field(1, "a") + Field(2, "\xc0"))), kInvalid,
+  CHECK(Is(Explain<v1::ClassifyRequest>(Field(3, Field(1, "a") + Field(2, "\xc0"))), kInvalid,
            "inputs[0].text_pair: invalid UTF-8 at byte 0"));
-  CHECK(Is(ExplainClassifyRequest(Field(1, "\xed\xa0\x80")), kInvalid, "model: invalid UTF-8 at byte 0"));
+  CHECK(Is(Explain<v1::AnswerRequest>(Field(3, Field(1, "a")) + Field(3, Field(2, "b\xff"))), kInvalid,
+           "inputs[1].context: invalid UTF-8 at byte 1"));
+  CHECK(Is(Explain<v1::EmbedRequest>(Field(5, "\xff")), kInvalid, "version_label: invalid UTF-8 at byte 0"));
+  CHECK(Is(Explain<v1::ClassifyRequest>(Field(1, "\xed\xa0\x80")), kInvalid, "model: invalid UTF-8 at byte 0"));
 }
 
 TEST_CASE("AStreamRequestKeepsItsId") {
   const std::string bytes = std::string("\x08\x2a", 2) + Field(2, Field(3, Field(1, "\xfe")));
-  uint64_t id = 0;
-  CHECK(Is(ExplainStreamClassifyRequest(bytes, id), kInvalid, "request.inputs[0].text: invalid UTF-8 at byte 0"));
-  CHECK(id == 42);
+  CHECK(Is(Explain<v1::StreamClassifyRequest>(bytes), kInvalid, "request.inputs[0].text: invalid UTF-8 at byte 0"));
+  CHECK(IdOfUndecodable(bytes) == 42);
 }
 
 TEST_CASE("WhatIsNoMessageIsCalledSo") {
-  CHECK(Is(ExplainClassifyRequest("\x1a\x7f"), kInvalid, "cut off"));
-  CHECK(Is(ExplainClassifyRequest("\xff\xff\xff\xff\xff\xff"), kInvalid, "no protobuf message"));
+  CHECK(Is(Explain<v1::ClassifyRequest>("\x1a\x7f"), kInvalid, "cut off"));
+  CHECK(Is(Explain<v1::ClassifyRequest>("\xff\xff\xff\xff\xff\xff"), kInvalid, "no protobuf message"));
 }
 
 TEST_CASE("RandomBytesNeverCrashAndAlwaysGetAnAnswer") {
@@ -45,9 +52,10 @@ TEST_CASE("RandomBytesNeverCrashAndAlwaysGetAnAnswer") {
     std::string bytes(random() % 40, '\0');
     for (char& c : bytes) c = static_cast<char>(random());
     if (random() % 2) bytes = Field(3, bytes);
-    uint64_t id;
-    CHECK(ExplainClassifyRequest(bytes).code() == kInvalid);
-    CHECK(ExplainStreamClassifyRequest(bytes, id).code() == kInvalid);
+    CHECK(Explain<v1::ClassifyRequest>(bytes).code() == kInvalid);
+    CHECK(Explain<v1::StreamClassifyRequest>(bytes).code() == kInvalid);
+    CHECK(Explain<v1::AnswerRequest>(bytes).code() == kInvalid);
+    IdOfUndecodable(bytes);
   }
 }
 

@@ -2,9 +2,9 @@
 //
 // Each line is {"text", "pair"?, "max_length"?, "side"?: "left" or "right", "strategy"?: "only_first" or "only_second",
 // "stride"?, "details"?: true}; each answer one line of {"ids", "type_ids", "full_length"}, with details also
-// {"special_tokens_mask", "offsets", "byte_offsets", "word_ids", "tokens"}, with a stride also {"overflow"}, a list of
-// answers; or
-// {"error"}. `offsets` count code points. For tests that compare with the reference library.
+// {"special_tokens_mask", "offsets", "byte_offsets", "word_ids", "sequence_ids", "tokens"}, with a stride also
+// {"overflow"}, a list of answers; or {"error"}. `offsets` count code points. For tests that compare with the reference
+// library.
 //
 // tokenizer_encode FILE --time ROUNDS [WANT[:THREADS]]...: encodes all the lines once in each round and prints a line
 // "<speed> MB/s WANT[:THREADS] wall <speed>" for each WANT:
@@ -73,7 +73,7 @@ std::optional<Input> ParseLine(const std::string& line) {
     input.overflow = true;
   }
   if (parsed.contains("details") && parsed["details"] == true) {
-    input.options.special_tokens_mask = input.options.word_ids = true;
+    input.options.special_tokens_mask = input.options.word_ids = input.options.sequence_ids = true;
     input.options.offsets = input.options.char_offsets = input.options.tokens = true;
   }
   return input;
@@ -90,6 +90,7 @@ json AnswerOf(const Encoding& encoding, const EncodeOptions& options) {
   if (!options.offsets) return answer;
   answer["special_tokens_mask"] = encoding.special_tokens_mask;
   answer["word_ids"] = encoding.word_ids;
+  answer["sequence_ids"] = encoding.sequence_ids;
   answer["byte_offsets"] = Pairs(encoding.offsets);
   answer["offsets"] = Pairs(encoding.char_offsets);
   answer["tokens"] = encoding.tokens;
@@ -145,7 +146,7 @@ struct Timed {
   void AskFor(EncodeOptions& options) const {
     options.offsets = offsets;
     options.char_offsets = chars;
-    options.word_ids = options.special_tokens_mask = rest;
+    options.word_ids = options.sequence_ids = options.special_tokens_mask = rest;
   }
 };
 

@@ -79,6 +79,7 @@ def answer_of(given, encoding, full_length):
         "full_length": full_length,
         "special_tokens_mask": special,
         "word_ids": [-1 if word is None else word for word in encoding.word_ids],
+        "sequence_ids": [-1 if text is None else text for text in sequence_ids(encoding)],
         "offsets": [list(span) for span in encoding.offsets],
         "byte_offsets": byte_offsets(given, encoding),
         "tokens": encoding.tokens,
@@ -88,14 +89,17 @@ def answer_of(given, encoding, full_length):
 def byte_offsets(given, encoding):
     """The library's offsets count code points; its byte offsets are not to be had from Python."""
     places = [byte_places(given["text"]), byte_places(given.get("pair", ""))]
-    # Overflow windows without a post-processor have no sequence ids, but type ids that tell the texts apart.
-    texts = [
-        types if text is None and not special else text
-        for text, types, special in zip(encoding.sequence_ids, encoding.type_ids, encoding.special_tokens_mask)
-    ]
     return [
         [0, 0] if text is None else [places[text][begin], places[text][end]]
-        for (begin, end), text in zip(encoding.offsets, texts)
+        for (begin, end), text in zip(encoding.offsets, sequence_ids(encoding))
+    ]
+
+
+def sequence_ids(encoding):
+    """Overflow windows without a post-processor have no sequence ids, but type ids that tell the texts apart."""
+    return [
+        types if text is None and not special else text
+        for text, types, special in zip(encoding.sequence_ids, encoding.type_ids, encoding.special_tokens_mask)
     ]
 
 

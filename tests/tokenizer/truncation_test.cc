@@ -211,8 +211,8 @@ TEST_CASE("MoreWindowsThanTheLimitAreRefused") {
   };
   CHECK(encode(45).ok());
   CHECK(overflow.size() == 8);
-  CHECK(encode(44) == absl::InvalidArgumentError("overflow: there would be 9 windows of up to 5 tokens, and 44 tokens "
-                                                 "are the limit; raise max_length or lower stride"));
+  CHECK(encode(44) == absl::OutOfRangeError("overflow: there would be 9 windows of up to 5 tokens, and 44 tokens "
+                                            "are the limit; raise max_length or lower stride"));
 }
 
 }  // namespace

@@ -1,0 +1,51 @@
+#include "server/model_status.h"
+
+#include <string>
+
+namespace bertha::server {
+namespace {
+
+v1::ModelStatus::State StateOf(const ModelEntry& entry) {
+  switch (entry.state) {
+    case ModelState::kLoading:
+      return v1::ModelStatus::STATE_LOADING;
+    case ModelState::kServing:
+      return v1::ModelStatus::STATE_SERVING;
+    case ModelState::kFailed:
+      return v1::ModelStatus::STATE_FAILED;
+  }
+  return v1::ModelStatus::STATE_UNSPECIFIED;
+}
+
+void FillModel(const ServingModel& model, v1::ModelStatus& status) {
+  v1::ModelInfo& info = *status.mutable_model();
+  info.set_engine(model.encoder.engine);
+  info.set_device(model.encoder.device);
+  info.set_dtype(model.encoder.dtype);
+  status.set_family(model.manifest.family);
+  status.set_task(std::string(models::TaskName(model.manifest.task)));
+  for (const std::string& label : model.manifest.labels) status.add_labels(label);
+  status.set_max_length(static_cast<uint32_t>(model.manifest.max_length));
+  status.set_accepts_pairs(model.manifest.accepts_pairs);
+  status.set_probe_max_abs_diff(model.probes.max_abs_diff);
+  status.set_probe_count(static_cast<uint32_t>(model.probes.count));
+  status.set_dimension(static_cast<uint32_t>(model.manifest.dimension));
+  status.set_weight_bytes(model.weight_bytes);
+}
+
+}  // namespace
+
+v1::ModelStatus ToWire(const ModelEntry& entry) {
+  v1::ModelStatus status;
+  status.mutable_model()->set_name(entry.key.name);
+  status.mutable_model()->set_version(entry.key.version);
+  status.set_state(StateOf(entry));
+  status.set_reason(entry.reason);
+  status.set_refused_update(entry.refused_update);
+  status.set_is_default(entry.is_default);
+  for (const std::string& label : entry.labels) status.add_version_labels(label);
+  if (entry.model) FillModel(*entry.model, status);
+  return status;
+}
+
+}  // namespace bertha::server
