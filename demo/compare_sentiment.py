@@ -52,7 +52,9 @@ def main() -> None:
     packages = {name: timing.load(path) for name, path in directories.items() if path.is_dir()}
     for name in set(FAMILIES) - set(packages):
         print(f"no package of {name}: python demo/train_sentiment.py {name}", file=sys.stderr)
-    teacher = Scores(**json.loads(arguments.teacher.read_text())) if arguments.teacher.is_file() else None
+    teacher = None
+    if arguments.posts is None and arguments.teacher.is_file():  # its scores are of all posts
+        teacher = Scores(**json.loads(arguments.teacher.read_text()))
     timed = [text for text, _ in posts[:: max(1, len(posts) // TIMED_POSTS)]]
     times = timing.milliseconds(packages, timed, arguments.rounds)
 
