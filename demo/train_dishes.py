@@ -43,10 +43,10 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrai
 SEED = 20
 TASK = "TokenClassification"
 NAMES = ("albert", "bert")
-SIZE = Size(layers=4, hidden=128, heads=4, pieces=4000, max_length=128)
-RECIPE = Recipe(epochs=4, batch_size=64, learning_rate=5e-4)
-TRAINED = 16_000  # reviews
-SCORED = 2_000
+SIZE = Size(layers=4, hidden=128, heads=4, pieces=6000, max_length=128)
+RECIPE = Recipe(epochs=2, batch_size=64, learning_rate=1e-3)
+TRAINED = 24_000  # reviews
+SCORED = 1_000
 VERSION = 1
 
 
@@ -117,14 +117,13 @@ def spans_of(logits: NDArray[np.float32], encoding) -> list[tuple[int, int]]:  #
 def train(plan: Plan, name: str, result: Path) -> None:
     """Saves the trained model as a Hugging Face checkpoint with its tokenizer."""
     family = FAMILIES[name]
-    lessons, checked = (
-        dishes.reviews(count, dishes.sentences(part), dishes.dishes(part), seed)
-        for part, count, seed in (("train", plan.trained, SEED), ("validation", plan.scored, SEED + 1))
-    )
-    posts = [corpus.shorten_links(post.text) for post in corpus.load()["train"]]  # words that no review has
-    tokenizer = family.vocabulary([review.text for review in lessons] + posts, SIZE.pieces, SIZE.max_length)
+    posts = [corpus.shorten_links(post.text) for post in corpus.load()["train"]]
+    lessons = dishes.lessons(plan.trained, posts, SEED)
+    checked = dishes.reviews(plan.scored, dishes.sentences("validation"), dishes.dishes("validation"), SEED + 1)
+    tokenizer = family.vocabulary([review.text for review in lessons], SIZE.pieces, SIZE.max_length)
     model = student.untrained(family, SIZE, TASK, dishes.LABELS, tokenizer, SEED)
     student.adopt_word_vectors(model, tokenizer, family.mark, teacher.word_vectors(), teacher.tokenizer())
+    model.get_input_embeddings().weight.requires_grad = False  # words that no lesson has stay among their like
 
     def report(epoch: int) -> None:
         found = score_spans([review.spans for review in checked], find(model, tokenizer, checked))
@@ -178,6 +177,7 @@ def write_card(plan: Plan, checkpoint: Path, scores_path: Path, result: Path) ->
             scores=measured,
             scored=f"{plan.scored:,}",
             trained=f"{plan.trained:,}",
+            epochs=plan.recipe.epochs,
             sample=sample.text,
             split_seed=dishes.SPLIT_SEED,
             seed=SEED,

@@ -53,6 +53,20 @@ def test_strange_dishes_share_no_word_with_known_ones() -> None:
     assert len(strange) >= 20 and not known & {word for dish in strange for word in dish.split()}
 
 
+def test_lessons_mark_what_stands_in_their_slots_and_nothing_of_the_posts() -> None:
+    post = "Flight AA12 was late, again @airline"
+    lessons = dishes.lessons(300, [post], seed=1)
+    known = {*dishes.dishes("train")}
+    words = {word.lower() for word in post.split() if word.isalpha()}
+    for review in lessons:
+        for begin, end in review.spans:
+            name = review.text[begin:end].lower()
+            assert name in known or set(name.split()) <= words
+        assert "{" not in review.text
+    assert 100 < sum(post in review.text for review in lessons) < 200
+    assert not [dish for dish in dishes.dishes("test") if any(f" {dish}." in review.text for review in lessons)]
+
+
 @pytest.mark.parametrize("family", ["albert", "bert"])
 def test_tags_of_tokens_merge_into_the_spans_they_came_from(family: str) -> None:
     import vocabularies
