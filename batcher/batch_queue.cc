@@ -18,8 +18,17 @@ bool BatchQueue::MoreUrgent::operator()(const Request* a, const Request* b) cons
 }
 
 ModelId BatchQueue::AddModel(const ModelLimits& limits) {
-  models_.push_back(Model{limits, {}});
-  return models_.size() - 1;
+  models_.emplace(next_id_, Model{limits, {}});
+  return next_id_++;
+}
+
+void BatchQueue::CloseModel(ModelId id) { models_.at(id).closed = true; }
+
+void BatchQueue::EraseModel(ModelId id) { models_.erase(id); }
+
+bool BatchQueue::Waits(ModelId id) const {
+  const auto it = models_.find(id);
+  return it != models_.end() && !it->second.waiting.empty();
 }
 
 absl::Status BatchQueue::Reserve(size_t n) {
@@ -41,6 +50,10 @@ absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now
   size_t tokens = 0;
   for (const Request* request : requests) {
     tokens += request->ids.size();
+    const auto model = models_.find(request->model);
+    if (model == models_.end() || model->second.closed) {
+      return absl::UnavailableError("the model was taken away while the request was prepared; try again");
+    }
     if (request->deadline <= now) {
       return absl::DeadlineExceededError("the deadline passed before the request could be queued");
     }
@@ -65,7 +78,7 @@ absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now)
     request->accepted = now;
     request->sequence_ = next_sequence_++;
     request->waiting_ = true;
-    models_[request->model].waiting.insert(request);
+    models_.at(request->model).waiting.insert(request);
     size_ += 1;
     tokens_ += request->ids.size();
   }
@@ -80,13 +93,13 @@ void BatchQueue::Leave(Request& request) {
 
 bool BatchQueue::Remove(Request& request) {
   if (!request.waiting_) return false;
-  models_[request.model].waiting.erase(&request);
+  models_.at(request.model).waiting.erase(&request);
   Leave(request);
   return true;
 }
 
 void BatchQueue::TakeExpired(TimePoint now, Batch& batch) {
-  for (Model& model : models_) {
+  for (auto& [id, model] : models_) {
     auto it = model.waiting.begin();
     for (; it != model.waiting.end() && (*it)->deadline <= now; ++it) {
       Leave(**it);
@@ -96,11 +109,11 @@ void BatchQueue::TakeExpired(TimePoint now, Batch& batch) {
   }
 }
 
-BatchQueue::Model* BatchQueue::MostUrgent() {
-  Model* best = nullptr;
-  for (Model& model : models_) {
-    if (model.waiting.empty()) continue;
-    if (!best || MoreUrgent()(*model.waiting.begin(), *best->waiting.begin())) best = &model;
+std::map<ModelId, BatchQueue::Model>::iterator BatchQueue::MostUrgent() {
+  auto best = models_.end();
+  for (auto it = models_.begin(); it != models_.end(); ++it) {
+    if (it->second.waiting.empty()) continue;
+    if (best == models_.end() || MoreUrgent()(*it->second.waiting.begin(), *best->second.waiting.begin())) best = it;
   }
   return best;
 }
@@ -130,9 +143,9 @@ void BatchQueue::TakeBatch(Model& model, Batch& batch) {
 void BatchQueue::NextBatch(TimePoint now, Batch& batch) {
   batch.Clear();
   TakeExpired(now, batch);
-  if (Model* model = MostUrgent()) {
-    batch.model = static_cast<ModelId>(model - models_.data());
-    TakeBatch(*model, batch);
+  if (const auto it = MostUrgent(); it != models_.end()) {
+    batch.model = it->first;
+    TakeBatch(it->second, batch);
   }
 }
 

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -61,8 +62,12 @@ class BatchQueue {
  public:
   explicit BatchQueue(const QueueOptions& options) : options_(options) {}
 
-  /// Ids are given in order, from 0.
+  /// Ids are given in order, from 0, and never again.
   ModelId AddModel(const ModelLimits& limits);
+  /// From now on Push refuses requests of this model; those that wait stay.
+  void CloseModel(ModelId id);
+  /// Forgets a model of which nothing waits.
+  void EraseModel(ModelId id);
 
   /// Holds places for `n` requests that are being prepared. RESOURCE_EXHAUSTED if the queue is full; INVALID_ARGUMENT
   /// if `n` can never fit.
@@ -72,7 +77,7 @@ class BatchQueue {
 
   /// Accepts all `requests` (whose places are reserved) or none. Either way their reservation is used up.
   /// DEADLINE_EXCEEDED if a deadline has passed; RESOURCE_EXHAUSTED if there are too many tokens; INVALID_ARGUMENT if
-  /// their tokens can never fit.
+  /// their tokens can never fit; UNAVAILABLE if their model is closed or erased.
   absl::Status Push(std::span<Request* const> requests, TimePoint now);
 
   /// Takes a request out. False if it does not wait here (not accepted, already in a batch, or answered).
@@ -88,6 +93,8 @@ class BatchQueue {
   size_t size() const { return size_; }
   size_t tokens() const { return tokens_; }
   bool empty() const { return size_ == 0; }
+  /// Whether requests of this model wait.
+  bool Waits(ModelId id) const;
 
  private:
   struct MoreUrgent {
@@ -97,16 +104,18 @@ class BatchQueue {
   struct Model {
     ModelLimits limits;
     Waiting waiting;
+    bool closed = false;
   };
 
   absl::Status Admit(std::span<Request* const> requests, TimePoint now) const;
   void TakeExpired(TimePoint now, Batch& batch);
-  Model* MostUrgent();
+  std::map<ModelId, Model>::iterator MostUrgent();
   void TakeBatch(Model& model, Batch& batch);
   void Leave(Request& request);
 
   const QueueOptions options_;
-  std::vector<Model> models_;
+  std::map<ModelId, Model> models_;
+  ModelId next_id_ = 0;
   size_t size_ = 0;
   size_t tokens_ = 0;
   size_t reserved_ = 0;

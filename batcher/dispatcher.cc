@@ -123,8 +123,20 @@ absl::StatusOr<ModelId> Dispatcher::AddModel(std::vector<std::unique_ptr<Encoder
   }
   limits.pads = replicas.front()->Describe().pads;
   MutexLock lock(mutex_);
-  models_.push_back(std::make_unique<Model>(Model{std::move(replicas)}));
-  return queue_.AddModel(limits);
+  const ModelId id = queue_.AddModel(limits);
+  models_.emplace(id, Model{std::move(replicas)});
+  return id;
+}
+
+void Dispatcher::RemoveModel(ModelId id) {
+  Model removed;  // destroyed after the lock
+  MutexLock lock(mutex_);
+  queue_.CloseModel(id);
+  const auto it = models_.find(id);
+  while (queue_.Waits(id) || it->second.running > 0) work_left_.Wait(mutex_);
+  removed = std::move(it->second);
+  models_.erase(it);
+  queue_.EraseModel(id);
 }
 
 absl::StatusOr<Reservation> Dispatcher::Reserve(size_t n) {
@@ -159,6 +171,7 @@ void Dispatcher::Cancel(Request& request) {
   // Handed over under the mutex: Stop must not see the queue without the request before its outcome is on its way.
   MutexLock lock(mutex_);
   if (!queue_.Remove(request)) return;
+  work_left_.NotifyAll();
   EndWaiting(request, request.deadline <= clock_->Now()
                           ? absl::DeadlineExceededError("the deadline passed while the request waited")
                           : absl::CancelledError("cancelled by the caller; it was not computed"));
@@ -171,28 +184,42 @@ void Dispatcher::EndWaiting(Request& request, const absl::Status& status) {
   Finish(std::move(work));
 }
 
-Encoder* Dispatcher::NextWork(size_t worker, Work& work) {
+/// Waits for work; false if there will be none. `encoder` is null if all that it got has expired.
+bool Dispatcher::NextWork(size_t worker, Work& work, Encoder*& encoder) {
+  encoder = nullptr;
   MutexLock lock(mutex_);
   while (queue_.empty() && !stopping_) work_arrived_.Wait(mutex_);
-  if (queue_.empty()) return nullptr;
+  if (queue_.empty()) return false;
   queue_.NextBatch(clock_->Now(), work.batch);
   if (!queue_.empty()) work_arrived_.NotifyOne();
-  running_ += work.batch.requests.empty() ? 0 : 1;
-  return models_[work.batch.model]->replicas[worker].get();
+  if (!work.batch.expired.empty()) work_left_.NotifyAll();
+  if (work.batch.requests.empty()) return true;
+  Model& model = models_.at(work.batch.model);
+  running_ += 1;
+  model.running += 1;
+  encoder = model.replicas[worker].get();
+  return true;
+}
+
+/// From here on the worker does not touch the batch's encoder, which may be destroyed.
+void Dispatcher::EndBatch(const Work& work) {
+  const double ns = static_cast<double>((work.finished - work.started).count());
+  const double ns_per_token = ns / std::max<uint32_t>(1, work.batch.stats.tokens);
+  MutexLock lock(mutex_);
+  running_ -= 1;
+  models_.at(work.batch.model).running -= 1;
+  work_left_.NotifyAll();
+  ns_per_token_ = ns_per_token_ == 0 ? ns_per_token : 0.8 * ns_per_token_ + 0.2 * ns_per_token;
 }
 
 void Dispatcher::WorkerLoop(size_t worker) {
   while (true) {
     std::unique_ptr<Work> work = TakeSpare();
-    Encoder* encoder = NextWork(worker, *work);
-    if (!encoder) return;
-    if (!work->batch.requests.empty()) {
+    Encoder* encoder = nullptr;
+    if (!NextWork(worker, *work, encoder)) return;
+    if (encoder) {
       RunBatch(*encoder, *work);
-      const double ns = static_cast<double>((work->finished - work->started).count());
-      const double ns_per_token = ns / std::max<uint32_t>(1, work->batch.stats.tokens);
-      MutexLock lock(mutex_);
-      running_ -= 1;
-      ns_per_token_ = ns_per_token_ == 0 ? ns_per_token : 0.8 * ns_per_token_ + 0.2 * ns_per_token;
+      EndBatch(*work);
     }
     Finish(std::move(work));
   }
@@ -285,6 +312,7 @@ void Dispatcher::Stop() {
     stopping_ = true;
     queue_.Clear(waiting->batch);
     work_arrived_.NotifyAll();
+    work_left_.NotifyAll();
   }
   Finish(std::move(waiting));
   for (std::thread& worker : workers_) worker.join();

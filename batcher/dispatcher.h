@@ -9,6 +9,7 @@
 //   - An idle worker starts at once; work gathers only while all workers are busy.
 //   - One request's failure is its own: when a batch fails, its requests are run again one by one.
 //   - Work that is cancelled or expired before its batch starts is never computed, and its place is free at once.
+//   - A model that is removed serves what was accepted; its replicas are destroyed by whoever removes it.
 //
 // Thread-safety: every method may be called from any thread. One short mutex; nothing is held over a forward pass or a
 // callback. Listeners may call Reserve, Submit and Cancel from OnDone, and must not throw.
@@ -17,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <thread>
@@ -66,6 +68,11 @@ class Dispatcher {
   /// while others are served.
   absl::StatusOr<ModelId> AddModel(std::vector<std::unique_ptr<Encoder>> replicas, ModelLimits limits);
 
+  /// Takes a model away: from now on its requests are refused with UNAVAILABLE. Returns when those that were accepted
+  /// have run and its replicas are destroyed, on this thread: not a listener's and not one in a hurry. Its id is never
+  /// given out again. Once for each model; at any time, also after Stop.
+  void RemoveModel(ModelId id);
+
   /// Holds `n` places. RESOURCE_EXHAUSTED, INVALID_ARGUMENT: see BatchQueue::Reserve. UNAVAILABLE after Stop.
   absl::StatusOr<Reservation> Reserve(size_t n);
 
@@ -97,13 +104,15 @@ class Dispatcher {
   friend class Reservation;
   struct Model {
     std::vector<std::unique_ptr<Encoder>> replicas;  // [workers]
+    size_t running = 0;                              // batches
   };
   struct Work;  // a batch on its way: buffers, outcome of each request
   struct Worker;
 
   void WorkerLoop(size_t worker);
   void CompletionLoop();
-  Encoder* NextWork(size_t worker, Work& work);
+  bool NextWork(size_t worker, Work& work, Encoder*& encoder);
+  void EndBatch(const Work& work);
   void RunBatch(Encoder& encoder, Work& work);
   void RunOneByOne(Encoder& encoder, Work& work);
   void Finish(std::unique_ptr<Work> work);
@@ -118,7 +127,8 @@ class Dispatcher {
   mutable Mutex mutex_;
   CondVar work_arrived_;
   BatchQueue queue_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::unique_ptr<Model>> models_ ABSL_GUARDED_BY(mutex_);
+  std::map<ModelId, Model> models_ ABSL_GUARDED_BY(mutex_);
+  CondVar work_left_;  // the queue or a worker; for RemoveModel
   size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   /// Nanoseconds per token of recent batches, exponentially averaged.

@@ -51,8 +51,8 @@ struct PackedBatch {
   size_t size() const { return cu_seqlens.empty() ? 0 : cu_seqlens.size() - 1; }
 };
 
-/// [rows, width] numbers, row-major; a row for each sequence of the batch, or for each token of it, in order. Reused: keeps
-/// its capacity from batch to batch.
+/// [rows, width] numbers, row-major; a row for each sequence of the batch, or for each token of it, in order. Reused:
+/// keeps its capacity from batch to batch.
 struct EncoderOutput {
   size_t rows = 0;
   size_t width = 0;

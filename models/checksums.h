@@ -5,22 +5,20 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "models/package_files.h"
 
 namespace bertha::models {
 
 inline constexpr char kSumsFile[] = "SHA256SUMS";
 
-/// Checks that `dir` holds plain files only, that SHA256SUMS lists each of them once, and that every sum is right.
-/// NOT_FOUND if there is no such directory or no SHA256SUMS; DATA_LOSS naming the file that is missing, not listed or
-/// changed; INVALID_ARGUMENT if SHA256SUMS itself or an entry of the directory is malformed.
-absl::Status VerifySums(const std::string& dir);
+/// Checks that SHA256SUMS lists each file of the package once, and that every sum is right. NOT_FOUND if there is no
+/// SHA256SUMS; DATA_LOSS naming the file that is missing, not listed or changed; INVALID_ARGUMENT if SHA256SUMS itself
+/// is malformed.
+absl::Status VerifySums(const Package& package);
 
-/// Writes SHA256SUMS over all files of `dir`, replacing an old one in one step. Errors as above, or the system's.
+/// Writes SHA256SUMS over all files of `dir`, replacing an old one in one step. Errors of Package::Open, or the
+/// system's.
 absl::Status SealSums(const std::string& dir);
-
-/// The whole of a file, up to `max_bytes`. NOT_FOUND, INVALID_ARGUMENT if it is larger.
-absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes);
 
 }  // namespace bertha::models
 

@@ -1,20 +1,30 @@
 #include "models/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "tokenizer/json_reader.h"
 
 namespace bertha::models {
 
 using nlohmann::json;
 
-absl::StatusOr<json> ParseJsonObject(const std::string& text) {
+absl::StatusOr<json> ParseJsonObject(const std::string& text, size_t max_values) {
   std::vector<std::set<std::string>> keys;
   std::optional<std::string> duplicate;
-  // A key that is there twice would silently lose one of its values.
-  const json::parser_callback_t watch = [&](int, json::parse_event_t event, json& parsed) {
+  bool too_deep = false;
+  size_t values = 0;
+  // A key that is there twice would silently lose one of its values. What is beyond the limits is read to its end, but
+  // not kept: a value takes up to 50 times the memory of its text.
+  const json::parser_callback_t watch = [&](int depth, json::parse_event_t event, json& parsed) {
+    too_deep |= depth > kMaxJsonDepth;
+    values += event == json::parse_event_t::value || event == json::parse_event_t::object_start ||
+              event == json::parse_event_t::array_start;
+    if (too_deep || values > max_values) return false;
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
     if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
@@ -24,7 +34,14 @@ absl::StatusOr<json> ParseJsonObject(const std::string& text) {
   };
   try {
     json document = json::parse(text, watch);
-    if (duplicate) return absl::InvalidArgumentError(absl::StrCat("the key \"", *duplicate, "\" is there twice"));
+    if (too_deep) {
+      return absl::InvalidArgumentError(absl::StrCat("lists and objects are nested deeper than ", kMaxJsonDepth));
+    }
+    if (values > max_values) {
+      return absl::InvalidArgumentError(absl::StrCat("has more than ", max_values, " values"));
+    }
+    if (duplicate)
+      return absl::InvalidArgumentError(absl::StrCat("the key ", tokenizer::Quoted(*duplicate), " is there twice"));
     if (!document.is_object()) return absl::InvalidArgumentError("$: expected an object");
     return document;
   } catch (const json::parse_error& error) {
@@ -144,7 +161,11 @@ absl::Status JsonReader::Done() {
   for (const auto& item : object_.items()) {
     if (asked_.contains(item.key())) continue;
     // Said first: "missing" may only mean that the key is misspelled.
-    return absl::InvalidArgumentError(absl::StrCat(path_, ".", item.key(), ": unknown key"));
+    const bool plain =
+        !item.key().empty() && item.key().size() <= 80 &&
+        std::ranges::all_of(item.key(), [](unsigned char c) { return absl::ascii_isalnum(c) || c == '_'; });
+    return absl::InvalidArgumentError(
+        absl::StrCat(path_, ".", plain ? item.key() : tokenizer::Quoted(item.key()), ": unknown key"));
   }
   return status_;
 }

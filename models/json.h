@@ -5,6 +5,7 @@
 #ifndef BERTHA_MODELS_JSON_H_
 #define BERTHA_MODELS_JSON_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -16,10 +17,15 @@
 
 namespace bertha::models {
 
-/// Parses a document whose root is an object. INVALID_ARGUMENT with the byte position if it is not JSON, or if an
-/// object has a key twice.
-absl::StatusOr<nlohmann::json> ParseJsonObject(const std::string& text);
+/// Far more than any file of a package has. Parsing does not recurse, but users of the document may.
+inline constexpr int kMaxJsonDepth = 64;
+inline constexpr size_t kMaxJsonValues = 8'000'000;
 
+/// Parses a document whose root is an object. INVALID_ARGUMENT with the byte position if it is not JSON; also if an
+/// object has a key twice, or if it is beyond the limits above.
+absl::StatusOr<nlohmann::json> ParseJsonObject(const std::string& text, size_t max_values = kMaxJsonValues);
+
+/// Reads one object. What it says of foreign text is escaped and cut: an error stays one line.
 class JsonReader {
  public:
   /// `object` outlives the reader. `path` names it in errors.

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "models/json.h"
+#include "tokenizer/json_reader.h"
 
 namespace bertha::models {
 namespace {
@@ -49,13 +50,14 @@ std::optional<T> ReadName(const std::string& key, absl::string_view what, const 
   }
   const std::string all =
       absl::StrJoin(names, ", ", [](std::string* out, const Name<T>& entry) { absl::StrAppend(out, entry.first); });
-  reader.Fail(key, absl::StrCat("unknown ", what, " \"", name, "\"; known: ", all));
+  reader.Fail(key, absl::StrCat("unknown ", what, " ", tokenizer::Quoted(name), "; known: ", all));
   return std::nullopt;
 }
 
 void CheckFamily(const std::string& family, JsonReader& reader) {
   if (std::ranges::find(kFamilies, family) == kFamilies.end()) {
-    reader.Fail("family", absl::StrCat("unknown family \"", family, "\"; known: ", absl::StrJoin(kFamilies, ", ")));
+    reader.Fail("family", absl::StrCat("unknown family ", tokenizer::Quoted(family),
+                                       "; known: ", absl::StrJoin(kFamilies, ", ")));
   }
 }
 
@@ -66,7 +68,7 @@ std::vector<std::string> ReadLabels(JsonReader& reader) {
   for (size_t i = 0; i < labels.size(); ++i) {
     const std::string at = absl::StrCat("labels[", i, "]");
     if (labels[i].empty()) reader.Fail(at, "is empty");
-    if (!seen.insert(labels[i]).second) reader.Fail(at, absl::StrCat("\"", labels[i], "\" is there twice"));
+    if (!seen.insert(labels[i]).second) reader.Fail(at, absl::StrCat(tokenizer::Quoted(labels[i]), " is there twice"));
   }
   return labels;
 }

@@ -6,47 +6,18 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "models/checksums.h"
+#include "models/package_contents.h"
 #include "models/torchscript_engine.h"
 
 namespace bertha::models {
 namespace {
 
-constexpr size_t kMaxManifestBytes = 1 << 20;
-constexpr size_t kMaxTokenizerBytes = 64 << 20;
-constexpr size_t kMaxProbesBytes = 64 << 20;
-
-absl::Status Blame(absl::string_view file, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat(file, ": ", status.message()));
-}
-
-absl::Status LoadTokenizer(const std::string& dir, Model& model) {
-  absl::StatusOr<std::string> text = ReadFile(absl::StrCat(dir, "/tokenizer.json"), kMaxTokenizerBytes);
-  if (!text.ok()) return text.status();
-  auto tokenizer = tokenizer::Tokenizer::FromJson(*text);
-  if (!tokenizer.ok()) return Blame("tokenizer.json", tokenizer.status());
-  model.tokenizer = *std::move(tokenizer);
-  return absl::OkStatus();
-}
-
-absl::Status LoadManifest(const std::string& dir, Model& model) {
-  absl::StatusOr<std::string> text = ReadFile(absl::StrCat(dir, "/bertha.json"), kMaxManifestBytes);
-  if (!text.ok()) return text.status();
-  absl::StatusOr<Manifest> manifest = ParseManifest(*text);
-  if (!manifest.ok()) return Blame("bertha.json", manifest.status());
-  model.manifest = *std::move(manifest);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<Probe>> LoadProbes(const std::string& dir, const Model& model) {
-  absl::StatusOr<std::string> text = ReadFile(absl::StrCat(dir, "/probes.json"), kMaxProbesBytes);
-  if (!text.ok()) return text.status();
-  absl::StatusOr<std::vector<Probe>> probes = ParseProbes(*text, model.manifest);
-  if (!probes.ok()) return Blame("probes.json", probes.status());
-  if (absl::Status status = CheckTokenizer(*model.tokenizer, model.manifest, *probes); !status.ok()) {
-    return Blame("tokenizer.json", status);
-  }
-  return probes;
+absl::StatusOr<TorchScriptModule> LoadModule(const PackageContents& contents) {
+  absl::StatusOr<std::shared_ptr<const PackageFile>> file = contents.files.OpenFile(kModuleFile);
+  if (!file.ok()) return file.status();
+  absl::StatusOr<TorchScriptModule> module = TorchScriptModule::Load(*std::move(file), contents.manifest);
+  if (!module.ok()) return Blame(kModuleFile, module.status());
+  return module;
 }
 
 /// Time of one forward pass of `probe`; its result was checked before.
@@ -83,32 +54,63 @@ int ChooseThreads(const TorchScriptModule& module, const std::vector<Probe>& pro
 }
 
 absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& options) {
-  Model model;
-  if (absl::Status status = VerifySums(dir); !status.ok()) return status;
-  if (absl::Status status = LoadManifest(dir, model); !status.ok()) return status;
-  if (absl::Status status = LoadTokenizer(dir, model); !status.ok()) return status;
-  absl::StatusOr<std::vector<Probe>> probes = LoadProbes(dir, model);
-  if (!probes.ok()) return probes.status();
-  absl::StatusOr<TorchScriptModule> module = TorchScriptModule::Load(absl::StrCat(dir, "/model.pt"), model.manifest);
-  if (!module.ok()) return Blame("model.pt", module.status());
-  model.weight_bytes = module->weight_bytes();
+  absl::StatusOr<PackageContents> contents = ReadPackage(dir);
+  if (!contents.ok()) return contents.status();
+  absl::StatusOr<TorchScriptModule> module = LoadModule(*contents);
+  if (!module.ok()) return module.status();
+  const std::vector<Probe>& probes = contents->probes;
   std::unique_ptr<batcher::Encoder> first = module->NewReplica(std::max(1, options.threads));
-  absl::StatusOr<ProbeReport> report = CheckEncoder(*first, *probes, kFp32Tolerance);
-  if (!report.ok()) return Blame("model.pt", report.status());
+  absl::StatusOr<ProbeReport> report = CheckEncoder(*first, probes, kFp32Tolerance);
+  if (!report.ok()) return Blame(kModuleFile, report.status());
+  Model model;
   model.probes = *report;
-  model.threads = options.threads ? options.threads : ChooseThreads(*module, *probes, options.max_threads);
+  model.weight_bytes = module->weight_bytes();
+  model.threads = options.threads ? options.threads : ChooseThreads(*module, probes, options.max_threads);
   for (size_t i = 0; i < options.replicas; ++i) model.replicas.push_back(module->NewReplica(model.threads));
+  model.manifest = std::move(contents->manifest);
+  model.tokenizer = std::move(contents->tokenizer);
   return model;
+}
+
+absl::StatusOr<std::string> ProbeUnfinished(const std::string& dir, const std::vector<ProbeText>& texts) {
+  absl::StatusOr<PackageContents> contents = ReadUnfinishedPackage(dir);
+  if (!contents.ok()) return contents.status();
+  absl::StatusOr<std::vector<Probe>> probes = EncodeProbes(*contents->tokenizer, contents->manifest, texts);
+  if (!probes.ok()) return probes.status();
+  absl::StatusOr<TorchScriptModule> module = LoadModule(*contents);
+  if (!module.ok()) return module.status();
+  std::unique_ptr<batcher::Encoder> encoder = module->NewReplica(1);
+  if (absl::Status status = AnswerProbes(*encoder, *probes); !status.ok()) return Blame(kModuleFile, status);
+  // A module that lets its answers depend on the texts beside it, or on their padding, is of no use here.
+  if (absl::Status status = CheckEncoder(*encoder, *probes, kFp32Tolerance).status(); !status.ok()) {
+    return Blame(kModuleFile, Blame("answers texts in a batch otherwise than alone", status));
+  }
+  std::string document = ProbesToJson(*probes);
+  if (document.size() > kMaxProbesBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(kProbesFile, ": would have ", document.size(), " bytes, at most ",
+                                                   kMaxProbesBytes, " are allowed; give fewer or shorter texts"));
+  }
+  return document;
+}
+
+/// What `load` returns, or what it threw: no memory, say; other models go on serving.
+template <class Load>
+auto WithoutExceptions(Load load) -> decltype(load()) {
+  try {
+    return load();
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("loading failed: ", error.what()));
+  }
 }
 
 }  // namespace
 
 absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& options) {
-  try {
-    return LoadChecked(dir, options);
-  } catch (const std::exception& error) {  // no memory, say; other models go on serving
-    return absl::InternalError(absl::StrCat("loading failed: ", error.what()));
-  }
+  return WithoutExceptions([&] { return LoadChecked(dir, options); });
+}
+
+absl::StatusOr<std::string> MakeProbes(const std::string& dir, const std::vector<ProbeText>& texts) {
+  return WithoutExceptions([&] { return ProbeUnfinished(dir, texts); });
 }
 
 }  // namespace bertha::models

@@ -1,7 +1,8 @@
 // A package on disk becomes something that can serve: verified, tokenizer built, engine loaded and checked.
 //
 // Thread-safety: LoadModel may run beside serving threads. It runs forward passes on the calling thread, which so gets
-// an OpenMP pool of its own: call it from few threads.
+// an OpenMP pool of its own: call it from few threads. It sets the number of threads for the calling thread only. A
+// Model may be destroyed on any thread that it is not used on.
 #ifndef BERTHA_MODELS_MODEL_H_
 #define BERTHA_MODELS_MODEL_H_
 
@@ -43,6 +44,11 @@ struct Model {
 /// Loads and checks the package in `dir` as docs/package.md says. The message of an error begins with the name of the
 /// file that is to blame.
 absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& options);
+
+/// The content of probes.json for a package made by hand, sealed or not: what its tokenizer and its module give here
+/// for `texts`. It proves only that the files are read the same way later. Errors as LoadModel, and those of
+/// EncodeProbes.
+absl::StatusOr<std::string> MakeProbes(const std::string& dir, const std::vector<ProbeText>& texts);
 
 }  // namespace bertha::models
 

@@ -1,10 +1,16 @@
-// bertha-package: checks and seals model packages without a daemon. Users call it as `bertha package`.
+// bertha-package: checks, seals and completes model packages without a daemon. Users call it as `bertha package`.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "models/checksums.h"
 #include "models/model.h"
+#include "models/package_files.h"
+#include "models/probes.h"
 
 namespace {
 
@@ -15,8 +21,15 @@ int Report(const std::string& dir, const absl::Status& status) {
   return kFailed;
 }
 
+/// A package may not be a link, but its name on the command line may be one to it.
+std::string Resolved(const std::string& dir) {
+  std::error_code error;
+  const std::filesystem::path target = std::filesystem::canonical(dir, error);
+  return error ? dir : target.string();
+}
+
 int Verify(const std::string& dir) {
-  absl::StatusOr<bertha::models::Model> model = bertha::models::LoadModel(dir, {});
+  absl::StatusOr<bertha::models::Model> model = bertha::models::LoadModel(Resolved(dir), {});
   if (!model.ok()) return Report(dir, model.status());
   const bertha::models::Manifest& manifest = model->manifest;
   std::printf("%s: OK (%s, %s, %zu numbers for each %s, max_length %zu; %zu probes agree within %.1e)\n", dir.c_str(),
@@ -27,8 +40,45 @@ int Verify(const std::string& dir) {
 }
 
 int Seal(const std::string& dir) {
-  if (absl::Status status = bertha::models::SealSums(dir); !status.ok()) return Report(dir, status);
+  if (absl::Status status = bertha::models::SealSums(Resolved(dir)); !status.ok()) return Report(dir, status);
   std::printf("%s: sealed; check it with: bertha package verify %s\n", dir.c_str(), dir.c_str());
+  return 0;
+}
+
+/// A text for each line; what stands behind a tab is its pair.
+absl::StatusOr<std::vector<bertha::models::ProbeText>> ReadTexts(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  std::vector<bertha::models::ProbeText> texts;
+  for (std::string line; std::getline(file, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    const size_t tab = line.find('\t');
+    texts.push_back({line.substr(0, tab), std::nullopt});
+    if (tab != std::string::npos) texts.back().text_pair = line.substr(tab + 1);
+  }
+  if (file.bad()) return absl::DataLossError(absl::StrCat(path, ": reading failed"));
+  return texts;
+}
+
+int MakeProbes(const std::string& dir, const std::string& texts_path) {
+  using bertha::models::kProbesFile;
+  std::error_code error;
+  if (std::filesystem::exists(std::filesystem::symlink_status(dir + "/" + kProbesFile, error))) {
+    return Report(dir,
+                  absl::AlreadyExistsError(absl::StrCat(
+                      kProbesFile, ": is there already; an exporter's are worth more than what this would write")));
+  }
+  const auto texts = ReadTexts(texts_path);
+  if (!texts.ok()) return Report(dir, texts.status());
+  absl::StatusOr<std::string> probes = bertha::models::MakeProbes(Resolved(dir), *texts);
+  if (!probes.ok()) return Report(dir, probes.status());
+  const absl::Status status = bertha::models::ReplaceFile(Resolved(dir), kProbesFile, *probes);
+  if (!status.ok()) return Report(dir, status);
+  std::printf(
+      "%s: %s has %zu probes now, with the ids and logits that this program computed.\n"
+      "They prove that the files are read the same way later; that they are read as where the model comes from, only\n"
+      "probes from there can prove. Next: bertha package seal %s\n",
+      dir.c_str(), kProbesFile, texts->size(), dir.c_str());
   return 0;
 }
 
@@ -36,7 +86,7 @@ int Seal(const std::string& dir) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "Checks and seals model packages; no daemon is needed.\n"
+      "Checks, seals and completes model packages; no daemon is needed.\n"
       "Example: bertha package verify demo/models/sentiment-bert/1");
   app.name("bertha package");
   app.require_subcommand(1);
@@ -49,6 +99,13 @@ int main(int argc, char** argv) {
   CLI::App* seal = app.add_subcommand("seal", "Write SHA256SUMS over all files of a package made by hand");
   seal->add_option("DIR", dir, "The package: a directory with bertha.json")->required();
   seal->callback([&] { result = Seal(dir); });
+  std::string texts;
+  CLI::App* probe = app.add_subcommand(
+      "probe", "Write probes.json for a package made by hand, by running its module over the lines of a file");
+  probe->add_option("DIR", dir, "The package: a directory with bertha.json, model.pt and tokenizer.json")->required();
+  probe->add_option("--texts", texts, "A text on each line, a pair with a tab between; 1 to 1000, of many lengths")
+      ->required();
+  probe->callback([&] { result = MakeProbes(dir, texts); });
   app.footer("Exit codes: 0 the package is good, 1 it is not (one line on stderr says which file and why), 2 usage.");
   try {
     app.parse(argc, argv);

@@ -1,10 +1,14 @@
 #include "models/probes.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "models/json.h"
+#include "models/tasks/classification.h"
 
 namespace bertha::models {
 namespace {
@@ -56,21 +60,30 @@ absl::Status CheckShape(const batcher::EncoderOutput& output, size_t rows, size_
       absl::StrCat("the engine returned [", output.rows, ", ", output.width, "], expected [", rows, ", ", width, "]"));
 }
 
-/// Runs probes [begin, end) as one batch and returns the largest difference.
-absl::StatusOr<float> RunAndCompare(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin,
-                                    size_t end) {
+/// Runs probes [begin, end) as one batch. The shape of `output` is left to check.
+absl::Status Run(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin, size_t end,
+                 batcher::EncoderOutput& output) {
   std::vector<int32_t> ids, type_ids, cu_seqlens = {0};
-  size_t numbers = 0;
   for (size_t i = begin; i < end; ++i) {
     ids.insert(ids.end(), probes[i].ids.begin(), probes[i].ids.end());
     type_ids.insert(type_ids.end(), probes[i].type_ids.begin(), probes[i].type_ids.end());
     cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
+  }
+  if (absl::Status status = encoder.Stage({ids, type_ids, cu_seqlens}, 0); !status.ok()) return status;
+  return encoder.Run(0, output);
+}
+
+/// Runs probes [begin, end) as one batch and returns the largest difference.
+absl::StatusOr<float> RunAndCompare(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin,
+                                    size_t end) {
+  size_t tokens = 0, numbers = 0;
+  for (size_t i = begin; i < end; ++i) {
+    tokens += probes[i].ids.size();
     numbers += probes[i].logits.size();
   }
-  const size_t rows = encoder.Describe().row_per_token ? ids.size() : end - begin;
+  const size_t rows = encoder.Describe().row_per_token ? tokens : end - begin;
   batcher::EncoderOutput output;
-  absl::Status status = encoder.Stage({ids, type_ids, cu_seqlens}, 0);
-  if (status.ok()) status = encoder.Run(0, output);
+  absl::Status status = Run(encoder, probes, begin, end, output);
   if (status.ok()) status = CheckShape(output, rows, numbers / rows);
   if (!status.ok()) return absl::Status(status.code(), absl::StrCat(NameProbes(begin, end), ": ", status.message()));
   float worst = 0;
@@ -84,6 +97,15 @@ absl::StatusOr<float> RunAndCompare(batcher::Encoder& encoder, const std::vector
     }
   }
   return worst;
+}
+
+/// The double that prints as shortly as the float does.
+double ShortDouble(float number) {
+  std::array<char, 32> text;
+  const char* end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
+  double result = 0;
+  std::from_chars(text.data(), end, result);
+  return result;
 }
 
 }  // namespace
@@ -140,6 +162,57 @@ absl::StatusOr<ProbeReport> CheckEncoder(batcher::Encoder& encoder, const std::v
     }
   }
   return report;
+}
+
+absl::StatusOr<std::vector<Probe>> EncodeProbes(const tokenizer::Tokenizer& tokenizer, const Manifest& manifest,
+                                                const std::vector<ProbeText>& texts) {
+  if (texts.empty() || texts.size() > kMaxProbes) {
+    return absl::InvalidArgumentError(absl::StrCat("expected 1 to ", kMaxProbes, " texts, got ", texts.size()));
+  }
+  std::vector<Probe> probes;
+  tokenizer::Scratch scratch;
+  tokenizer::Encoding encoding;
+  for (const ProbeText& text : texts) {
+    const std::string name = absl::StrCat("text ", probes.size() + 1);
+    if (text.text_pair && !manifest.accepts_pairs) {
+      return absl::InvalidArgumentError(absl::StrCat(name, ": is a pair, which the model does not take"));
+    }
+    if (!text.text_pair && manifest.task == Task::kQuestionAnswering) {
+      return absl::InvalidArgumentError(absl::StrCat(name, ": is no pair of question and context"));
+    }
+    std::optional<absl::string_view> pair;
+    if (text.text_pair) pair = *text.text_pair;
+    absl::Status status = tokenizer.Encode(text.text, pair, {.max_length = manifest.max_length}, scratch, encoding);
+    if (status.ok() && encoding.ids.empty()) status = absl::InvalidArgumentError("has no tokens");
+    if (!status.ok()) return absl::Status(status.code(), absl::StrCat(name, ": ", status.message()));
+    probes.push_back({text, encoding.ids, encoding.type_ids, {}});
+  }
+  return probes;
+}
+
+absl::Status AnswerProbes(batcher::Encoder& encoder, std::vector<Probe>& probes) {
+  batcher::EncoderOutput output;
+  for (size_t i = 0; i < probes.size(); ++i) {
+    absl::Status status = Run(encoder, probes, i, i + 1, output);
+    if (status.ok() && !AllFinite(output.values)) status = absl::FailedPreconditionError("the logits are not finite");
+    if (!status.ok()) return absl::Status(status.code(), absl::StrCat("probe ", i, ": ", status.message()));
+    probes[i].logits.assign(output.values.begin(), output.values.end());
+  }
+  return absl::OkStatus();
+}
+
+std::string ProbesToJson(const std::vector<Probe>& probes) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Probe& probe : probes) {
+    nlohmann::json logits = nlohmann::json::array();
+    for (const float logit : probe.logits) logits.push_back(ShortDouble(logit));
+    list.push_back({{"text", probe.text},
+                    {"text_pair", probe.text_pair ? nlohmann::json(*probe.text_pair) : nlohmann::json()},
+                    {"ids", probe.ids},
+                    {"type_ids", probe.type_ids},
+                    {"logits", std::move(logits)}});
+  }
+  return nlohmann::json({{"schema_version", 1}, {"probes", std::move(list)}}).dump() + "\n";
 }
 
 }  // namespace bertha::models

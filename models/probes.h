@@ -19,9 +19,14 @@ namespace bertha::models {
 /// Largest |logit difference| that fp32 may show against the exporter.
 inline constexpr float kFp32Tolerance = 1e-4f;
 
-struct Probe {
+inline constexpr char kProbesFile[] = "probes.json";
+
+struct ProbeText {
   std::string text;
   std::optional<std::string> text_pair;
+};
+
+struct Probe : ProbeText {
   std::vector<int32_t> ids;
   std::vector<int32_t> type_ids;
   /// The model's outputs in fp32 for this text alone: a row of Manifest::output_width() numbers, or one for each token.
@@ -43,6 +48,15 @@ absl::Status CheckTokenizer(const tokenizer::Tokenizer& tokenizer, const Manifes
 
 /// Runs every probe alone, then all of them in batches, and compares. FAILED_PRECONDITION beyond `tolerance`.
 absl::StatusOr<ProbeReport> CheckEncoder(batcher::Encoder& encoder, const std::vector<Probe>& probes, float tolerance);
+
+/// What an exporter does, in three steps, for packages made by hand. Ids of `texts`, truncated on the right.
+/// INVALID_ARGUMENT for no texts or too many, and naming the first that the model does not take.
+absl::StatusOr<std::vector<Probe>> EncodeProbes(const tokenizer::Tokenizer& tokenizer, const Manifest& manifest,
+                                                const std::vector<ProbeText>& texts);
+/// Fills in the logits, each probe alone. The encoder's errors; FAILED_PRECONDITION if a number is not finite.
+absl::Status AnswerProbes(batcher::Encoder& encoder, std::vector<Probe>& probes);
+/// As ParseProbes reads it, to the last bit.
+std::string ProbesToJson(const std::vector<Probe>& probes);
 
 }  // namespace bertha::models
 

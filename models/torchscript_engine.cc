@@ -1,6 +1,7 @@
 #include "models/torchscript_engine.h"
 
 #include <ATen/Parallel.h>
+#include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/script.h>
 
@@ -9,8 +10,10 @@
 #include <exception>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "models/zip_check.h"
 
 namespace bertha::models {
 namespace {
@@ -18,6 +21,8 @@ namespace {
 using batcher::EncoderDescription;
 using batcher::EncoderOutput;
 using batcher::PackedBatch;
+
+constexpr size_t kLongestReason = 400;
 
 /// Torch's messages carry a C++ stack, and the interpreter's the module's source; one line says what happened.
 std::string Reason(const std::exception& error) {
@@ -31,7 +36,12 @@ std::string Reason(const std::exception& error) {
   // What an operation throws stands behind the tracebacks.
   const size_t reason = text.rfind("RuntimeError: ");
   if (reason != std::string::npos) text.erase(0, reason);
-  return text.substr(0, text.find('\n'));
+  text = std::string(absl::StripLeadingAsciiWhitespace(text));
+  text = text.substr(0, text.find('\n')).substr(0, kLongestReason);
+  // It may quote a damaged file, and goes into logs and replies.
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return !absl::ascii_isprint(c); }, '?');
+  return text;
 }
 
 /// OpenMP's thread count belongs to the calling thread, so each thread that runs forward passes sets it once.
@@ -179,6 +189,19 @@ class TorchScriptEncoder final : public batcher::Encoder {
   std::array<Staged, kSlots> staged_;
 };
 
+/// What PyTorch reads a file through.
+class FileReader final : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit FileReader(std::shared_ptr<const PackageFile> file) : file_(std::move(file)) {}
+  size_t size() const override { return file_->size(); }
+  size_t read(uint64_t pos, void* buffer, size_t n, const char*) const override {
+    return file_->ReadAt(pos, buffer, n);
+  }
+
+ private:
+  const std::shared_ptr<const PackageFile> file_;
+};
+
 size_t WeightBytes(const torch::jit::Module& module) {
   size_t bytes = 0;
   for (const at::Tensor& tensor : module.parameters()) bytes += tensor.nbytes();
@@ -224,9 +247,13 @@ TorchScriptModule::TorchScriptModule(std::unique_ptr<Impl> impl) : impl_(std::mo
 TorchScriptModule::TorchScriptModule(TorchScriptModule&&) noexcept = default;
 TorchScriptModule::~TorchScriptModule() = default;
 
-absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(const std::string& path, const Manifest& manifest) {
+absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(std::shared_ptr<const PackageFile> file,
+                                                          const Manifest& manifest) {
+  if (absl::Status status = CheckPickles(*file); !status.ok()) return status;
   try {
-    torch::jit::Module module = torch::jit::load(path, torch::kCPU);
+    UseThreads(1);  // optimizing compares constants in parallel, and the threads for it would stay
+    torch::jit::Module module = torch::jit::load(std::make_shared<FileReader>(file), torch::kCPU);
+    if (absl::Status status = file->CheckUnchanged(); !status.ok()) return status;
     module.eval();
     if (absl::Status status = CheckForward(module, manifest); !status.ok()) return status;
     auto impl = std::make_unique<Impl>(Impl{{}, manifest, DtypeName(module), WeightBytes(module)});

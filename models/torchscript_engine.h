@@ -7,20 +7,21 @@
 
 #include <cstddef>
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
 #include "batcher/encoder.h"
 #include "models/manifest.h"
+#include "models/package_files.h"
 
 namespace bertha::models {
 
 /// A loaded module: immutable, shared by its replicas.
 class TorchScriptModule {
  public:
-  /// Loads `path` for the CPU in the module's own numeric type. INVALID_ARGUMENT if it is no TorchScript module, or has
-  /// no forward() of these inputs. The module is a program: load only what is trusted and checksummed.
-  static absl::StatusOr<TorchScriptModule> Load(const std::string& path, const Manifest& manifest);
+  /// Loads `file` for the CPU in the module's own numeric type. INVALID_ARGUMENT if it is no TorchScript module, or has
+  /// no forward() of these inputs; DATA_LOSS if somebody wrote to it meanwhile. The module is a program: load only what
+  /// is trusted and checksummed.
+  static absl::StatusOr<TorchScriptModule> Load(std::shared_ptr<const PackageFile> file, const Manifest& manifest);
   TorchScriptModule(TorchScriptModule&&) noexcept;
   ~TorchScriptModule();
 

@@ -43,10 +43,22 @@ constexpr int64_t kDay = 86'400'000;
 const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
       {"grpc.address", Text{&Config::grpc_address, {}}, "host:port that gRPC listens on, without TLS"},
+      {"admin.address", Text{&Config::admin_address, {}},
+       "host:port of the service that loads and unloads models (ModelControl); whoever reaches it controls the server. "
+       "Empty: off"},
       {"models.directory", Text{&Config::models_directory, {}}, "Directory of packages: <models>/<name>/<version>/",
        "--models"},
       {"models.default", Text{&Config::models_default, {}},
        "Model of requests that name none. Empty: the only one that is loaded"},
+      {"models.poll_ms", Number{&Config::models_poll_ms, 0, kDay},
+       "Milliseconds between two looks at the directory: packages may be added, replaced and removed while the server "
+       "runs. 0: only when ModelControl.Load is called"},
+      {"models.max_memory_mb", Number{&Config::models_max_memory_mb, 0, 1 << 30},
+       "Most megabytes of weights; a package that would need more is refused. While one is replaced both count. 0: "
+       "three "
+       "quarters of the container's memory limit, if it has one"},
+      {"models.allow_empty", Text{&Config::models_allow_empty, {"false", "true"}},
+       "Start without a package that can be served, and wait for one"},
       {"cpu.workers", Number{&Config::cpu_workers, 1, 1024},
        "Batches that run side by side. More serve more texts per second and make each slower"},
       {"cpu.threads", Number{&Config::cpu_threads, 0, 1024},
@@ -168,6 +180,13 @@ absl::Status ApplyFile(const std::string& path, Config& config) {
   return ApplyYaml(text.str(), path, config);
 }
 
+bool IsAddress(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  int port = 0;
+  return colon != std::string::npos && colon != 0 && absl::SimpleAtoi(text.substr(colon + 1), &port) && port >= 0 &&
+         port <= 65535;
+}
+
 constexpr char kIntro[] =
     "berthad serves text classifiers over gRPC: raw text in, label and latency out.\n"
     "Example: berthad --models demo/models\n"
@@ -208,12 +227,13 @@ absl::Status Validate(const Config& config) {
         "limits.max_text_bytes (", config.limits_max_text_bytes, ") is larger than limits.max_message_bytes (",
         config.limits_max_message_bytes, "): such a text could never arrive; raise the second"));
   }
-  const size_t colon = config.grpc_address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(config.grpc_address.substr(colon + 1), &port) ||
-      port < 0 || port > 65535) {
+  if (!IsAddress(config.grpc_address)) {
     return absl::InvalidArgumentError(
         absl::StrCat("grpc.address: \"", config.grpc_address, "\" is not host:port, e.g. 0.0.0.0:8001"));
+  }
+  if (!config.admin_address.empty() && !IsAddress(config.admin_address)) {
+    return absl::InvalidArgumentError(absl::StrCat("admin.address: \"", config.admin_address,
+                                                   "\" is not host:port, e.g. 127.0.0.1:8003, or empty for none"));
   }
   return absl::OkStatus();
 }

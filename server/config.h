@@ -16,8 +16,12 @@ namespace bertha::server {
 /// Units, defaults and consequences stand in the table in config.cc, which is what --help prints.
 struct Config {
   std::string grpc_address = "0.0.0.0:8001";
+  std::string admin_address = "127.0.0.1:8003";
   std::string models_directory = "models";
   std::string models_default;
+  int64_t models_poll_ms = 1000;
+  int64_t models_max_memory_mb = 0;
+  std::string models_allow_empty = "false";
   int64_t cpu_workers = 1;
   int64_t cpu_threads = 0;
   int64_t batch_max_requests = 64;

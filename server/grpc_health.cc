@@ -61,10 +61,7 @@ class GrpcHealth::Watcher final : public grpc::ServerWriteReactor<HealthCheckRes
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-GrpcHealth::GrpcHealth() {
-  Set("", false);
-  Set("bertha.v1.Bertha", false);
-}
+GrpcHealth::GrpcHealth() { Set({}, false); }
 
 GrpcHealth::~GrpcHealth() = default;
 
@@ -78,9 +75,10 @@ void GrpcHealth::NotifyAll() {
   for (const auto& watcher : watchers_) watcher->Send(StatusOf(watcher->service()));
 }
 
-void GrpcHealth::Set(const std::string& service, bool serving) {
+void GrpcHealth::Set(const std::map<std::string, bool>& models, bool server) {
   MutexLock lock(mutex_);
-  serving_[service] = serving;
+  serving_ = models;
+  serving_[""] = serving_["bertha.v1.Bertha"] = server;
   NotifyAll();
 }
 

@@ -3,6 +3,9 @@
 // gRPC's built-in service answers SERVING from its first moment; this one says NOT_SERVING until told otherwise, which
 // here means: until a real forward pass has succeeded.
 //
+// A model that is removed becomes SERVICE_UNKNOWN, as the protocol says of services that are not known at the moment;
+// who watches it is told, and told again if it comes back.
+//
 // Services: "" (the whole server), "bertha.v1.Bertha" (the same), and each model's name.
 // Thread-safety: thread-safe.
 #ifndef BERTHA_SERVER_GRPC_HEALTH_H_
@@ -26,7 +29,9 @@ class GrpcHealth final : public grpc::health::v1::Health::CallbackService {
   GrpcHealth();
   ~GrpcHealth() override;
 
-  void Set(const std::string& service, bool serving);
+  /// `models`: those that are known, and whether they serve; the others are unknown services from now on, also to those
+  /// who watch them. `server`: whether the whole does.
+  void Set(const std::map<std::string, bool>& models, bool server);
   /// Everything is NOT_SERVING from now on, whatever Set says.
   void Drain();
   /// Ends all Watch streams, and waits for that as long as `patience` lasts.

@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kWatchersPatience{500};
 GrpcServer::GrpcServer(const Config& config, Inference& inference, const ModelTable& models)
     : service_(inference, models, static_cast<size_t>(config.limits_max_stream_in_flight)) {
   // Nobody who can connect is told that a package which is still being loaded is an unknown service.
-  for (const ModelEntry& entry : models.List()) health_.Set(entry.key.name, false);
+  UpdateHealth(models, false);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   // Without this two daemons share a port silently, and each gets half of the connections.
@@ -36,6 +36,17 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& conf
                                                "another with --grpc-address"));
   }
   return server;
+}
+
+void GrpcServer::UpdateHealth(const ModelTable& models, bool ready) {
+  std::map<std::string, bool> names;
+  bool any = false;
+  for (const ModelEntry& entry : models.List()) {
+    const bool serves = entry.state == ModelState::kServing;
+    names[entry.key.name] |= serves;
+    any |= serves;
+  }
+  health_.Set(names, ready && any);
 }
 
 GrpcServer::~GrpcServer() {

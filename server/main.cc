@@ -14,17 +14,23 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "batcher/dispatcher.h"
 #include "server/config.h"
 #include "server/cores.h"
+#include "server/grpc_model_control.h"
 #include "server/grpc_server.h"
 #include "server/inference.h"
 #include "server/log.h"
-#include "server/model_loader.h"
+#include "server/memory_limit.h"
+#include "server/model_watcher.h"
 #include "server/package_scan.h"
 
 namespace bertha::server {
@@ -107,14 +113,29 @@ CallLimits CallLimitsOf(const Config& config) {
           .max_response_bytes = static_cast<size_t>(config.limits_max_message_bytes)};
 }
 
-absl::StatusOr<std::vector<FoundPackage>> FindPackages(const Config& config) {
+WatcherOptions WatcherOptionsOf(const Config& config, std::function<void()> on_change) {
+  return {.directory = config.models_directory,
+          .poll = std::chrono::milliseconds(config.models_poll_ms),
+          .on_change = std::move(on_change)};
+}
+
+LoaderOptions LoaderOptionsOf(const Config& config) {
+  const auto bytes = static_cast<uint64_t>(config.models_max_memory_mb) * 1'000'000;
+  return {.read = [engine = EngineOptionsOf(config)](const std::string& dir) { return models::LoadModel(dir, engine); },
+          .limits = {.max_batch_requests = static_cast<size_t>(config.batch_max_requests),
+                     .max_batch_tokens = static_cast<size_t>(config.batch_max_tokens)},
+          .max_bytes = bytes > 0 ? bytes : ContainerMemoryLimit() / 4 * 3};
+}
+
+/// What can be served at start. The watcher reports what is passed over.
+absl::StatusOr<ScanResult> FindPackages(const Config& config) {
   absl::StatusOr<ScanResult> scan = ScanPackages(config.models_directory);
   if (!scan.ok()) {
     return absl::NotFoundError(std::string(scan.status().message()) +
                                "; name a directory of packages with --models, e.g. --models demo/models");
   }
-  for (const std::string& line : scan->passed_over) spdlog::warn("{}", line);
-  if (scan->packages.empty()) {
+  if (config.models_allow_empty == "true") return scan;
+  if (std::ranges::none_of(scan->packages, &FoundPackage::sealed)) {
     return absl::NotFoundError(config.models_directory +
                                ": no packages (<name>/<version>/SHA256SUMS) are in it; name a directory of packages "
                                "with --models, e.g. --models demo/models");
@@ -124,7 +145,7 @@ absl::StatusOr<std::vector<FoundPackage>> FindPackages(const Config& config) {
     return absl::NotFoundError("models.default \"" + config.models_default + "\" is no model of " +
                                config.models_directory);
   }
-  return scan->packages;
+  return scan;
 }
 
 /// The parts of a running daemon; members are destroyed in reverse order.
@@ -135,25 +156,31 @@ class Daemon {
         table_(config.models_default),
         dispatcher_(DispatcherOptionsOf(config), &clock_),
         pool_(kPoolThreads, kPoolQueue),
-        inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config)}) {}
+        inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config)}),
+        watcher_(WatcherOptionsOf(config, [this] { server_->UpdateHealth(table_, ready_); }), table_, dispatcher_,
+                 LoaderOptionsOf(config)) {}
 
   /// `signals` are those that stop the daemon, blocked in every thread.
   int Run(const sigset_t& signals) {
-    absl::StatusOr<std::vector<FoundPackage>> packages = FindPackages(config_);
-    if (!packages.ok()) return Fail(packages.status());
-    for (const FoundPackage& package : *packages) table_.SetLoading(package.key);
-    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(config_, inference_, table_);
-    if (!server.ok()) return Fail(server.status());
-    GrpcHealth& health = (*server)->health();
-    spdlog::info("listening on {} (gRPC), loading {} packages of {}", config_.grpc_address, packages->size(),
-                 config_.models_directory);
-    std::thread loader([&] { LoadModels(*packages, health); });
+    absl::StatusOr<ScanResult> scan = FindPackages(config_);
+    if (!scan.ok()) return Fail(scan.status());
+    size_t found = 0;
+    for (const FoundPackage& package : scan->packages) {
+      if (!package.sealed()) continue;
+      table_.SetLoading(package.key);
+      ++found;
+    }
+    if (absl::Status status = Listen(); !status.ok()) return Fail(status);
+    spdlog::info("listening on {} (gRPC){}, loading {} packages of {}", config_.grpc_address,
+                 config_.admin_address.empty() ? "" : absl::StrCat(" and ", config_.admin_address, " (ModelControl)"),
+                 found, config_.models_directory);
+    watcher_.Start(*std::move(scan), [this](bool finished) { OnLoaded(finished); });
     int signal = 0;
     sigwait(&signals, &signal);
-    stopping_ = true;
     BoundTheDrain(signals, std::chrono::milliseconds(config_.drain_timeout_ms) + kStuckGrace);
-    const bool finished = Drain(**server, signal);
-    loader.join();
+    watcher_.BeginStop();
+    const bool finished = Drain(signal);
+    watcher_.Stop();
     if (!nothing_serves_) spdlog::info("stopped");
     // Not through gRPC's shutdown: it ends calls that reach it then with CANCELLED, as if their callers had done it. Up
     // to the last moment a call is refused with UNAVAILABLE, and after it the closed connection means the same.
@@ -167,31 +194,40 @@ class Daemon {
     return kNothingServed;
   }
 
-  void LoadModels(const std::vector<FoundPackage>& packages, GrpcHealth& health) {
-    ModelLoader loader(table_, dispatcher_, EngineOptionsOf(config_),
-                       {.max_batch_requests = static_cast<size_t>(config_.batch_max_requests),
-                        .max_batch_tokens = static_cast<size_t>(config_.batch_max_tokens)},
-                       [&](const ModelKey& key) { health.Set(key.name, true); });
-    const size_t serving = loader.LoadAll(packages, [&] { return stopping_.load(); });
-    if (stopping_) return;
-    if (serving == 0) {
-      spdlog::error("no package of {} could be loaded; nothing to serve", config_.models_directory);
-      nothing_serves_ = true;
-      if (!stopping_) kill(getpid(), SIGTERM);
-      return;
-    }
-    health.Set("", true);
-    health.Set("bertha.v1.Bertha", true);
-    spdlog::info("ready: {} of {} packages serve", serving, packages.size());
+  absl::Status Listen() {
+    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(config_, inference_, table_);
+    if (!server.ok()) return server.status();
+    server_ = *std::move(server);
+    if (config_.admin_address.empty()) return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<AdminServer>> admin = AdminServer::Start(config_.admin_address, watcher_);
+    if (!admin.ok()) return admin.status();
+    admin_ = *std::move(admin);
+    return absl::OkStatus();
   }
 
-  bool Drain(GrpcServer& server, int signal) {
+  /// All packages of the start have been tried, or the daemon was stopped meanwhile. On the watcher's thread.
+  void OnLoaded(bool finished) {
+    if (!finished) return;
+    const std::vector<ModelEntry> models = table_.List();
+    const auto serving = std::ranges::count(models, ModelState::kServing, &ModelEntry::state);
+    if (serving == 0 && config_.models_allow_empty != "true") {
+      spdlog::error("no package of {} could be loaded; nothing to serve", config_.models_directory);
+      nothing_serves_ = true;
+      kill(getpid(), SIGTERM);
+      return;
+    }
+    ready_ = true;
+    server_->UpdateHealth(table_, ready_);
+    spdlog::info("ready: {} of {} packages serve", serving, models.size());
+  }
+
+  bool Drain(int signal) {
     const auto load = dispatcher_.load();
     if (!nothing_serves_) {
       spdlog::info("{}: draining, {} texts wait, {} batches run, at most {} ms", strsignal(signal),
                    load.waiting_requests, load.running_batches, config_.drain_timeout_ms);
     }
-    const bool finished = server.Drain(std::chrono::milliseconds(config_.drain_timeout_ms));
+    const bool finished = server_->Drain(std::chrono::milliseconds(config_.drain_timeout_ms));
     if (!finished) spdlog::error("the drain took longer than drain.timeout_ms; what was left has been cut off");
     return finished;
   }
@@ -202,7 +238,10 @@ class Daemon {
   batcher::Dispatcher dispatcher_;
   WorkPool pool_;
   Inference inference_;
-  std::atomic<bool> stopping_ = false;
+  std::unique_ptr<GrpcServer> server_;
+  ModelWatcher watcher_;
+  std::unique_ptr<AdminServer> admin_;
+  std::atomic<bool> ready_ = false;
   std::atomic<bool> nothing_serves_ = false;
 };
 

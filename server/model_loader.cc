@@ -1,52 +1,120 @@
 #include "server/model_loader.h"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <memory>
-#include <string>
 #include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "batcher/mutex.h"
 
 namespace bertha::server {
+namespace {
 
-size_t ModelLoader::LoadAll(const std::vector<FoundPackage>& packages, const std::function<bool()>& stop) {
-  size_t serving = 0;
-  for (const FoundPackage& package : packages) {
-    if (stop()) break;
-    absl::Status status = Load(package);
-    if (status.ok()) {
-      ++serving;
-      on_serving_(package.key);
-    } else {
-      const std::string reason(status.message());
-      table_.SetFailed(package.key, reason);
-      spdlog::error("{}: refused: {}: {}", package.key.ToString(), package.dir, reason);
-    }
+std::string Megabytes(uint64_t bytes) { return absl::StrFormat("%.1f MB", static_cast<double>(bytes) / 1e6); }
+
+}  // namespace
+
+/// Where models go when nobody holds them any more.
+class ModelLoader::Shelf {
+ public:
+  explicit Shelf(std::function<void()> on_added) : on_added_(std::move(on_added)) {}
+
+  void Add(std::unique_ptr<const ServingModel> model) {
+    MutexLock lock(mutex_);
+    if (closed_) return;
+    models_.push_back(std::move(model));
+    if (on_added_) on_added_();
   }
-  return serving;
+  std::vector<std::unique_ptr<const ServingModel>> TakeAll() {
+    MutexLock lock(mutex_);
+    return std::exchange(models_, {});
+  }
+  void Close() {
+    MutexLock lock(mutex_);
+    closed_ = true;
+  }
+
+ private:
+  const std::function<void()> on_added_;
+  Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::unique_ptr<const ServingModel>> models_ ABSL_GUARDED_BY(mutex_);
+};
+
+ModelLoader::ModelLoader(ModelTable& table, batcher::Dispatcher& dispatcher, LoaderOptions options)
+    : table_(table),
+      dispatcher_(dispatcher),
+      options_(std::move(options)),
+      shelf_(std::make_shared<Shelf>(options_.on_retired)) {}
+
+ModelLoader::~ModelLoader() {
+  FreeRetired();
+  shelf_->Close();
 }
 
 absl::Status ModelLoader::Load(const FoundPackage& package) {
+  table_.SetLoading(package.key);
+  absl::Status status = TryLoad(package);
+  if (status.ok()) return status;
+  const bool serves = table_.Find(package.key.name, package.key.version, "").ok();
+  spdlog::error("{}: {}: {}: {}", package.key.ToString(),
+                serves ? "the new package was refused, the old one serves on" : "refused", package.dir,
+                std::string(status.message()));
+  table_.SetFailed(package.key, std::string(status.message()));
+  return status;
+}
+
+absl::Status ModelLoader::CheckMemory(const FoundPackage& package) {
+  if (options_.max_bytes == 0 || loaded_bytes_ + package.bytes <= options_.max_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("needs about ", Megabytes(package.bytes), " of memory, and ",
+                                                   Megabytes(loaded_bytes_), " of ", Megabytes(options_.max_bytes),
+                                                   " are taken; remove a version or raise models.max_memory_mb"));
+}
+
+absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
+  FreeRetired();
+  if (absl::Status status = CheckMemory(package); !status.ok()) return status;
   const auto begin = std::chrono::steady_clock::now();
-  absl::StatusOr<models::Model> loaded = models::LoadModel(package.dir, engine_);
+  absl::StatusOr<models::Model> loaded = options_.read(package.dir);
   if (!loaded.ok()) return loaded.status();
-  auto model = std::make_shared<ServingModel>();
+  auto model = std::make_unique<ServingModel>();
   model->key = package.key;
   model->manifest = std::move(loaded->manifest);
   model->tokenizer = std::move(loaded->tokenizer);
   model->encoder = loaded->replicas.front()->Describe();
   model->probes = loaded->probes;
-  absl::StatusOr<batcher::ModelId> id = dispatcher_.AddModel(std::move(loaded->replicas), limits_);
+  model->weight_bytes = loaded->weight_bytes;
+  absl::StatusOr<batcher::ModelId> id = dispatcher_.AddModel(std::move(loaded->replicas), options_.limits);
   if (!id.ok()) return id.status();
   model->id = *id;
+  loaded_bytes_ += model->weight_bytes;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   spdlog::info(
-      "{}: serving: {} on {} in {} with {} threads, {:.1f} MB of weights, {} probes agree within {:.1e}, loaded in {} "
-      "ms",
+      "{}: serving: {} on {} in {} with {} threads, {} of weights, {} probes agree within {:.1e}, loaded in {} ms",
       package.key.ToString(), model->encoder.engine, model->encoder.device, model->encoder.dtype, loaded->threads,
-      static_cast<double>(loaded->weight_bytes) / 1e6, model->probes.count, model->probes.max_abs_diff, ms.count());
-  table_.SetServing(std::move(model));
+      Megabytes(model->weight_bytes), model->probes.count, model->probes.max_abs_diff, ms.count());
+  table_.SetServing(std::shared_ptr<const ServingModel>(model.release(), [shelf = shelf_](const ServingModel* last) {
+    shelf->Add(std::unique_ptr<const ServingModel>(last));
+  }));
   return absl::OkStatus();
+}
+
+size_t ModelLoader::FreeRetired() {
+  std::vector<std::unique_ptr<const ServingModel>> retired = shelf_->TakeAll();
+  for (const auto& model : retired) {
+    dispatcher_.RemoveModel(model->id);
+    loaded_bytes_ -= model->weight_bytes;
+    spdlog::info("{}: {} of a model that no call uses any more are freed", model->key.ToString(),
+                 Megabytes(model->weight_bytes));
+  }
+  const size_t freed = retired.size();
+  retired.clear();
+  if (freed > 0) malloc_trim(0);  // the allocator would keep the memory for the next model
+  return freed;
 }
 
 }  // namespace bertha::server

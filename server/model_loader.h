@@ -1,12 +1,25 @@
-// Packages on disk become serving models: reads, checks, adds to the dispatcher, says so in the table and in the log.
+// Packages on disk become serving models, and models that nobody uses any more are freed.
 //
-// Thread-safety: one thread at a time.
+//   Load ─▶ read and check ─▶ Dispatcher::AddModel ─▶ ModelTable::SetServing ─▶ … calls hold it … ─▶ the last one lets
+//   go
+//                                                                                                        │
+//                       FreeRetired ◀─ a shelf of models that nobody holds ◀─────────────────────────────┘
+//
+// So no request is ever submitted to a model that is gone, and weights are freed on the thread that loads, not on the
+// one that happened to let go last.
+//
+// Thread-safety: one thread at a time, except that models may be let go of anywhere. The dispatcher and what the
+// callbacks use outlive the loader; models that are held longer than it lives are only deleted.
 #ifndef BERTHA_SERVER_MODEL_LOADER_H_
 #define BERTHA_SERVER_MODEL_LOADER_H_
 
+#include <cstdint>
 #include <functional>
-#include <vector>
+#include <memory>
+#include <string>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "batcher/dispatcher.h"
 #include "models/model.h"
 #include "server/model_table.h"
@@ -14,27 +27,44 @@
 
 namespace bertha::server {
 
+struct LoaderOptions {
+  /// Reads and checks the package in a directory; see models::LoadModel.
+  std::function<absl::StatusOr<models::Model>(const std::string& dir)> read;
+  batcher::ModelLimits limits;
+  /// Bytes of weights that may be in memory, those of models that still finish calls included. A package that would
+  /// need more is refused. 0: no limit.
+  uint64_t max_bytes = 0;
+  /// FreeRetired has something to do. Called on any thread; must not block.
+  std::function<void()> on_retired;
+};
+
 class ModelLoader {
  public:
-  /// Called after a model began to serve; its forward pass has succeeded by then.
-  using OnServing = std::function<void(const ModelKey&)>;
+  ModelLoader(ModelTable& table, batcher::Dispatcher& dispatcher, LoaderOptions options);
+  ~ModelLoader();
 
-  ModelLoader(ModelTable& table, batcher::Dispatcher& dispatcher, const models::EngineOptions& engine,
-              const batcher::ModelLimits& limits, OnServing on_serving)
-      : table_(table), dispatcher_(dispatcher), engine_(engine), limits_(limits), on_serving_(std::move(on_serving)) {}
+  /// Loads a package beside whatever serves in its place, then replaces that; says so in the table and in the log. One
+  /// that is refused is logged in one line; what served before serves on. RESOURCE_EXHAUSTED if it needs too much
+  /// memory.
+  absl::Status Load(const FoundPackage& package);
 
-  /// Loads one after the other; one that fails is logged in one line and does not stop the others. Returns how many
-  /// serve. Stops early when `stop` says so.
-  size_t LoadAll(const std::vector<FoundPackage>& packages, const std::function<bool()>& stop);
+  /// Frees the models that have been replaced or removed and that no call uses any more. Returns how many.
+  size_t FreeRetired();
+
+  /// Of the weights in memory.
+  uint64_t loaded_bytes() const { return loaded_bytes_; }
 
  private:
-  absl::Status Load(const FoundPackage& package);
+  class Shelf;
+
+  absl::Status CheckMemory(const FoundPackage& package);
+  absl::Status TryLoad(const FoundPackage& package);
 
   ModelTable& table_;
   batcher::Dispatcher& dispatcher_;
-  const models::EngineOptions engine_;
-  const batcher::ModelLimits limits_;
-  const OnServing on_serving_;
+  const LoaderOptions options_;
+  const std::shared_ptr<Shelf> shelf_;
+  uint64_t loaded_bytes_ = 0;
 };
 
 }  // namespace bertha::server

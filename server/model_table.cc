@@ -51,14 +51,15 @@ void ModelTable::SetStopped(const ModelKey& key, std::string reason) {
   Settle(key.name);
 }
 
-void ModelTable::Remove(const ModelKey& key) {
+bool ModelTable::Remove(const ModelKey& key) {
   ModelEntry removed;
   MutexLock lock(mutex_);
   const auto it = entries_.find(key);
-  if (it == entries_.end()) return;
+  if (it == entries_.end()) return false;
   removed = std::move(it->second);
   entries_.erase(it);
   Settle(key.name);
+  return true;
 }
 
 void ModelTable::SetLabels(const std::string& name, const VersionLabels& labels) {

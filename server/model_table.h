@@ -80,8 +80,8 @@ class ModelTable {
   void SetFailed(const ModelKey& key, std::string reason);
   /// It serves no more, but is still listed, with the reason.
   void SetStopped(const ModelKey& key, std::string reason);
-  /// It serves no more and is forgotten.
-  void Remove(const ModelKey& key);
+  /// It serves no more and is forgotten. False if it was not known.
+  bool Remove(const ModelKey& key);
 
   /// Replaces the labels of a model. A label whose new version does not serve yet stays where it was for as long as
   /// that version serves.

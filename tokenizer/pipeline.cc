@@ -53,8 +53,8 @@ absl::Status CheckOverflow(size_t windows, const EncodeOptions& options) {
     return absl::OkStatus();
   }
   return absl::OutOfRangeError(absl::StrCat("overflow: there would be ", windows, " windows of up to ",
-                                                 options.max_length, " tokens, and ", options.max_overflow_tokens,
-                                                 " tokens are the limit; raise max_length or lower stride"));
+                                            options.max_length, " tokens, and ", options.max_overflow_tokens,
+                                            " tokens are the limit; raise max_length or lower stride"));
 }
 
 }  // namespace

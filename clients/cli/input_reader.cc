@@ -50,6 +50,7 @@ Input InputReader::MakeInput(LineReader::Line line) {
     return input;
   }
   input.problem = CheckUtf8("text", input.text);
+  if (options_.parse && input.problem.ok()) input.problem = options_.parse(input);
   if (!options_.pair_separator.empty()) {
     const size_t at = input.text.find(options_.pair_separator);
     if (at != std::string::npos) {
@@ -71,7 +72,7 @@ absl::StatusOr<Chunk> InputReader::Next() {
     const auto more = ReadPending();
     if (!more.ok() && chunk.inputs.empty()) return more.status();
     if (!more.ok() || !*more) break;  // an error comes again with the next call, after these inputs
-    bytes += pending_->text.size();
+    bytes += pending_->text.size() + (options_.pair ? options_.pair->size() : 0);
     if (!chunk.inputs.empty() && bytes > options_.max_bytes) break;
     chunk.inputs.push_back(MakeInput(*std::exchange(pending_, std::nullopt)));
   }

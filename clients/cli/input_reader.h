@@ -7,20 +7,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "clients/cli/answer.h"
 #include "clients/cli/line_reader.h"
+#include "clients/cli/row.h"
 
 namespace bertha::cli {
 
 struct InputOptions {
   /// Most inputs of a chunk.
   size_t max_inputs = 32;
-  /// Most bytes of text of a chunk with more than one input; well below gRPC's default message limit of 4 MiB.
+  /// Most bytes of texts and pairs of a chunk with more than one input; well below gRPC's default message limit of 4
+  /// MiB.
   size_t max_bytes = 1 << 20;
   /// Longer inputs are refused here, with their size, and never held in memory.
   size_t max_text_bytes = 64 << 20;
@@ -28,6 +30,9 @@ struct InputOptions {
   std::string pair_separator;
   /// The second text of every input. Unset: none.
   std::optional<std::string> pair;
+  /// What makes an input of a line that stands in `text`; its error is the input's problem. Unset: the line is the
+  /// text.
+  std::function<absl::Status(Input&)> parse;
 };
 
 class InputReader {

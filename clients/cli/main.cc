@@ -12,6 +12,9 @@ namespace {
 struct Runner {
   int operator()(int exit_code) const { return exit_code; }
   int operator()(const ClassifyOptions& options) const { return RunClassify(options); }
+  int operator()(const TagOptions& options) const { return RunTag(options); }
+  int operator()(const AnswerOptions& options) const { return RunAnswer(options); }
+  int operator()(const EmbedOptions& options) const { return RunEmbed(options); }
   int operator()(const ModelsOptions& options) const { return RunModels(options); }
   int operator()(const HealthOptions& options) const { return RunHealth(options); }
   int operator()(const TokenizeOptions& options) const { return RunTokenize(options); }

@@ -39,7 +39,11 @@ ModelEntry ToEntry(const v1::ModelStatus& status) {
           .accepts_pairs = status.accepts_pairs(),
           .probe_max_abs_diff = status.probe_max_abs_diff(),
           .probe_count = status.probe_count(),
-          .is_default = status.is_default()};
+          .is_default = status.is_default(),
+          .version_labels = {status.version_labels().begin(), status.version_labels().end()},
+          .refused_update = status.refused_update(),
+          .dimension = status.dimension(),
+          .weight_bytes = status.weight_bytes()};
 }
 
 }  // namespace

@@ -2,17 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "clients/cli/json.h"
 #include "clients/cli/text.h"
 
 namespace bertha::cli {
 namespace {
 
-using Json = nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, int64_t, uint64_t, float>;
 constexpr size_t kColumns = 8;
 constexpr size_t kMaxCell = 60;
 using Cells = std::array<std::string, kColumns>;
@@ -20,11 +19,13 @@ using Cells = std::array<std::string, kColumns>;
 Cells ModelCells(const ModelEntry& m) {
   const bool serving = m.state == "SERVING";
   const std::string how = serving ? absl::StrJoin({m.model.engine, m.model.device, m.model.dtype}, " ") : "";
-  const std::string what = absl::StrCat(m.family, m.task.empty() ? "" : " ", m.task, m.accepts_pairs ? ", pairs" : "");
+  const std::string what = absl::StrCat(m.family, m.task.empty() ? "" : " ", m.task, m.accepts_pairs ? ", pairs" : "",
+                                        m.dimension > 0 ? absl::StrCat(", ", m.dimension, " dimensions") : "");
+  const std::string labels = m.version_labels.empty() ? "" : absl::StrCat(" ", absl::StrJoin(m.version_labels, ", "));
   const std::string probes =
       serving && m.probe_count > 0 ? absl::StrFormat("%.1e of %d", m.probe_max_abs_diff, m.probe_count) : "";
   return {absl::StrCat(m.model.name, m.is_default ? "*" : ""),
-          absl::StrCat(m.model.version),
+          absl::StrCat(m.model.version, labels),
           m.state,
           how,
           what,
@@ -55,6 +56,10 @@ std::string ModelsTable(absl::Span<const ModelEntry> models) {
   for (size_t i = 0; i < models.size(); ++i) {
     table += TableLine(rows[i + 1], widths);
     if (!models[i].reason.empty()) absl::StrAppend(&table, "    refused: ", FitToWidth(models[i].reason, 1000), "\n");
+    if (!models[i].refused_update.empty()) {
+      absl::StrAppend(&table, "    update refused, this one serves on: ", FitToWidth(models[i].refused_update, 1000),
+                      "\n");
+    }
   }
   const bool any_default = std::any_of(models.begin(), models.end(), [](const ModelEntry& m) { return m.is_default; });
   return any_default ? table + "* answers when a request names no model\n" : table;
@@ -77,8 +82,12 @@ std::string ModelsJson(absl::Span<const ModelEntry> models) {
                     {"accepts_pairs", m.accepts_pairs},
                     {"probe_max_abs_diff", m.probe_max_abs_diff},
                     {"probe_count", m.probe_count},
-                    {"is_default", m.is_default}};
-    lines += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+                    {"is_default", m.is_default},
+                    {"version_labels", m.version_labels},
+                    {"refused_update", m.refused_update},
+                    {"dimension", m.dimension},
+                    {"weight_bytes", m.weight_bytes}};
+    lines += JsonLine(json);
   }
   return lines;
 }

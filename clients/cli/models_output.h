@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "clients/cli/answer.h"
+#include "clients/cli/row.h"
 
 namespace bertha::cli {
 
@@ -25,6 +25,13 @@ struct ModelEntry {
   float probe_max_abs_diff = 0;
   uint32_t probe_count = 0;
   bool is_default = false;
+  /// Such as "stable".
+  std::vector<std::string> version_labels;
+  /// Why a newer package in its place was refused; empty if there is none.
+  std::string refused_update;
+  /// Numbers of a vector; 0 if it makes none.
+  uint32_t dimension = 0;
+  uint64_t weight_bytes = 0;
 };
 
 /// Ends with a line that says what `*` means, or that there are no models.

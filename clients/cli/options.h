@@ -1,21 +1,36 @@
-// The command line of `bertha`: arguments in, the options of one command out. All help texts live here.
+// The command line of `bertha`: arguments in, the options of one command out. All help texts live with it.
 #ifndef BERTHA_CLIENTS_CLI_OPTIONS_H_
 #define BERTHA_CLIENTS_CLI_OPTIONS_H_
 
 #include <variant>
 
+#include "clients/cli/answer_command.h"
 #include "clients/cli/classify_command.h"
+#include "clients/cli/embed_command.h"
 #include "clients/cli/health_command.h"
 #include "clients/cli/models_command.h"
+#include "clients/cli/tag_command.h"
 #include "clients/cli/tokenize_command.h"
+
+namespace CLI {
+class App;
+}
 
 namespace bertha::cli {
 
 /// What to run, or the exit code of a command line that ends by itself (help, version, a mistake: then already
 /// printed).
-using Command = std::variant<int, ClassifyOptions, ModelsOptions, HealthOptions, TokenizeOptions>;
+using Command = std::variant<int, ClassifyOptions, TagOptions, AnswerOptions, EmbedOptions, ModelsOptions,
+                             HealthOptions, TokenizeOptions>;
 
 Command ParseCommandLine(int argc, char** argv);
+
+/// Add a command to `top`, which fills the options when the arguments are parsed. They must outlive `top`.
+void AddClassify(CLI::App& top, ClassifyOptions& options);
+void AddTag(CLI::App& top, TagOptions& options);
+void AddAnswer(CLI::App& top, AnswerOptions& options);
+void AddEmbed(CLI::App& top, EmbedOptions& options);
+void AddTokenize(CLI::App& top, TokenizeOptions& options);
 
 }  // namespace bertha::cli
 

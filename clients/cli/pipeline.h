@@ -9,8 +9,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "clients/cli/answer.h"
-#include "clients/cli/answer_chunk.h"
+#include "clients/cli/row.h"
+#include "clients/cli/send_chunk.h"
 
 namespace bertha::cli {
 

@@ -143,6 +143,21 @@ std::string FitToWidth(absl::string_view text, size_t width) {
   return fitted;
 }
 
+std::string FitEndToWidth(absl::string_view text, size_t width) {
+  size_t begin = text.size();
+  size_t with_ellipsis = text.size();  // where to begin so that the ellipsis still fits
+  for (size_t used = 0; begin > 0;) {
+    size_t pos = begin - 1;
+    for (size_t back = 1; back < 4 && pos > 0 && (static_cast<uint8_t>(text[pos]) & 0xC0) == 0x80; ++back) --pos;
+    if (DecodeAt(text, pos).length != begin - pos) pos = begin - 1;  // not UTF-8: one byte
+    used += DisplayWidth(FitToWidth(text.substr(pos, begin - pos), 2));
+    if (used > width) return width == 0 ? "" : "…" + FitToWidth(text.substr(with_ellipsis), width - 1);
+    begin = pos;
+    if (used < width) with_ellipsis = begin;
+  }
+  return FitToWidth(text, width);
+}
+
 std::string PadRight(absl::string_view text, size_t width) {
   const size_t used = DisplayWidth(text);
   return absl::StrCat(text, std::string(width > used ? width - used : 0, ' '));

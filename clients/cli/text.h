@@ -24,6 +24,9 @@ size_t DisplayWidth(absl::string_view text);
 /// ellipsis.
 std::string FitToWidth(absl::string_view text, size_t width);
 
+/// As FitToWidth, but the beginning is cut off.
+std::string FitEndToWidth(absl::string_view text, size_t width);
+
 /// True for characters that could drive a terminal or end a line: controls (C0, DEL, C1), direction overrides,
 /// embeddings and isolates, line and paragraph separators.
 bool IsUnsafe(char32_t c);

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <unordered_map>
 
 #include "models/tasks/lowercase.h"
 #include "models/tasks/pairwise_sum.h"
+#include "tokenizer/utf8.h"
 
 namespace bertha::models {
 namespace {
@@ -42,21 +44,18 @@ class Probabilities {
  public:
   void Compute(const AnswerWindow& window, const AnswerInput& input) {
     const Encoding& encoding = *window.encoding;
+    const bool masks_nothing = input.context_sequence == 0;
     start_.clear();
     end_.clear();
     for (size_t i = 0; i < encoding.ids.size(); ++i) {
-      const bool counts = encoding.sequence_ids[i] == input.context_sequence || encoding.ids[i] == input.cls_id;
+      const bool counts = masks_nothing || encoding.sequence_ids[i] == 1 || encoding.ids[i] == input.cls_id;
       start_.push_back(counts ? window.logits[2 * i] : kMasked);
       end_.push_back(counts ? window.logits[2 * i + 1] : kMasked);
     }
     Softmax(start_);
     Softmax(end_);
     no_answer_ = start_[0] * end_[0];
-    // No answer begins or ends at the first token, nor in the question.
-    start_[0] = end_[0] = 0;
-    for (size_t i = 0; i < encoding.ids.size(); ++i) {
-      if (encoding.sequence_ids[i] == 1 - input.context_sequence) start_[i] = end_[i] = 0;
-    }
+    start_[0] = end_[0] = 0;  // in no answer
   }
 
   float no_answer() const { return no_answer_; }
@@ -89,16 +88,42 @@ class Probabilities {
   float no_answer_ = 0;
 };
 
-bool SameWord(const Encoding& encoding, size_t a, size_t b) {
-  return encoding.sequence_ids[a] == encoding.sequence_ids[b] && encoding.word_ids[a] == encoding.word_ids[b];
-}
+/// The words of the context in one window.
+class ContextWords {
+ public:
+  ContextWords(const Encoding& encoding, int32_t sequence) : encoding_(encoding) {
+    const std::vector<int32_t>& ids = encoding.sequence_ids;
+    const auto begin = std::ranges::find(ids, sequence);
+    const auto end = std::find_if(begin, ids.end(), [&](int32_t id) { return id != sequence; });
+    first_ = static_cast<size_t>(begin - ids.begin());
+    words_ = std::span(encoding.word_ids).subspan(first_, static_cast<size_t>(end - begin));
+  }
 
-/// Widens a candidate to whole words, unless it begins or ends at a special token.
-void AlignToWords(const Encoding& encoding, Candidate& candidate) {
-  size_t &start = candidate.start, &end = candidate.end;
-  if (encoding.sequence_ids[start] < 0 || encoding.sequence_ids[end] < 0) return;
-  while (start > 0 && SameWord(encoding, start - 1, start)) --start;
-  while (end + 1 < encoding.ids.size() && SameWord(encoding, end, end + 1)) ++end;
+  const Encoding& encoding() const { return encoding_; }
+
+  /// Widens a candidate to whole words, or says that the window has no words of these numbers.
+  bool Align(Candidate& candidate) const {
+    const int32_t from = encoding_.word_ids[candidate.start], to = encoding_.word_ids[candidate.end];
+    const auto first = std::ranges::lower_bound(words_, from);
+    const auto after = std::ranges::upper_bound(words_, to);
+    if (first == words_.end() || *first != from || after == words_.begin() || *std::prev(after) != to) return false;
+    candidate.start = first_ + static_cast<size_t>(first - words_.begin());
+    candidate.end = first_ + static_cast<size_t>(after - words_.begin()) - 1;
+    return true;
+  }
+
+ private:
+  const Encoding& encoding_;
+  size_t first_ = 0;
+  std::span<const int32_t> words_;  // of the tokens from first_ on; they ascend
+};
+
+/// The byte where code point `chars` of a text begins; both are brought back to the end of the text if it is beyond.
+size_t ByteOf(absl::string_view text, size_t& chars) {
+  size_t at = 0, count = 0;
+  for (; at < text.size() && count < chars; ++count) tokenizer::DecodeUtf8(text, &at);
+  chars = count;
+  return at;
 }
 
 Span Cover(const Span& first, const Span& last) { return {first.begin, std::max(first.begin, last.end)}; }
@@ -108,15 +133,18 @@ class Answers {
  public:
   explicit Answers(absl::string_view context) : context_(context) {}
 
-  void Add(const Encoding& encoding, Candidate candidate) {
-    AlignToWords(encoding, candidate);
-    const Span bytes = Cover(encoding.offsets[candidate.start], encoding.offsets[candidate.end]);
+  void Add(const ContextWords& words, Candidate candidate) {
+    const Encoding& encoding = words.encoding();
+    const bool is_aligned = words.Align(candidate);
+    const auto cover = [&](const std::vector<Span>& spans) {
+      return Cover(spans[candidate.start], spans[candidate.end]);
+    };
+    Span chars = cover(encoding.char_offsets);
+    const Span bytes = is_aligned ? cover(encoding.offsets)  // else it may be of the question
+                                  : Span{ByteOf(context_, chars.begin), ByteOf(context_, chars.end)};
     Lowercase(context_.substr(bytes.begin, bytes.end - bytes.begin), key_);
     const auto [place, is_new] = places_.try_emplace(key_, found_.size());
-    if (is_new) {
-      const Span chars = Cover(encoding.char_offsets[candidate.start], encoding.char_offsets[candidate.end]);
-      found_.push_back({0, {0, bytes, chars, false}});
-    }
+    if (is_new) found_.push_back({0, {0, bytes, chars, false}});
     found_[place->second].score += candidate.score;
   }
 
@@ -158,7 +186,8 @@ float FindAnswers(absl::string_view context, std::span<const AnswerWindow> windo
     probabilities.Compute(window, input);
     no_answer = std::min(no_answer, probabilities.no_answer());
     probabilities.FindBest(candidates, options.max_answer_tokens, best);
-    for (const Candidate& candidate : best) found.Add(*window.encoding, candidate);
+    const ContextWords words(*window.encoding, input.context_sequence);
+    for (const Candidate& candidate : best) found.Add(words, candidate);
   }
   if (options.allow_no_answer) found.AddNoAnswer(no_answer);
   found.WriteBest(options.top_k, answers);

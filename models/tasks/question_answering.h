@@ -5,11 +5,16 @@
 // contexts. The score of an answer is the product of the probabilities that it starts and ends there; of answers with
 // the same text, but for case, the sum.
 // Thread-safety: free functions without state.
-// Source: Hugging Face `transformers` 4.57, pipelines/question_answering.py. Not followed where it
-// - fills up a list of answers with such of score 0, and which ones depends on the processor: they are left out;
-// - lets an answer begin or end at a special token that the question spells out: it does not here;
-// - lets an answer end before it begins, which is how XLNet's <cls> behind the context comes out: its text is empty in
-//   both, its span is empty here.
+// Source: Hugging Face `transformers` 4.57, pipelines/question_answering.py, followed also where it surprises:
+// - It masks no tokens if the context comes first (XLNet): question and special tokens take part in the probabilities,
+//   and answers may begin or end there. In any order they may at a classifier token that the question spells out.
+// - Such an answer is where the context has the word of the same number; if it has none, or at a special token, at the
+//   place of the token in its own text. Spans never leave the context here.
+// - XLNet's first token of the context is what stands for "no answer", and so in no answer.
+// Not followed where it
+// - fills up a list of answers with such of score 0; which ones depends on the processor: they are left out;
+// - has an answer end before it begins (XLNet's <cls>): text empty in both, but end = begin here;
+// - takes every padding token that the text spells out for padding on the left, and moves the answers.
 #ifndef BERTHA_MODELS_TASKS_QUESTION_ANSWERING_H_
 #define BERTHA_MODELS_TASKS_QUESTION_ANSWERING_H_
 
@@ -57,7 +62,7 @@ struct AnswerWindow {
 struct AnswerInput {
   /// Which text of the pair is the context, 0 or 1.
   int32_t context_sequence = 1;
-  /// The token that stands for the whole input: Tokenizer::cls_id. It takes part in the probabilities.
+  /// The token that stands for the whole input: Tokenizer::cls_id. It takes part in the probabilities, wherever it is.
   std::optional<int32_t> cls_id;
 };
 

@@ -166,6 +166,34 @@ TEST_CASE("ARemovedRequestFreesItsPlaceAtOnce") {
   CHECK(f.Push({f.New(1)}).ok());
 }
 
+TEST_CASE("AClosedModelTakesNoMoreAndKeepsWhatWaits") {
+  Fixture f;
+  const ModelId other = f.queue.AddModel({});
+  Request* waiting = f.New(3, TimePoint::max(), other);
+  REQUIRE(f.Push({waiting}).ok());
+  f.queue.CloseModel(other);
+  CHECK(f.Push({f.New(1), f.New(1, TimePoint::max(), other)}).code() == absl::StatusCode::kUnavailable);
+  CHECK(f.queue.size() == 1);
+  CHECK(f.queue.Waits(other));
+  CHECK_FALSE(f.queue.Waits(0));
+  CHECK(f.Next().requests == std::vector<Request*>{waiting});
+  CHECK_FALSE(f.queue.Waits(other));
+}
+
+TEST_CASE("TheIdOfAnErasedModelIsNotGivenOutAgainAndTheOthersKeepTheirs") {
+  Fixture f;
+  const ModelId first = f.queue.AddModel({}), second = f.queue.AddModel({});
+  f.queue.EraseModel(first);
+  const ModelId third = f.queue.AddModel({});
+  CHECK(third != first);
+  CHECK(third != second);
+  CHECK(f.Push({f.New(1, TimePoint::max(), first)}).code() == absl::StatusCode::kUnavailable);
+  REQUIRE(f.Push({f.New(1, TimePoint::max(), second)}).ok());
+  REQUIRE(f.Push({f.New(1, TimePoint::max(), third)}).ok());
+  CHECK(f.Next().model == second);
+  CHECK(f.Next().model == third);
+}
+
 TEST_CASE("OverRandomSchedulesEveryRequestLeavesExactlyOnceAndNoBoundBreaks") {
   for (unsigned seed = 0; seed < 200; ++seed) {
     CAPTURE(seed);

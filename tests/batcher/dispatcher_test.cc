@@ -1,5 +1,6 @@
 #include "batcher/dispatcher.h"
 
+#include <atomic>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -231,6 +232,139 @@ TEST_CASE("ABudgetBelowTheLongestTextIsRefused") {
   replicas.push_back(std::make_unique<FakeEncoder>());
   CHECK(dispatcher.AddModel(std::move(replicas), {.max_batch_tokens = 63}).status().code() ==
         absl::StatusCode::kInvalidArgument);
+}
+
+/// Says when it is destroyed.
+class MortalEncoder final : public FakeEncoder {
+ public:
+  explicit MortalEncoder(std::atomic<int>& alive) : alive_(alive) { ++alive_; }
+  ~MortalEncoder() override { --alive_; }
+
+ private:
+  std::atomic<int>& alive_;
+};
+
+ModelId AddMortal(Dispatcher& dispatcher, size_t workers, std::atomic<int>& alive, Gate* gate = nullptr) {
+  std::vector<std::unique_ptr<Encoder>> replicas;
+  for (size_t i = 0; i < workers; ++i) {
+    auto encoder = std::make_unique<MortalEncoder>(alive);
+    if (gate) {
+      encoder->on_run = [gate](const std::vector<int32_t>&) {
+        gate->Pass();
+        return absl::OkStatus();
+      };
+    }
+    replicas.push_back(std::move(encoder));
+  }
+  absl::StatusOr<ModelId> id = dispatcher.AddModel(std::move(replicas), {.max_batch_requests = 1});
+  REQUIRE(id.ok());
+  return *id;
+}
+
+TEST_CASE("ARemovedModelServesWhatWasAcceptedAndThenItsReplicasAreGone") {
+  std::atomic<int> alive = 0;
+  Fixture f;
+  Gate gate;
+  const ModelId id = AddMortal(*f.dispatcher, 1, alive, &gate);
+  TestRequest running(1, 1, &f.recorder, id), waiting(2, 3, &f.recorder, id);
+  REQUIRE(f.Submit({running.get()}).ok());
+  gate.AwaitArrivals(1);
+  REQUIRE(f.Submit({waiting.get()}).ok());
+  std::thread remover([&] { f.dispatcher->RemoveModel(id); });
+  std::vector<std::unique_ptr<TestRequest>> late;  // the last one is refused
+  do {
+    late.push_back(std::make_unique<TestRequest>(3, 1, &f.recorder, id));
+  } while (f.Submit({late.back()->get()}).ok());
+  CHECK(alive == 1);
+  gate.Open();
+  remover.join();
+  CHECK(alive == 0);
+  f.dispatcher->Stop();
+  CHECK(f.recorder[running.request].status.ok());
+  CHECK(f.recorder[waiting.request].output == std::vector<float>{6, 3});
+  CHECK(f.recorder.total() == 1 + late.size());
+  CHECK(f.recorder[late.back()->request].times == 0);
+}
+
+TEST_CASE("AModelWithoutWorkIsRemovedAtOnceAlsoAfterStop") {
+  const bool stopped = GENERATE(false, true);
+  std::atomic<int> alive = 0;
+  Fixture f;
+  const ModelId id = AddMortal(*f.dispatcher, 1, alive);
+  if (stopped) f.dispatcher->Stop();
+  f.dispatcher->RemoveModel(id);
+  CHECK(alive == 0);
+}
+
+TEST_CASE("CancellingTheLastWaitingRequestLetsAModelGo") {
+  std::atomic<int> alive = 0;
+  Fixture f(true);
+  f.Occupy();
+  const ModelId id = AddMortal(*f.dispatcher, 1, alive);
+  TestRequest waiting(1, 1, &f.recorder, id);
+  REQUIRE(f.Submit({waiting.get()}).ok());
+  std::thread remover([&] { f.dispatcher->RemoveModel(id); });
+  f.dispatcher->Cancel(waiting.request);
+  remover.join();  // though the only worker is busy with another model
+  CHECK(alive == 0);
+  f.gate.Open();
+}
+
+TEST_CASE("WhileModelsComeAndGoUnderLoadEveryRequestOfOneThatIsHeldIsAnswered") {
+  constexpr size_t kWorkers = 2;
+  constexpr int kModels = 60, kCallers = 3;
+  std::atomic<int> alive = 0, refused = 0;
+  FakeClock clock;
+  Recorder recorder;
+  Dispatcher dispatcher({.queue = {.max_requests = 64}, .workers = kWorkers}, &clock);
+  Mutex mutex;
+  ModelId current = AddMortal(dispatcher, kWorkers, alive);
+  std::atomic<bool> done = false;
+  std::vector<std::vector<std::unique_ptr<TestRequest>>> sent(kCallers);
+  std::vector<std::thread> callers;
+  for (auto& mine : sent) {
+    callers.emplace_back([&] {
+      while (!done || mine.empty()) {
+        ModelId id;
+        {
+          MutexLock lock(mutex);
+          id = current;
+        }
+        auto request = std::make_unique<TestRequest>(static_cast<int32_t>(id) + 1, 2, &recorder, id);
+        absl::StatusOr<Reservation> reservation = dispatcher.Reserve(1);
+        if (!reservation.ok()) continue;
+        Request* one = request->get();
+        if (dispatcher.Submit(*std::move(reservation), {&one, 1}).ok()) {
+          mine.push_back(std::move(request));
+        } else {
+          ++refused;  // the model went away between the look at `current` and Submit
+        }
+      }
+    });
+  }
+  for (int i = 1; i < kModels; ++i) {
+    const ModelId next = AddMortal(dispatcher, kWorkers, alive), old = current;
+    {
+      MutexLock lock(mutex);
+      current = next;
+    }
+    recorder.Await(recorder.total() + 10);
+    dispatcher.RemoveModel(old);
+    REQUIRE(alive == kWorkers);
+  }
+  done = true;
+  for (std::thread& caller : callers) caller.join();
+  dispatcher.RemoveModel(current);
+  CHECK(alive == 0);
+  dispatcher.Stop();
+  for (const auto& mine : sent) {
+    for (const auto& request : mine) {
+      const Recorder::Ended ended = recorder[request->request];
+      REQUIRE(ended.times == 1);
+      REQUIRE(ended.status.ok());
+      REQUIRE(ended.output == std::vector<float>{2.f * static_cast<float>(request->request.model + 1), 2});
+    }
+  }
 }
 
 TEST_CASE("UnderConcurrentSubmitsCancelsAndStopEveryAcceptedRequestEndsExactlyOnce") {

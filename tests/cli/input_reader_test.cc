@@ -136,6 +136,25 @@ TEST_CASE("A fixed pair goes with every text; without one there is none") {
   CHECK_FALSE(InputReader(Texts{"a"}, {}).Next()->inputs[0].pair.has_value());
 }
 
+TEST_CASE("A line may be parsed into an input; what does not parse is refused, and bad UTF-8 never gets there") {
+  const auto parse = [](Input& input) {
+    if (input.text == "bad") return absl::InvalidArgumentError("does not parse");
+    input.pair = "pair of " + input.text;
+    return absl::OkStatus();
+  };
+  const auto chunk = InputReader(Texts{"a", "bad", "\xFF"}, {.parse = parse}).Next();
+  REQUIRE(chunk->inputs.size() == 3);
+  CHECK(chunk->inputs[0].pair == "pair of a");
+  CHECK(chunk->inputs[1].problem.message() == "does not parse");
+  CHECK(absl::StrContains(chunk->inputs[2].problem.message(), "not UTF-8"));
+}
+
+TEST_CASE("A context that goes with every question counts for each") {
+  InputReader reader(Texts{"a", "b", "c"}, {.max_bytes = 10, .pair = "1234"});
+  CHECK(reader.Next()->inputs.size() == 2);
+  CHECK(reader.Next()->inputs.size() == 1);
+}
+
 TEST_CASE("A source that cannot be read is an error, after what was read before") {
   InputReader reader(-1, {});
   const auto chunk = reader.Next();

@@ -1,4 +1,5 @@
 """The Python client against a fake server."""
+import math
 import os
 import pathlib
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 from bertha import BerthaError, Client, Result
 from bertha.v1 import bertha_pb2
-from fake_server import Failure, score_of
+from fake_server import Failure, score_of, vector_of
 
 CLIENT_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "clients" / "python"
 
@@ -67,6 +68,75 @@ def test_a_threshold_that_leaves_no_label(client):
     assert "no label" in str(result)
 
 
+def test_a_label_names_a_version_and_windows_are_counted(client, server):
+    result = client.classify("word " * 30, version="stable", truncation="window", stride=4)
+    assert (result.windows, result.tokens, result.truncated) == (2, 32, False)
+    (request,) = server.bertha.calls
+    assert (request.version, request.version_label) == (0, "stable")
+    assert request.options == bertha_pb2.ClassifyOptions(truncation=bertha_pb2.TRUNCATION_POLICY_WINDOW, stride=4)
+
+
+def test_tag_gives_entities_with_their_places(client, server):
+    text = "é Ada"
+    tagged = client.tag(text, aggregation="none", threshold=0.25)
+    (entity,) = tagged.entities
+    assert (entity.label, entity.text, entity.score) == ("B-NAME", "Ada", pytest.approx(score_of("Ada")[1]))
+    assert text[entity.start : entity.end] == "Ada" and text.encode()[slice(*entity.bytes)] == b"Ada"
+    assert (tagged.model, tagged.windows, tagged.timing.total_us) == ("fake", 1, 1750)
+    assert str(tagged).startswith("B-NAME 'Ada' 0.")
+    assert server.bertha.calls[0].options == bertha_pb2.TagTokensOptions(
+        aggregation=bertha_pb2.AGGREGATION_NONE, threshold=0.25, truncation=bertha_pb2.TRUNCATION_POLICY_RIGHT
+    )
+    names = [f"Name{i}" for i in range(300)]
+    assert [t.entities[0].text for t in client.tag(names)] == names
+
+
+def test_answer_takes_one_context_or_one_for_each_question(client, server):
+    answered = client.answer("Who?", "é Ada", top_k=2)
+    assert (answered.text, answered.score) == ("Ada", pytest.approx(score_of("Ada")[1]))
+    assert [(a.text, a.start, a.end) for a in answered.answers] == [("Ada", 2, 5), ("é", 0, 1)]
+    assert answered.no_answer_score == 0.25
+    assert [a.text for a in client.answer(["A?", "B?"], "same")] == ["same", "same"]
+    assert [a.text for a in client.answer(["A?", "B?"], ["x", "y"])] == ["x", "y"]
+    with pytest.raises(ValueError, match="list of 2, one for each question"):
+        client.answer(["A?", "B?"], ["x"])
+    assert server.bertha.calls[0].options == bertha_pb2.AnswerOptions(top_k=2, max_answer_tokens=15)
+
+
+def test_answer_may_be_that_there_is_none(client):
+    none = client.answer("Who?", "", allow_no_answer=True)
+    assert none.text is None and none.score == 0.25 and none.answers[0].no_answer
+    nothing = client.answer("Who?", "")
+    assert nothing.text is None and nothing.answers == () and math.isnan(nothing.score)
+
+
+def test_embed_gives_vectors_of_texts_or_of_tokens(client, server):
+    assert client.embed("a b").vector == pytest.approx(vector_of("a b", scaled=True))
+    both = client.embed(["a", "b"], pooling="cls+mean", normalize=False)
+    assert [e.vector for e in both] == [tuple(vector_of("a", scaled=False)), tuple(vector_of("b", scaled=False))]
+    tokens = client.embed("a b", tokens=True)
+    assert tokens.vector == ()
+    assert [(t.token, t.start, t.end) for t in tokens.token_vectors] == [("a", 0, 1), ("b", 2, 3)]
+    first, second, third = (call.options for call in server.bertha.calls)
+    assert not first.HasField("normalize") and first.pooling == bertha_pb2.POOLING_UNSPECIFIED
+    assert second.HasField("normalize") and second.pooling == bertha_pb2.POOLING_CLS_MEAN
+    assert third.pooling == bertha_pb2.POOLING_NONE
+
+
+@pytest.mark.parametrize(
+    "call, complaint",
+    [
+        (lambda c: c.tag("a", aggregation="most"), "aggregation must be one of None, none, simple"),
+        (lambda c: c.embed("a", pooling="sum"), "pooling must be one of None, mean, cls"),
+        (lambda c: c.embed("a", pooling="cls", tokens=True), "exclude each other"),
+    ],
+)
+def test_unknown_options_name_the_known_ones(client, server, call, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        call(client)
+    assert server.bertha.calls == []
+
+
 @pytest.mark.parametrize("pairs", ["one", ["one"]])
 def test_pairs_must_match_the_texts(client, server, pairs):
     with pytest.raises(ValueError, match="2, one for each text"):
@@ -75,7 +145,7 @@ def test_pairs_must_match_the_texts(client, server, pairs):
 
 
 def test_an_unknown_truncation_names_the_known_ones(client):
-    with pytest.raises(ValueError, match="right, left, error"):
+    with pytest.raises(ValueError, match="right, left, error, window"):
         client.classify("a", truncation="middle")
 
 

@@ -83,6 +83,17 @@ TEST_CASE("EscapeInvisible shows what a terminal would obey or hide, and leaves 
   for (const auto& [text, escaped] : cases) CHECK(EscapeInvisible(text) == escaped);
 }
 
+TEST_CASE("FitEndToWidth keeps the end, cut between characters") {
+  CHECK(FitEndToWidth("abc", 3) == "abc");
+  CHECK(FitEndToWidth("abcd", 3) == "…cd");
+  CHECK(FitEndToWidth("abcd", 0).empty());
+  CHECK(FitEndToWidth("", 5).empty());
+  CHECK(FitEndToWidth("日本語", 6) == "日本語");
+  CHECK(FitEndToWidth("日本語", 5) == "…本語");
+  CHECK(FitEndToWidth("日本語", 4) == "…語");  // the ellipsis and one character: 3 cells
+  CHECK(FitEndToWidth("a\nb\tc", 4) == "…b c");
+}
+
 TEST_CASE("Numbers are written for people") {
   CHECK(FormatMicros(850) == "850 µs");
   CHECK(FormatMicros(1830) == "1.83 ms");

@@ -86,11 +86,13 @@ def daemon(program, models_dir, tmp_path):
 
 @pytest.fixture
 def berthad(program):
-    """berthad(ARGUMENTS...) runs the daemon to its end, for those that end by themselves."""
+    """berthad(ARGUMENTS...) runs the daemon to its end, for those that end by themselves; without the admin service, whose
+    usual port may be taken here."""
     from e2e_support import PATIENCE
 
     def run(*arguments):
-        command = [str(program("berthad")), *map(str, arguments)]
+        admin = [] if "--admin-address" in arguments else ["--admin-address", ""]
+        command = [str(program("berthad")), *admin, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
     return run

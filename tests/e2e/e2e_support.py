@@ -18,7 +18,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bertha.v1 import bertha_pb2 as pb
-from bertha.v1 import bertha_pb2_grpc
+from bertha.v1 import bertha_pb2_grpc, model_control_pb2_grpc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOLERANCE = 1e-4  # largest |logit difference| in fp32
@@ -56,13 +56,14 @@ def dead_address():
 
 
 class Daemon:
-    """A berthad of its own on a free port, its log in a file."""
+    """A berthad of its own on free ports, its log in a file."""
 
     def __init__(self, binary, models, log, *flags):
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address, self.admin_address = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self.log_path = log
         self.began = time.monotonic()
-        command = [binary, "--grpc-address", self.address, "--models", models, *flags]
+        addresses = ["--grpc-address", self.address, "--admin-address", self.admin_address]
+        command = [binary, *addresses, "--models", models, *flags]
         with open(log, "wb") as stderr:
             self.process = subprocess.Popen([str(c) for c in command], stdout=stderr, stderr=stderr)
         self._channels = []
@@ -79,15 +80,18 @@ class Daemon:
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime of proc(5)
 
-    def channel(self):
+    def channel(self, address=None):
         """A connection of its own: nothing is shared with other channels."""
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
-        channel = grpc.insecure_channel(self.address, options=options)
+        channel = grpc.insecure_channel(address or self.address, options=options)
         self._channels.append(channel)
         return channel
 
     def stub(self):
         return bertha_pb2_grpc.BerthaStub(self.channel())
+
+    def control(self):
+        return model_control_pb2_grpc.ModelControlStub(self.channel(self.admin_address))
 
     def health(self):
         return health_pb2_grpc.HealthStub(self.channel())

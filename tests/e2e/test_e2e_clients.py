@@ -13,7 +13,7 @@ from e2e_texts import LINES
 
 TEXTS = [t for t in LINES if not set(t) & set("\n\r\0")]  # a line each; an argument cannot hold NUL
 KEYS = {"index", "label", "score", "scores", "timing_us", "tokens", "truncated", "model", "version", "engine"}
-KEYS |= {"batch_size"}
+KEYS |= {"batch_size", "windows"}
 
 
 @pytest.fixture

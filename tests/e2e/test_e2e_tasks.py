@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "export"))
 FAMILIES = ("bert", "roberta", "distilbert", "xlnet", "albert")
 TASKS = ("sequence-classification", "token-classification", "question-answering", "embeddings")
 LENGTH = 48
-TAGS = {0: "O", 1: "B-DISH", 2: "I-DISH"}
+TAGS = {0: "B-DISH", 1: "I-DISH", 2: "O", 3: "B-DRINK", 4: "I-DRINK"}
 SCORE_TOLERANCE = 2e-4  # of probabilities out of logits that agree within TOLERANCE
 STRATEGIES = {
     "none": pb.AGGREGATION_NONE,
@@ -49,13 +49,12 @@ def checkpoints(tmp_path_factory):
 def served(program, checkpoints, tmp_path_factory):
     """One daemon with the twenty packages."""
     from bertha_export import Request, export
-    from conftest import QUICK
     from e2e_support import Daemon
 
     folder = tmp_path_factory.mktemp("task_models")
     for name, checkpoint in checkpoints.items():
         export(Request(checkpoint=checkpoint, output=folder, name=name, max_length=LENGTH))
-    d = Daemon(program("berthad"), folder, tmp_path_factory.mktemp("tasks") / "log", *QUICK)
+    d = Daemon(program("berthad"), folder, tmp_path_factory.mktemp("tasks") / "log", "--cpu-threads", "1")
     try:
         yield d.wait_serving()
         d.signal()
@@ -109,7 +108,7 @@ def test_all_twenty_serve_and_say_what_they_are(stub):
         assert status.state == pb.ModelStatus.STATE_SERVING, (name, status.reason)
         assert (status.family, status.task, status.max_length) == (family, task, LENGTH)
         assert status.dimension == (32 if task == "embeddings" else 0)
-        assert len(status.labels) == (3 if "classification" in task else 0)
+        assert len(status.labels) == {"sequence-classification": 3, "token-classification": len(TAGS)}.get(task, 0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -143,7 +142,7 @@ def test_tag_finds_the_entities_of_the_pipeline(stub, checkpoints, family, strat
     request = pb.TagTokensRequest(model=name, inputs=[pb.TextInput(text=t) for t in texts], options=options)
     results = stub.TagTokens(request).results
     key = "entity" if strategy == "none" else "entity_group"
-    assert sum(len(r.entities) for r in results) > len(texts), "too few entities to compare"
+    assert sum(len(r.entities) for r in results) > 20, "too few entities to compare"
     for text, result in zip(texts, results, strict=True):
         expected = pipeline(text)
         got = [(e.label, *span(e.chars)) for e in result.entities]
@@ -201,10 +200,12 @@ def test_answer_finds_the_spans_of_the_pipeline(stub, checkpoints, family, no_an
             doc_stride=stride,
             max_answer_len=7,
         )
-        expected = expected if isinstance(expected, list) else [expected]
-        assert [(*span(a.chars), a.text) for a in result.answers] == [
-            (e["start"], e["end"], e["answer"]) for e in expected
-        ], given
+        # The pipeline fills up with answers of score 0, in an order of no meaning; has places in the question for XLNet; and
+        # lets answers end before they begin.
+        expected = [e for e in (expected if isinstance(expected, list) else [expected]) if e["score"] > 0]
+        end = len(given.context)
+        places = [(min(e["start"], end), max(min(e["start"], end), min(e["end"], end)), e["answer"]) for e in expected]
+        assert [(*span(a.chars), a.text) for a in result.answers] == places, given
         for answer, other in zip(result.answers, expected, strict=True):
             assert abs(answer.score - other["score"]) <= SCORE_TOLERANCE
 

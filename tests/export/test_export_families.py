@@ -410,10 +410,19 @@ def of_other_shape(weights: Path) -> None:
     save_file({**tensors, "classifier.weight": torch.zeros(5, 32)}, weights, {"format": "pt"})
 
 
+class Program:
+    """Its pickle makes a file when it is read."""
+
+    def __init__(self, made: Path) -> None:
+        self._made = made
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self._made,)
+
+
 def pickled_program(weights: Path) -> None:
-    """What torch.load would run if it were asked to trust the file."""
     weights.unlink()
-    torch.save({"classifier.weight": Path("anything but a tensor")}, weights.with_name("pytorch_model.bin"))
+    torch.save({"classifier.weight": Program(weights.with_name("ran"))}, weights.with_name("pytorch_model.bin"))
 
 
 @pytest.mark.parametrize(
@@ -425,7 +434,7 @@ def pickled_program(weights: Path) -> None:
         (without_head, "lacks 2 of the weights of BertForSequenceClassification, classifier.bias first"),
         (with_nan, "not finite"),
         (of_other_shape, r"classifier.weight has another shape in the weights than \[3, 32\]"),
-        (pickled_program, "weights in .* cannot be loaded"),
+        (pickled_program, "the program in a pickle is not run"),
     ],
 )
 def test_bad_weights_are_refused_in_one_line(change, message: str, checkpoint, tmp_path: Path) -> None:
@@ -433,7 +442,15 @@ def test_bad_weights_are_refused_in_one_line(change, message: str, checkpoint, t
     change(source / "model.safetensors")
     with pytest.raises(ExportError, match=message) as raised:
         export(Request(source, tmp_path))
-    assert "\n" not in str(raised.value)
+    assert "\n" not in str(raised.value) and not (source / "ran").exists()
+
+
+def test_pickled_tensors_are_as_good_as_safetensors(checkpoint, package, tmp_path: Path) -> None:
+    source = shutil.copytree(checkpoint("bert", "sequence-classification"), tmp_path / "source")
+    torch.save(load_file(source / "model.safetensors"), source / "pytorch_model.bin")
+    (source / "model.safetensors").unlink()
+    found = export(Request(source, tmp_path, max_length=MAX_LENGTH))
+    assert read(found, "probes.json") == read(package("bert", "sequence-classification"), "probes.json")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"architectures": ["BertModel"]}', '{"architectures": 3}'])

@@ -43,6 +43,7 @@ std::optional<TextInput> ParseTextInput(absl::string_view data) {
   options.char_offsets = (byte(2) & 4) != 0;
   options.word_ids = (byte(2) & 8) != 0;
   options.tokens = (byte(2) & 16) != 0;
+  options.sequence_ids = (byte(2) & 32) != 0;
   options.max_length = byte(3);
   options.stride = byte(4);
   absl::string_view text = data.substr(kTextInputHeader);

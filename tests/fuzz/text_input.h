@@ -3,7 +3,7 @@
 //   byte 0  bits 0-3: which tokenizer, modulo their number; bits 4-7: options of a BertNormalizer, in their order
 //   byte 1  bit 0: truncate on the left; bits 1-2: strategy longest_first, only_first, only_second, longest_first;
 //           bit 3: a pair
-//   byte 2  bits 0-4: ask for special_tokens_mask, offsets, char_offsets, word_ids, tokens
+//   byte 2  bits 0-5: ask for special_tokens_mask, offsets, char_offsets, word_ids, tokens, sequence_ids
 //   byte 3  max_length
 //   byte 4  stride
 //   rest    the text; of a pair up to the first NUL, and after it the second text

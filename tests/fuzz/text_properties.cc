@@ -21,7 +21,8 @@ Scratch& UsedScratch() {
 
 EncodeOptions Everything() {
   EncodeOptions options;
-  options.special_tokens_mask = options.offsets = options.char_offsets = options.word_ids = options.tokens = true;
+  options.special_tokens_mask = options.offsets = options.char_offsets = true;
+  options.word_ids = options.sequence_ids = options.tokens = true;
   return options;
 }
 
@@ -93,13 +94,14 @@ bool HasLength(const Encoding& e, const EncodeOptions& options) {
   const auto length = [&](bool wanted) { return wanted ? e.ids.size() : 0; };
   return e.type_ids.size() == e.ids.size() && e.special_tokens_mask.size() == length(options.special_tokens_mask) &&
          e.offsets.size() == length(options.offsets) && e.char_offsets.size() == length(options.char_offsets) &&
-         e.word_ids.size() == length(options.word_ids) && e.tokens.size() == length(options.tokens);
+         e.word_ids.size() == length(options.word_ids) && e.sequence_ids.size() == length(options.sequence_ids) &&
+         e.tokens.size() == length(options.tokens);
 }
 
 bool operator==(const Encoding& a, const Encoding& b) {
   return a.ids == b.ids && a.type_ids == b.type_ids && a.special_tokens_mask == b.special_tokens_mask &&
          a.offsets == b.offsets && a.char_offsets == b.char_offsets && a.word_ids == b.word_ids &&
-         a.tokens == b.tokens && a.full_length == b.full_length;
+         a.sequence_ids == b.sequence_ids && a.tokens == b.tokens && a.full_length == b.full_length;
 }
 
 std::string Described(const Encoding& e) {
@@ -118,6 +120,7 @@ Encoding Projected(Encoding e, const EncodeOptions& options) {
   if (!options.offsets) e.offsets.clear();
   if (!options.char_offsets) e.char_offsets.clear();
   if (!options.word_ids) e.word_ids.clear();
+  if (!options.sequence_ids) e.sequence_ids.clear();
   if (!options.tokens) e.tokens.clear();
   return e;
 }

@@ -138,6 +138,21 @@ TEST_CASE("RandomLogitsGiveProbabilitiesInDescendingOrderThatSumToOne") {
   }
 }
 
+TEST_CASE("WindowsAreAveragedLabelByLabel") {
+  std::vector<float> mean = {99, 99, 99};
+  const auto average = [&](const std::vector<std::vector<float>>& logits) {
+    const std::vector<std::span<const float>> windows(logits.begin(), logits.end());
+    AverageLogits(windows, mean);
+    return mean;
+  };
+  CHECK(average({{1, -2}}) == std::vector<float>{1, -2});
+  CHECK(average({{1, -2}, {2, 4}, {6, 4}}) == std::vector<float>{3, 2});
+  constexpr float kMax = std::numeric_limits<float>::max();
+  CHECK(average({{kMax}, {kMax}, {kMax}}) == std::vector<float>{kMax});  // the sum is more than a float
+  CHECK(average({{}, {}}).empty());
+  CHECK(average({}).empty());
+}
+
 TEST_CASE("AllFiniteFindsNanAndInfinityAnywhere") {
   constexpr float kInf = std::numeric_limits<float>::infinity();
   CHECK(AllFinite(std::vector<float>{}));

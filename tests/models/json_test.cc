@@ -64,18 +64,42 @@ TEST_CASE("TheSameKeyInDifferentObjectsIsNoDuplicate") {
   }
 }
 
-TEST_CASE("DeepNestingOverflowsNoStack") {
-  constexpr int kDepth = 100'000;
+TEST_CASE("DeepNestingIsRefusedBeforeItIsBuilt") {
   for (const auto& [open, close] : {std::pair("[", "]"), std::pair("{\"a\":", "}")}) {
-    const std::string opened = "{\"a\":" + Repeat(open, kDepth);
     CAPTURE(open);
-    CHECK_FALSE(ParseJsonObject(opened).ok());
-    absl::StatusOr<json> closed = ParseJsonObject(opened + "1" + Repeat(close, kDepth) + "}");
-    REQUIRE(closed.ok());
-    JsonReader reader(*closed);
-    reader.String("a");
-    CHECK(reader.Done().message() == "$.a: expected a string");
+    auto nested = [&, open = open, close = close](int depth) {
+      return "{\"a\":" + Repeat(open, depth) + "1" + Repeat(close, depth) + "}";
+    };
+    CHECK(ParseJsonObject(nested(kMaxJsonDepth - 1)).ok());
+    for (const int depth : {kMaxJsonDepth, 1'000'000}) {
+      CHECK(ParseJsonObject(nested(depth)).status() ==
+            absl::InvalidArgumentError("lists and objects are nested deeper than 64"));
+    }
+    CHECK_FALSE(ParseJsonObject("{\"a\":" + Repeat(open, 1'000'000)).ok());
   }
+}
+
+TEST_CASE("MoreValuesThanAnyFileHasAreRefused") {
+  // Lists and objects are values as well.
+  for (const char* text : {R"({"a":1,"b":[2]})", R"({"a":[[1]]})", R"({"a":{"b":{"c":1}}})", R"({"a":[1,{}]})"}) {
+    CAPTURE(text);
+    CHECK(ParseJsonObject(text, 4).ok());
+    CHECK(ParseJsonObject(text, 3).status() == absl::InvalidArgumentError("has more than 3 values"));
+  }
+  CHECK(ParseJsonObject("{\"a\":[" + Repeat("[],", 100'000) + "1]}", 1000).status() ==
+        absl::InvalidArgumentError("has more than 1000 values"));
+}
+
+TEST_CASE("ForeignTextInAnErrorIsEscapedAndCut") {
+  const std::string k100(100, 'k');
+  const std::vector<std::pair<json, std::string>> cases = {
+      {{{"a\nb", 1}}, R"($."a\nb": unknown key)"},
+      {{{"", 1}}, R"($."": unknown key)"},
+      {{{"a.b", 1}}, R"($."a.b": unknown key)"},
+      {{{k100, 1}}, "$.\"" + k100.substr(0, 80) + "...\" (100 bytes): unknown key"},
+  };
+  for (const auto& [document, message] : cases) CHECK(JsonReader(document).Done().message() == message);
+  CHECK(ParseJsonObject(R"({"a\nb":1,"a\nb":1})").status().message() == R"(the key "a\nb" is there twice)");
 }
 
 TEST_CASE("EveryWrongValueIsNamedByItsPath") {

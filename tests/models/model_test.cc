@@ -1,8 +1,12 @@
 // LoadModel on a real package, whole and damaged.
 #include "models/model.h"
 
+#include <malloc.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <functional>
+#include <thread>
 
 #include "models/checksums.h"
 #include "tests/catch.h"
@@ -149,6 +153,33 @@ TEST_CASE("SealedFilesThatDoNotFitEachOtherAreBlamedByName") {
   }
 }
 
+TEST_CASE("FilesThatAreTooLargeOrTooDeepAreRefusedUnread") {
+  const std::string deep(100, '['), shallow(100, ']');
+  struct Case {
+    const char* name;
+    std::function<void(const std::string&)> write;
+    std::string message;
+  };
+  auto grow = [](uintmax_t size) {
+    return [size](const std::string& path) { fs::resize_file(path, size); };
+  };  // sparse
+  auto nest = [&](const std::string& path) { WriteFile(path, "{\"a\":" + deep + shallow + "}"); };
+  const std::vector<Case> cases = {
+      {"bertha.json", grow((1 << 20) + 1), "bertha.json: has 1048577 bytes, at most 1048576 are allowed"},
+      {"tokenizer.json", grow((64 << 20) + 1), "tokenizer.json: has 67108865 bytes, at most 67108864 are allowed"},
+      {"probes.json", grow((64 << 20) + 1), "probes.json: has 67108865 bytes, at most 67108864 are allowed"},
+      {"bertha.json", nest, "bertha.json: lists and objects are nested deeper than 64"},
+      {"tokenizer.json", nest, "tokenizer.json: "},
+      {"probes.json", nest, "probes.json: lists and objects are nested deeper than 64"},
+  };
+  for (const Case& c : cases) {
+    const Copy copy;
+    c.write(copy.dir / c.name);
+    copy.Seal();
+    CHECK_THAT(std::string(copy.Load().message()), Catch::StartsWith(c.message));
+  }
+}
+
 TEST_CASE("ThreadsZeroChoosesOneOrTheMost") {
   for (const int max_threads : {2, 1, 0}) {
     absl::StatusOr<Model> model = LoadModel(DemoPackage(), {.replicas = 1, .threads = 0, .max_threads = max_threads});
@@ -163,6 +194,48 @@ TEST_CASE("ThreadsZeroChoosesOneOrTheMost") {
 
 TEST_CASE("ADirectoryThatIsNotThereIsNotFound") {
   CHECK(LoadModel("/nonexistent/model/1", {}).status().code() == absl::StatusCode::kNotFound);
+}
+
+/// Threads of this process.
+size_t CountThreads() {
+  return static_cast<size_t>(std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator()));
+}
+
+/// Bytes of memory that this process has in use (proc(5), statm), without what the allocator keeps of what was freed: that
+/// depends on where threads left holes.
+double ResidentBytes() {
+  malloc_trim(0);
+  double total = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> total >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+TEST_CASE("LoadingWithOneThreadStartsNoOther") {
+  const std::string dir = DemoPackage();
+  size_t before = 0, after = 0;
+  std::thread([&] {
+    before = CountThreads();
+    const absl::StatusOr<Model> model = LoadModel(dir, {.replicas = 2, .threads = 1});
+    if (model.ok()) after = CountThreads();
+  }).join();
+  CHECK(after == before);
+}
+
+// Each is loaded on a thread that ends, as a loader's may, and is freed on another.
+TEST_CASE("FiftyModelsLoadedAndFreedLeaveNothingBehind", "[slow]") {
+  const std::string dir = DemoPackage();
+  auto load_and_free = [&] {
+    absl::StatusOr<Model> model = absl::UnknownError("");
+    std::thread([&] { model = LoadModel(dir, {.replicas = 2, .threads = 1}); }).join();
+    REQUIRE(model.ok());
+  };
+  for (int i = 0; i < 10; ++i) load_and_free();  // what is allocated once for all
+  const double before = ResidentBytes();
+  for (int i = 0; i < 50; ++i) load_and_free();
+  const double grown = (ResidentBytes() - before) / 50;
+  const double weights = static_cast<double>(fs::file_size(dir + "/model.pt"));
+  CAPTURE(grown, weights);
+  CHECK(grown < weights / 20);
 }
 
 }  // namespace

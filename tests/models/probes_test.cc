@@ -24,8 +24,7 @@ std::vector<Probe> ManyProbes(size_t n) {
   std::vector<Probe> probes;
   for (size_t i = 0; i < n; ++i) {
     const size_t length = i % 8 + 1;
-    probes.push_back({"text",
-                      std::nullopt,
+    probes.push_back({{"text", std::nullopt},
                       std::vector<int32_t>(length, static_cast<int32_t>(i)),
                       std::vector<int32_t>(length, static_cast<int32_t>(i % 2)),
                       {static_cast<float>(i * length), static_cast<float>(i % 2 * length)}});
@@ -335,6 +334,62 @@ TEST_CASE("AnEncoderThatDiffersIsRefused") {
     CHECK(status.code() == c.code);
     CHECK(status.message() == c.message);
   }
+}
+
+TEST_CASE("ProbesThatAreWrittenAreReadBackToTheLastBit") {
+  const Manifest manifest = ParsedManifest();
+  std::vector<Probe> probes = Parsed(GoodProbes());
+  probes[0].logits = {0.1f, -1.17549435e-38f};
+  probes[1].logits = {16777217.0f, 3.40282347e38f};
+  probes[1].text = "quote \" and\nline, é";
+  const std::string text = ProbesToJson(probes);
+  CHECK_THAT(text, Catch::Contains("[0.1,-1.1754944e-38]"));
+  const auto read = ParseProbes(text, manifest);
+  REQUIRE(read.status() == absl::OkStatus());
+  for (size_t i = 0; i < 2; ++i) {
+    CHECK(read->at(i).text == probes[i].text);
+    CHECK(read->at(i).text_pair == probes[i].text_pair);
+    CHECK(read->at(i).ids == probes[i].ids);
+    CHECK(read->at(i).type_ids == probes[i].type_ids);
+    CHECK(read->at(i).logits == probes[i].logits);
+  }
+}
+
+TEST_CASE("ProbesAreMadeOfTextsByTokenizerAndEncoder") {
+  TableTokenizer tokenizer;
+  tokenizer.table = Parsed(GoodProbes());
+  auto probes = EncodeProbes(tokenizer, ParsedManifest(), {{"a b", std::nullopt}, {"a", "b"}});
+  REQUIRE(probes.status() == absl::OkStatus());
+  CHECK(tokenizer.max_lengths == std::vector<size_t>{8, 8});
+  CHECK(probes->at(1).ids == std::vector<int32_t>{2, 5, 3, 6, 3});
+  SumEncoder encoder;
+  CHECK(AnswerProbes(encoder, *probes) == absl::OkStatus());
+  CHECK(encoder.batch_sizes == std::vector<size_t>{1, 1});
+  CHECK(probes->at(0).logits == std::vector<float>{16, 0});
+  CHECK(probes->at(1).logits == std::vector<float>{19, 2});
+  CHECK(CheckEncoder(encoder, *probes, 0).status() == absl::OkStatus());
+
+  encoder.spoil = [](batcher::EncoderOutput& output) { output.values[1] = std::nanf(""); };
+  CHECK(AnswerProbes(encoder, *probes).message() == "probe 0: the logits are not finite");
+  encoder.run_status = absl::InternalError("no");
+  CHECK(AnswerProbes(encoder, *probes).message() == "probe 0: no");
+}
+
+TEST_CASE("TextsThatMakeNoProbesAreNamed") {
+  TableTokenizer tokenizer;
+  tokenizer.table = Parsed(GoodProbes());
+  auto refusal = [&](const Manifest& manifest, const std::vector<ProbeText>& texts) {
+    return std::string(EncodeProbes(tokenizer, manifest, texts).status().message());
+  };
+  const ProbeText single = {"a b", std::nullopt}, pair = {"a", "b"};
+  const Manifest manifest = ParsedManifest();
+  CHECK(refusal(manifest, {}) == "expected 1 to 1000 texts, got 0");
+  CHECK(refusal(manifest, std::vector<ProbeText>(1001, single)) == "expected 1 to 1000 texts, got 1001");
+  CHECK(refusal(manifest, {single, {"refused", std::nullopt}}) == "text 2: text: no");
+  CHECK(refusal(ParsedManifest(GoodManifest(Task::kTokenClassification)), {single, pair}) ==
+        "text 2: is a pair, which the model does not take");
+  CHECK(refusal(ParsedManifest(GoodManifest(Task::kQuestionAnswering)), {pair, single}) ==
+        "text 2: is no pair of question and context");
 }
 
 TEST_CASE("AnEncoderThatFailsIsBlamedWithItsOwnReason") {

@@ -108,6 +108,20 @@ inline nlohmann::json GoodProbes(Task task) {
   return probes;
 }
 
+/// A WordPiece tokenizer that knows "a" and "b"; BERT's special tokens around the text.
+inline nlohmann::json SmallTokenizer() {
+  return nlohmann::json::parse(R"({
+    "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+    "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null,
+                   "lowercase": true},
+    "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
+    "decoder": null,
+    "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+              "max_input_chars_per_word": 100,
+              "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "a": 4, "b": 5, "##a": 6, "##b": 7}}})");
+}
+
 inline Manifest ParsedManifest(const nlohmann::json& content = GoodManifest()) {
   absl::StatusOr<Manifest> manifest = ParseManifest(content.dump());
   INFO(manifest.status().ToString());

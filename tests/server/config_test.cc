@@ -62,6 +62,8 @@ TEST_CASE("BadFlagsAreRefusedWithTheirName") {
   CHECK(Is(Parse({"--config", "/"}).status(), absl::StatusCode::kInvalidArgument, "/: the configuration file"));
   CHECK(Is(Parse({"--grpc-address", "8001"}).status(), absl::StatusCode::kInvalidArgument, "host:port"));
   CHECK(Is(Parse({"--grpc-address", "h:70000"}).status(), absl::StatusCode::kInvalidArgument, "host:port"));
+  CHECK(Is(Parse({"--admin-address", "8003"}).status(), absl::StatusCode::kInvalidArgument, "admin.address"));
+  CHECK(Parse({"--admin-address", ""}).ok());
 }
 
 TEST_CASE("SettingsThatContradictEachOtherAreRefused") {

@@ -46,6 +46,65 @@ TEST_CASE("WithoutAPostProcessorThereAreNoSpecialTokens") {
   CHECK(encoding.type_ids == std::vector<int32_t>{0, 1});
 }
 
+TEST_CASE("SequenceIdsTellTheTextsApartWhateverTheirTypes") {
+  EncodeOptions options;
+  options.sequence_ids = true;
+  const auto ids = [&](const json& content, const std::string& text, const std::optional<std::string>& pair) {
+    return EncodeWith(*Load(content), text, pair, options).sequence_ids;
+  };
+  // As printed by the reference library for the same files.
+  CHECK(ids(SmallJson(), "a b", std::nullopt) == std::vector<int32_t>{-1, 0, 0, -1});
+  CHECK(ids(SmallJson(), "a", "b a") == std::vector<int32_t>{-1, 0, -1, 1, 1, -1});
+  CHECK(ids(BareJson(), "a", "b a") == std::vector<int32_t>{0, 1, 1});
+  json swapped = SmallJson();
+  swapped["post_processor"] = json::parse(R"({
+      "type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}],
+      "pair": [{"Sequence": {"id": "B", "type_id": 3}}, {"Sequence": {"id": "A", "type_id": 3}}],
+      "special_tokens": {}})");
+  CHECK(ids(swapped, "a", "b b") == std::vector<int32_t>{1, 1, 0});
+  options.sequence_ids = false;
+  CHECK(ids(SmallJson(), "a", "b").empty());
+}
+
+TEST_CASE("OverflowWindowsHaveSequenceIds") {
+  EncodeOptions options;
+  options.sequence_ids = true;
+  options.max_length = 5;
+  options.truncation_strategy = TruncationStrategy::kOnlySecond;
+  Scratch scratch;
+  Encoding first;
+  EncodingList others;
+  REQUIRE(Load(SmallJson())->EncodeWithOverflow("a", "b a b", options, scratch, first, others).ok());
+  CHECK(first.sequence_ids == std::vector<int32_t>{-1, 0, -1, 1, -1});
+  REQUIRE(others.size() == 2);
+  CHECK(others[1].sequence_ids == first.sequence_ids);
+}
+
+TEST_CASE("ATokenizerKnowsTheTokensThatTasksAskFor") {
+  struct Case {
+    std::string name, prefix;
+    std::optional<int32_t> unknown_id, cls_id;
+  };
+  // What transformers' tokenizers of these families say with these files; it knows no <unk> of GPT-2.
+  const std::vector<Case> cases = {
+      {"uncased", "##", 1, 2}, {"cased", "##", 1, 2},
+      {"roberta", "", 3, 0},   {"gpt2", "", std::nullopt, std::nullopt},
+      {"xlnet_hub", "", 0, 3}, {"albert_converted", "", 1, 2},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    const auto tokenizer = Tokenizer::FromFile(DataFile(c.name + ".json"));
+    REQUIRE(tokenizer.ok());
+    CHECK((*tokenizer)->continuing_subword_prefix() == c.prefix);
+    CHECK((*tokenizer)->unknown_id() == c.unknown_id);
+    CHECK((*tokenizer)->cls_id() == c.cls_id);
+  }
+  json other_prefix = SmallJson();
+  other_prefix["model"]["continuing_subword_prefix"] = "@@";
+  CHECK(Load(other_prefix)->continuing_subword_prefix() == "@@");
+  CHECK(Load(BareJson())->cls_id() == std::nullopt);
+}
+
 TEST_CASE("AnEmptyTextHasOnlySpecialTokens") {
   const auto tokenizer = Load(SmallJson());
   CHECK(EncodeWith(*tokenizer, "").ids == std::vector<int32_t>{2, 3});
@@ -104,7 +163,8 @@ TEST_CASE("ASecondCallWithTheSameScratchAllocatesNothing") {
   SECTION("ids only") {}
   SECTION("everything") {
     options.stride = 250;
-    options.special_tokens_mask = options.offsets = options.char_offsets = options.word_ids = true;
+    options.special_tokens_mask = options.offsets = options.char_offsets = true;
+    options.word_ids = options.sequence_ids = true;
   }
   EncodingList overflow;
   const auto encode = [&] {

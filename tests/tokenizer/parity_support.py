@@ -96,11 +96,10 @@ def byte_offsets(given, encoding):
 
 
 def sequence_ids(encoding):
-    """Overflow windows without a post-processor have no sequence ids, but type ids that tell the texts apart."""
-    return [
-        types if text is None and not special else text
-        for text, types, special in zip(encoding.sequence_ids, encoding.type_ids, encoding.special_tokens_mask)
-    ]
+    """Overflow windows without a post-processor have none of the second text, but type ids that tell the texts apart."""
+    if 1 in encoding.special_tokens_mask or 1 in encoding.sequence_ids:
+        return encoding.sequence_ids
+    return encoding.type_ids
 
 
 def byte_places(text):

@@ -15,7 +15,7 @@ import pytest
 import tokenizers
 import transformers
 from transformers.convert_slow_tokenizer import AlbertConverter, XLNetConverter
-from transformers.utils import sentencepiece_model_pb2_new as sentencepiece_proto
+from sentencepiece import sentencepiece_model_pb2 as sentencepiece_proto
 
 import parity_support
 import test_parity

@@ -1,4 +1,4 @@
-"""Client of bertha, the gRPC server for BERT-family text classifiers.
+"""Client of bertha, the gRPC server for BERT-family models.
 
     from bertha import Client
     print(Client().classify("I love it"))
@@ -9,9 +9,33 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bertha.client import BerthaError, Client
-    from bertha.results import LabelScore, ModelStatus, Result, Timing
+    from bertha.results import (
+        Answered,
+        Embedding,
+        Entity,
+        FoundAnswer,
+        LabelScore,
+        ModelStatus,
+        Result,
+        Tagged,
+        Timing,
+        TokenVector,
+    )
 
-__all__ = ["BerthaError", "Client", "LabelScore", "ModelStatus", "Result", "Timing"]
+__all__ = [
+    "Answered",
+    "BerthaError",
+    "Client",
+    "Embedding",
+    "Entity",
+    "FoundAnswer",
+    "LabelScore",
+    "ModelStatus",
+    "Result",
+    "Tagged",
+    "Timing",
+    "TokenVector",
+]
 
 
 def __getattr__(name: str) -> object:

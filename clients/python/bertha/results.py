@@ -29,8 +29,28 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Result:
-    """The answer for one text.
+class Account:
+    """What every answer says besides the answer: where the time went, how much it was, and who answered.
+
+    `windows`: in how many pieces the text was computed. `truncated`: some of it was cut off.
+    """
+
+    timing: Timing
+    tokens: int
+    truncated: bool
+    windows: int
+    batch_size: int
+    model: str
+    version: int
+    engine: str
+
+    def _account(self) -> str:
+        return f"[{self.timing}; {self.model} v{self.version}, {self.engine}]"
+
+
+@dataclass(frozen=True)
+class Result(Account):
+    """The answer of `classify` for one text.
 
     `label` and `score` are those of the best label: None and nan if `threshold` left none. `scores` is best first.
     `logits` are the raw outputs in the model's label order, empty unless asked for.
@@ -40,23 +60,105 @@ class Result:
     score: float
     scores: tuple[LabelScore, ...]
     logits: tuple[float, ...]
-    timing: Timing
-    tokens: int
-    truncated: bool
-    batch_size: int
-    model: str
-    version: int
-    engine: str
 
     def __str__(self) -> str:
         best = f"{self.label} {self.score:.4f}" if self.scores else "no label reaches the threshold"
         others = ", ".join(str(s) for s in self.scores[1:])
-        return f"{best}{f' ({others})' if others else ''} [{self.timing}; {self.model} v{self.version}, {self.engine}]"
+        return f"{best}{f' ({others})' if others else ''} {self._account()}"
+
+
+@dataclass(frozen=True)
+class Entity:
+    """`start` and `end` are those of the text as a str: text[start:end]. `bytes` is the same in UTF-8."""
+
+    label: str
+    score: float
+    text: str
+    start: int
+    end: int
+    bytes: tuple[int, int]
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.text!r} {self.score:.4f}"
+
+
+@dataclass(frozen=True)
+class Tagged(Account):
+    """The answer of `tag` for one text: its entities, in the order of the text."""
+
+    entities: tuple[Entity, ...]
+
+    def __str__(self) -> str:
+        return f"{', '.join(str(e) for e in self.entities) or 'no entities'} {self._account()}"
+
+
+@dataclass(frozen=True)
+class FoundAnswer:
+    """`start` and `end` are those of the context as a str: context[start:end]. `bytes` is the same in UTF-8.
+
+    With `no_answer` it says that there is none, and its text is empty.
+    """
+
+    text: str
+    score: float
+    start: int
+    end: int
+    bytes: tuple[int, int]
+    no_answer: bool
+
+    def __str__(self) -> str:
+        return f"{'no answer' if self.no_answer else repr(self.text)} {self.score:.4f}"
+
+
+@dataclass(frozen=True)
+class Answered(Account):
+    """The answer of `answer` for one question.
+
+    `text` and `score` are those of the best answer: None if there is none in the context; nan if nothing was found at
+    all. `answers` is best first. `no_answer_score` means something only for models that were trained with questions
+    that have no answer.
+    """
+
+    text: str | None
+    score: float
+    answers: tuple[FoundAnswer, ...]
+    no_answer_score: float
+
+    def __str__(self) -> str:
+        return f"{', '.join(str(a) for a in self.answers) or 'nothing found'} {self._account()}"
+
+
+@dataclass(frozen=True)
+class TokenVector:
+    """`start` and `end` are where the token stands in the text; both 0 for special tokens."""
+
+    token: str
+    start: int
+    end: int
+    vector: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Embedding(Account):
+    """The answer of `embed` for one text: its vector; or with `tokens=True` none, but one for each token."""
+
+    vector: tuple[float, ...]
+    token_vectors: tuple[TokenVector, ...]
+
+    def __str__(self) -> str:
+        if self.token_vectors:
+            return f"{len(self.token_vectors)} vectors {self._account()}"
+        first = ", ".join(f"{x:.4f}" for x in self.vector[:4])
+        more = ", …" if len(self.vector) > 4 else ""
+        return f"[{first}{more}] of {len(self.vector)} {self._account()}"
 
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """One package that the server found. `state` is SERVING, LOADING or FAILED; `reason` says why it failed."""
+    """One package that the server found. `state` is SERVING, LOADING or FAILED; `reason` says why it failed.
+
+    `refused_update`: why a newer package in its place was refused. `dimension`: of a vector; 0 if it makes none.
+    """
 
     name: str
     version: int
@@ -73,3 +175,7 @@ class ModelStatus:
     probe_max_abs_diff: float
     probe_count: int
     is_default: bool
+    version_labels: tuple[str, ...] = ()
+    refused_update: str = ""
+    dimension: int = 0
+    weight_bytes: int = 0

@@ -133,7 +133,7 @@ def _load_model(directory: Path, config: PretrainedConfig, family: Family, archi
             **options,
         )
     except Exception as error:  # of the configuration, the file's format, pickle, safetensors ...
-        raise ExportError(f"the weights in {directory} cannot be loaded: {first_line(error)}") from error
+        raise ExportError(f"the weights in {directory} cannot be loaded: {_why(error, directory)}") from error
     if mismatched := sorted(report["mismatched_keys"]):
         raise ExportError(
             f"{mismatched[0]} has another shape in the weights than {list(model.state_dict()[mismatched[0]].shape)}, "
@@ -145,6 +145,15 @@ def _load_model(directory: Path, config: PretrainedConfig, family: Family, archi
             "trained values for them its answers would be random"
         )
     return model.eval()
+
+
+def _why(error: Exception, directory: Path) -> str:
+    if any(directory.glob("*.bin")) and not any(directory.glob("*.safetensors")):
+        return (
+            "its .bin file is no pickle of tensors alone, and the program in a pickle is not run; "
+            "where you trust it, load it and save_pretrained() as safetensors"
+        )
+    return first_line(error)
 
 
 def _load_tokenizer(directory: Path, say: Callable[[str], None]):  # -> PreTrainedTokenizerFast

@@ -1,10 +1,10 @@
 // One chunk of inputs to one row each, whatever the server says: retries while the server asks for patience, and takes
 // a refused call apart until only the inputs that are bad fail.
 //
-// Knows no gRPC: the call itself is a Classifier, time and waiting are passed in. AnswerChunk is thread-safe if the
-// Classifier and the functions of the policy are.
-#ifndef BERTHA_CLIENTS_CLI_ANSWER_CHUNK_H_
-#define BERTHA_CLIENTS_CLI_ANSWER_CHUNK_H_
+// Knows no gRPC: the call itself is a Caller, time and waiting are passed in. SendChunk is thread-safe if the
+// Caller and the functions of the policy are.
+#ifndef BERTHA_CLIENTS_CLI_SEND_CHUNK_H_
+#define BERTHA_CLIENTS_CLI_SEND_CHUNK_H_
 
 #include <cstdint>
 #include <functional>
@@ -14,14 +14,14 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "clients/cli/answer.h"
+#include "clients/cli/row.h"
 
 namespace bertha::cli {
 
 struct CallResult {
   absl::Status status;
   /// One for each input of the call if `status` is OK.
-  std::vector<Answer> answers;
+  std::vector<Result> results;
   /// The server's wish: wait so long before the next attempt; negative: do not try again. Unset: it said nothing.
   std::optional<int64_t> pushback_ms;
   /// The call failed without having met a server.
@@ -31,10 +31,10 @@ struct CallResult {
 };
 
 /// Sends the inputs in one call and waits for its end, at the latest until `deadline`.
-class Classifier {
+class Caller {
  public:
-  virtual ~Classifier() = default;
-  virtual CallResult Classify(absl::Span<const Input* const> inputs, absl::Time deadline) = 0;
+  virtual ~Caller() = default;
+  virtual CallResult Call(absl::Span<const Input* const> inputs, absl::Time deadline) = 0;
 };
 
 struct RetryPolicy {
@@ -58,8 +58,8 @@ struct Outcome {
 /// time (without one it is a limit, such as the size of a message, that stays exceeded).
 std::optional<absl::Duration> RetryDelay(const CallResult& result, int attempt);
 
-Outcome AnswerChunk(Chunk chunk, Classifier& classifier, const RetryPolicy& policy);
+Outcome SendChunk(Chunk chunk, Caller& caller, const RetryPolicy& policy);
 
 }  // namespace bertha::cli
 
-#endif  // BERTHA_CLIENTS_CLI_ANSWER_CHUNK_H_
+#endif  // BERTHA_CLIENTS_CLI_SEND_CHUNK_H_

@@ -1,4 +1,4 @@
-#include "clients/cli/answer_chunk.h"
+#include "clients/cli/send_chunk.h"
 
 #include <deque>
 #include <string>
@@ -13,9 +13,9 @@ namespace {
 using Texts = std::vector<std::string>;
 
 /// Answers a text with a label that repeats it; refuses calls that hold a text with "BAD"; fails as told before that.
-class FakeClassifier : public Classifier {
+class FakeCaller : public Caller {
  public:
-  CallResult Classify(absl::Span<const Input* const> inputs, absl::Time deadline) override {
+  CallResult Call(absl::Span<const Input* const> inputs, absl::Time deadline) override {
     Texts texts;
     for (const Input* input : inputs) texts.push_back(input->text);
     calls.push_back(texts);
@@ -30,7 +30,7 @@ class FakeClassifier : public Classifier {
       if (absl::StrContains(text, "FAULT")) return {.status = absl::InternalError("inputs[0]: out of luck")};
       if (absl::StrContains(text, "LONG")) return {.status = absl::InvalidArgumentError("inputs[0].text: too long")};
       if (absl::StrContains(text, "BAD")) return {.status = absl::InvalidArgumentError("bad: " + text)};
-      result.answers.push_back({.scores = {{"label of " + text, 1.0f}}});
+      result.results.push_back({.body = Labels{.scores = {{"label of " + text, 1.0f}}}});
     }
     return result;
   }
@@ -65,39 +65,40 @@ Chunk MakeChunk(const Texts& texts) {
 Texts Ends(const Outcome& outcome) {
   Texts ends;
   for (const Row& row : outcome.rows) {
-    ends.push_back(row.answer.ok() ? row.answer->scores[0].label : std::string(row.answer.status().message()));
+    ends.push_back(row.result.ok() ? std::get<Labels>(row.result->body).scores[0].label
+                                   : std::string(row.result.status().message()));
   }
   return ends;
 }
 
 TEST_CASE("Good inputs travel in one call and come back in order") {
-  FakeClassifier classifier;
+  FakeCaller caller;
   FakeTime time;
-  const Outcome outcome = AnswerChunk(MakeChunk({"a", "b"}), classifier, time.Policy(absl::Seconds(1)));
+  const Outcome outcome = SendChunk(MakeChunk({"a", "b"}), caller, time.Policy(absl::Seconds(1)));
   CHECK(Ends(outcome) == Texts{"label of a", "label of b"});
   CHECK(outcome.rows[1].input.index == 11);
   CHECK(outcome.end_bytes == 99);
-  CHECK(classifier.calls.size() == 1);
-  CHECK(classifier.deadlines[0] == absl::UnixEpoch() + absl::Seconds(1));
+  CHECK(caller.calls.size() == 1);
+  CHECK(caller.deadlines[0] == absl::UnixEpoch() + absl::Seconds(1));
 }
 
 TEST_CASE("An input with a problem is never sent; its row has the problem") {
-  FakeClassifier classifier;
+  FakeCaller caller;
   FakeTime time;
   Chunk chunk = MakeChunk({"a", "b", "c"});
   chunk.inputs[1].problem = absl::InvalidArgumentError("not UTF-8");
-  CHECK(Ends(AnswerChunk(chunk, classifier, time.Policy(absl::Seconds(1)))) ==
+  CHECK(Ends(SendChunk(chunk, caller, time.Policy(absl::Seconds(1)))) ==
         Texts{"label of a", "not UTF-8", "label of c"});
-  CHECK(classifier.calls == std::vector<Texts>{{"a", "c"}});
+  CHECK(caller.calls == std::vector<Texts>{{"a", "c"}});
 }
 
 TEST_CASE("A chunk of problems makes no call") {
-  FakeClassifier classifier;
+  FakeCaller caller;
   FakeTime time;
   Chunk chunk = MakeChunk({"a"});
   chunk.inputs[0].problem = absl::InvalidArgumentError("not UTF-8");
-  CHECK(Ends(AnswerChunk(chunk, classifier, time.Policy(absl::Seconds(1)))) == Texts{"not UTF-8"});
-  CHECK(classifier.calls.empty());
+  CHECK(Ends(SendChunk(chunk, caller, time.Policy(absl::Seconds(1)))) == Texts{"not UTF-8"});
+  CHECK(caller.calls.empty());
 }
 
 TEST_CASE("Of a refused call only the bad inputs fail, wherever they are") {
@@ -109,45 +110,44 @@ TEST_CASE("Of a refused call only the bad inputs fail, wherever they are") {
         expected.push_back(i == bad ? "bad: BAD" : "label of " + texts.back());
       }
       CAPTURE(size, bad);
-      FakeClassifier classifier;
+      FakeCaller caller;
       FakeTime time;
-      CHECK(Ends(AnswerChunk(MakeChunk(texts), classifier, time.Policy(absl::Seconds(1)))) == expected);
-      CHECK(classifier.calls.size() <= 11);  // 1 + 2 log2(32): taken apart by halves, not one by one
+      CHECK(Ends(SendChunk(MakeChunk(texts), caller, time.Policy(absl::Seconds(1)))) == expected);
+      CHECK(caller.calls.size() <= 11);  // 1 + 2 log2(32): taken apart by halves, not one by one
     }
   }
 }
 
 TEST_CASE("An engine's fault on one input fails that input, and errors do not count inputs of the call") {
-  FakeClassifier classifier;
+  FakeCaller caller;
   FakeTime time;
-  const Outcome outcome =
-      AnswerChunk(MakeChunk({"a", "FAULT", "b", "LONG"}), classifier, time.Policy(absl::Seconds(1)));
+  const Outcome outcome = SendChunk(MakeChunk({"a", "FAULT", "b", "LONG"}), caller, time.Policy(absl::Seconds(1)));
   CHECK(Ends(outcome) == Texts{"label of a", "out of luck", "label of b", "text: too long"});
 }
 
 TEST_CASE("Several bad inputs fail each with its own message") {
-  FakeClassifier classifier;
+  FakeCaller caller;
   FakeTime time;
-  CHECK(Ends(AnswerChunk(MakeChunk({"BAD1", "a", "b", "BAD2"}), classifier, time.Policy(absl::Seconds(1)))) ==
+  CHECK(Ends(SendChunk(MakeChunk({"BAD1", "a", "b", "BAD2"}), caller, time.Policy(absl::Seconds(1)))) ==
         Texts{"bad: BAD1", "label of a", "label of b", "bad: BAD2"});
 }
 
 TEST_CASE("A retry waits as long as the server asks, and then succeeds") {
-  FakeClassifier classifier;
-  classifier.failures = {{.status = absl::ResourceExhaustedError("full"), .pushback_ms = 70}};
+  FakeCaller caller;
+  caller.failures = {{.status = absl::ResourceExhaustedError("full"), .pushback_ms = 70}};
   FakeTime time;
-  CHECK(Ends(AnswerChunk(MakeChunk({"a"}), classifier, time.Policy(absl::Seconds(1)))) == Texts{"label of a"});
+  CHECK(Ends(SendChunk(MakeChunk({"a"}), caller, time.Policy(absl::Seconds(1)))) == Texts{"label of a"});
   CHECK(time.waits == std::vector<absl::Duration>{absl::Milliseconds(70)});
-  CHECK(classifier.deadlines[1] == classifier.deadlines[0]);  // the retry shares the time of the first attempt
+  CHECK(caller.deadlines[1] == caller.deadlines[0]);  // the retry shares the time of the first attempt
 }
 
 TEST_CASE("Retries end before the deadline, with the server's last word") {
-  FakeClassifier classifier;
-  classifier.failures.assign(1000, {.status = absl::ResourceExhaustedError("full"), .pushback_ms = 300});
+  FakeCaller caller;
+  caller.failures.assign(1000, {.status = absl::ResourceExhaustedError("full"), .pushback_ms = 300});
   FakeTime time;
-  CHECK(Ends(AnswerChunk(MakeChunk({"a", "b"}), classifier, time.Policy(absl::Seconds(1)))) == Texts{"full", "full"});
+  CHECK(Ends(SendChunk(MakeChunk({"a", "b"}), caller, time.Policy(absl::Seconds(1)))) == Texts{"full", "full"});
   CHECK(time.now < absl::UnixEpoch() + absl::Seconds(1));
-  CHECK(classifier.calls.size() == 4);  // at 0, 300, 600 and 900 ms
+  CHECK(caller.calls.size() == 4);  // at 0, 300, 600 and 900 ms
 }
 
 TEST_CASE("What is retried, and when") {
@@ -172,42 +172,42 @@ TEST_CASE("What is retried, and when") {
 TEST_CASE("An error of the whole run is fatal and gives no rows") {
   for (const absl::Status& status : {absl::NotFoundError("no model"), absl::FailedPreconditionError("other task"),
                                      absl::UnimplementedError("not bertha")}) {
-    FakeClassifier classifier;
-    classifier.failures = {{.status = status}};
+    FakeCaller caller;
+    caller.failures = {{.status = status}};
     FakeTime time;
-    const Outcome outcome = AnswerChunk(MakeChunk({"a", "b"}), classifier, time.Policy(absl::Seconds(1)));
+    const Outcome outcome = SendChunk(MakeChunk({"a", "b"}), caller, time.Policy(absl::Seconds(1)));
     CHECK(outcome.fatal == status);
     CHECK_FALSE(outcome.unreachable);
     CHECK(outcome.rows.empty());
-    CHECK(classifier.calls.size() == 1);
+    CHECK(caller.calls.size() == 1);
   }
 }
 
 TEST_CASE("A server that was never there is fatal at once; one that went away only after the timeout") {
   CallResult gone{.status = absl::UnavailableError("refused"), .unreachable = true, .never_reached = true};
-  FakeClassifier never;
+  FakeCaller never;
   never.failures.assign(1000, gone);
   FakeTime time;
-  CHECK(AnswerChunk(MakeChunk({"a"}), never, time.Policy(absl::Seconds(1))).unreachable);
+  CHECK(SendChunk(MakeChunk({"a"}), never, time.Policy(absl::Seconds(1))).unreachable);
   CHECK(never.calls.size() == 1);
 
   gone.never_reached = false;
-  FakeClassifier away;
+  FakeCaller away;
   away.failures.assign(1000, gone);
-  CHECK(AnswerChunk(MakeChunk({"a"}), away, time.Policy(absl::Seconds(1))).unreachable);
+  CHECK(SendChunk(MakeChunk({"a"}), away, time.Policy(absl::Seconds(1))).unreachable);
   CHECK(away.calls.size() > 1);
 
-  FakeClassifier back;
+  FakeCaller back;
   back.failures.assign(2, gone);
-  CHECK(Ends(AnswerChunk(MakeChunk({"a"}), back, time.Policy(absl::Seconds(1)))) == Texts{"label of a"});
+  CHECK(Ends(SendChunk(MakeChunk({"a"}), back, time.Policy(absl::Seconds(1)))) == Texts{"label of a"});
 }
 
 TEST_CASE("Too few results are an error of these inputs, not a shift of the others") {
-  FakeClassifier classifier;
-  classifier.failures = {{.status = absl::OkStatus(), .answers = {Answer{}}}};
+  FakeCaller caller;
+  caller.failures = {{.status = absl::OkStatus(), .results = {Result{}}}};
   FakeTime time;
   const std::string message = "the server sent 1 results for 2 inputs";
-  CHECK(Ends(AnswerChunk(MakeChunk({"a", "b"}), classifier, time.Policy(absl::Seconds(1)))) == Texts{message, message});
+  CHECK(Ends(SendChunk(MakeChunk({"a", "b"}), caller, time.Policy(absl::Seconds(1)))) == Texts{message, message});
 }
 
 }  // namespace

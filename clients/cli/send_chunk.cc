@@ -1,4 +1,4 @@
-#include "clients/cli/answer_chunk.h"
+#include "clients/cli/send_chunk.h"
 
 #include <algorithm>
 #include <utility>
@@ -39,30 +39,30 @@ absl::Status WithoutPosition(const absl::Status& status) {
   return absl::Status(status.code(), message);
 }
 
-class ChunkAnswerer {
+class ChunkSender {
  public:
-  ChunkAnswerer(Classifier& classifier, const RetryPolicy& policy, Outcome& outcome)
-      : classifier_(classifier), policy_(policy), outcome_(outcome) {}
+  ChunkSender(Caller& caller, const RetryPolicy& policy, Outcome& outcome)
+      : caller_(caller), policy_(policy), outcome_(outcome) {}
 
   /// Fills `slots[i]` for `inputs[i]`; stops early when the outcome turns fatal.
-  void Answer(Inputs inputs, absl::Span<absl::StatusOr<cli::Answer>*> slots) {
+  void Send(Inputs inputs, absl::Span<absl::StatusOr<Result>*> slots) {
     if (inputs.empty() || !outcome_.fatal.ok()) return;
     CallResult result = CallWithRetries(inputs);
     const bool may_be_one_inputs_fault = MayBeOneInputsFault(result.status);
-    if (result.status.ok() && result.answers.size() != inputs.size()) {
+    if (result.status.ok() && result.results.size() != inputs.size()) {
       result.status = absl::InternalError(
-          absl::StrCat("the server sent ", result.answers.size(), " results for ", inputs.size(), " inputs"));
+          absl::StrCat("the server sent ", result.results.size(), " results for ", inputs.size(), " inputs"));
     }
     if (result.status.ok()) {
-      for (size_t i = 0; i < inputs.size(); ++i) *slots[i] = std::move(result.answers[i]);
+      for (size_t i = 0; i < inputs.size(); ++i) *slots[i] = std::move(result.results[i]);
     } else if (ConcernsWholeRun(result)) {
       outcome_.fatal = result.status;
       outcome_.unreachable = result.unreachable;
     } else if (may_be_one_inputs_fault && inputs.size() > 1) {
       // The call fails as a whole; halving finds the bad inputs in few calls and keeps the good ones together.
       const size_t half = inputs.size() / 2;
-      Answer(inputs.subspan(0, half), slots.subspan(0, half));
-      Answer(inputs.subspan(half), slots.subspan(half));
+      Send(inputs.subspan(0, half), slots.subspan(0, half));
+      Send(inputs.subspan(half), slots.subspan(half));
     } else {
       for (auto* slot : slots) *slot = inputs.size() == 1 ? WithoutPosition(result.status) : result.status;
     }
@@ -72,7 +72,7 @@ class ChunkAnswerer {
   CallResult CallWithRetries(Inputs inputs) {
     const absl::Time deadline = policy_.now() + policy_.timeout;
     for (int attempt = 1;; ++attempt) {
-      CallResult result = classifier_.Classify(inputs, deadline);
+      CallResult result = caller_.Call(inputs, deadline);
       if (result.status.ok()) return result;
       const auto delay = RetryDelay(result, attempt);
       if (!delay || policy_.now() + *delay >= deadline) return result;
@@ -80,7 +80,7 @@ class ChunkAnswerer {
     }
   }
 
-  Classifier& classifier_;
+  Caller& caller_;
   const RetryPolicy& policy_;
   Outcome& outcome_;
 };
@@ -98,22 +98,22 @@ std::optional<absl::Duration> RetryDelay(const CallResult& result, int attempt) 
   return std::max(backoff, absl::Milliseconds(result.pushback_ms.value_or(0)));
 }
 
-Outcome AnswerChunk(Chunk chunk, Classifier& classifier, const RetryPolicy& policy) {
+Outcome SendChunk(Chunk chunk, Caller& caller, const RetryPolicy& policy) {
   Outcome outcome{.end_bytes = chunk.end_bytes};
-  std::vector<absl::StatusOr<Answer>> answers;
-  answers.reserve(chunk.inputs.size());
+  std::vector<absl::StatusOr<Result>> results;
+  results.reserve(chunk.inputs.size());
   std::vector<const Input*> good;
-  std::vector<absl::StatusOr<Answer>*> slots;
+  std::vector<absl::StatusOr<Result>*> slots;
   for (const Input& input : chunk.inputs) {
-    answers.emplace_back(input.problem.ok() ? absl::UnknownError("not answered") : input.problem);
+    results.emplace_back(input.problem.ok() ? absl::UnknownError("not answered") : input.problem);
     if (!input.problem.ok()) continue;
     good.push_back(&input);
-    slots.push_back(&answers.back());
+    slots.push_back(&results.back());
   }
-  ChunkAnswerer(classifier, policy, outcome).Answer(good, absl::MakeSpan(slots));
+  ChunkSender(caller, policy, outcome).Send(good, absl::MakeSpan(slots));
   if (!outcome.fatal.ok()) return outcome;
-  for (size_t i = 0; i < answers.size(); ++i) {
-    outcome.rows.push_back({std::move(chunk.inputs[i]), std::move(answers[i])});
+  for (size_t i = 0; i < results.size(); ++i) {
+    outcome.rows.push_back({std::move(chunk.inputs[i]), std::move(results[i])});
   }
   return outcome;
 }

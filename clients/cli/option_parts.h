@@ -1,0 +1,44 @@
+// Pieces of which the command line is made, for the files that add commands to it.
+#ifndef BERTHA_CLIENTS_CLI_OPTION_PARTS_H_
+#define BERTHA_CLIENTS_CLI_OPTION_PARTS_H_
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bertha::cli {
+
+/// Of the commands that ask a server; the end of their help texts.
+inline constexpr char kExitCodes[] = R"(
+Exit codes:
+  0  all inputs answered; serving
+  1  some inputs failed, or the server is not serving
+  2  wrong usage, or an unreadable file
+  3  cannot reach the server)";
+
+/// CLI::Range without its contribution to the help text.
+template <typename T>
+CLI::Validator InRange(T low, T high) {
+  return CLI::Range(low, high).description("");
+}
+
+template <typename T>
+void AddChoice(CLI::App& app, const std::string& name, T& value, const std::map<std::string, T>& choices,
+               const std::string& what, const std::string& shown, const std::string& preset) {
+  app.add_option(name, value, what)
+      ->transform(CLI::CheckedTransformer(choices).description(""))
+      ->type_name(shown)
+      ->default_str(preset);
+}
+
+void AddAddress(CLI::App& app, std::string& address);
+void AddTimeout(CLI::App& app, double& seconds, const std::string& what);
+
+/// Refuses "-" among other texts, and a pair that is not UTF-8.
+void CheckTexts(const std::vector<std::string>& texts, const std::optional<std::string>& pair);
+
+}  // namespace bertha::cli
+
+#endif  // BERTHA_CLIENTS_CLI_OPTION_PARTS_H_
