@@ -201,8 +201,8 @@ size_t CountThreads() {
   return static_cast<size_t>(std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator()));
 }
 
-/// Bytes of memory that this process has in use (proc(5), statm), without what the allocator keeps of what was freed: that
-/// depends on where threads left holes.
+/// Bytes of memory that this process has in use (proc(5), statm), without what the allocator keeps of what was freed:
+/// that depends on where threads left holes.
 double ResidentBytes() {
   malloc_trim(0);
   double total = 0, resident = 0;
