@@ -104,7 +104,13 @@ def test_a_new_model_comes_and_goes_and_its_health_with_it(daemon, models, packa
     d = daemon(*POLL, models=models)
     stub, watched = d.stub(), []
     watch = d.health().Watch(health_pb2.HealthCheckRequest(service="b"), timeout=PATIENCE)
-    reader = threading.Thread(target=lambda: watched.extend(s.status for s in watch), daemon=True)
+
+    def read():
+        with contextlib.suppress(grpc.RpcError):  # it ends when it is cancelled
+            for status in watch:
+                watched.append(status.status)
+
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     wait_until(lambda: watched == [SERVICE_UNKNOWN], "nobody knows it")
     put(package, models / "b" / "1", "other")
@@ -119,6 +125,8 @@ def test_a_new_model_comes_and_goes_and_its_health_with_it(daemon, models, packa
     assert status_of(d, "b") is None
     assert first_label(stub) == "one"
     watch.cancel()
+    reader.join(PATIENCE)
+    assert not reader.is_alive() and watch.code() is CODE.CANCELLED
 
 
 def test_a_removed_version_gives_way_to_the_one_before(daemon, models, package):
