@@ -36,7 +36,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "demo"
 sys.path[:0] = [str(ROOT / folder) for folder in ("demo", "models/export", "clients/python", "tests/e2e", "tests/export")]
 
+import checkpoint  # noqa: E402
 import dishes  # noqa: E402
+import grpc  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
 from bertha.v1 import bertha_pb2 as pb  # noqa: E402  (made by the build)
@@ -73,9 +75,6 @@ class Package:
     def task(self) -> str:
         return self.manifest["task"]
 
-    def model_class(self) -> type[transformers.PreTrainedModel]:
-        return getattr(transformers, self.manifest["provenance"]["architecture"])
-
     def checkpoint(self) -> Path | None:
         """Where the exported checkpoint lies on this machine."""
         if self.task == EMBEDDINGS:
@@ -89,34 +88,14 @@ class Package:
     def tokenizer(self) -> PreTrainedTokenizerFast:
         if found := self.checkpoint():
             return transformers.AutoTokenizer.from_pretrained(found)
-        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(self.folder / "tokenizer.json"))
-        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(self.manifest["padding"]["id"])
-        return tokenizer
+        return checkpoint.tokenizer_of(self.folder)
 
     def eager(self) -> torch.nn.Module:
         """In fp32, eval mode."""
-        options = {"attn_implementation": "eager", "dtype": torch.float32}
         if found := self.checkpoint():
-            return self.model_class().from_pretrained(found, **options).eval()
-        return self._rebuilt().eval()
-
-    def _rebuilt(self) -> torch.nn.Module:
-        """The class of transformers with the sizes of the training script and the weights of the package."""
-        import train_dishes
-        import train_sentiment
-        from families import FAMILIES
-
-        family = self.manifest["family"]
-        size = train_dishes.SIZE if self.task == TAGGING else train_sentiment.SIZES[family]
-        config = FAMILIES[family].config(size, self.tokenizer())
-        config.num_labels = len(self.manifest["labels"])
-        config._attn_implementation = "eager"
-        network = self.model_class()(config)
-        weights = torch.jit.load(self.folder / "model.pt").named_parameters()
-        own = {name.removeprefix("model."): weight.data for name, weight in weights}
-        assert own.keys() == dict(network.named_parameters()).keys()
-        network.load_state_dict(own, strict=False)  # what has no weights, such as a list of positions, it has itself
-        return network
+            kind = getattr(transformers, self.manifest["provenance"]["architecture"])
+            return kind.from_pretrained(found, attn_implementation="eager", dtype=torch.float32).eval()
+        return checkpoint.model_of(self.folder)
 
 
 # --- texts ---
@@ -310,7 +289,9 @@ def measure(packages: list[Package], count: int, seed: int, berthad: Path, threa
         models = served(packages, Path(scratch) / "models")
         daemon = Daemon(berthad, models, Path(scratch) / "log", "--cpu-threads", threads)
         try:
-            stub = daemon.wait_serving().stub()
+            daemon.wait_serving()
+            options = [("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -1)]  # many vectors
+            stub = bertha_pb2_grpc.BerthaStub(grpc.insecure_channel(daemon.address, options))
             for package in packages:
                 start = time.monotonic()
                 results.append(compare(package, stub, count, seed))
