@@ -470,16 +470,16 @@ void BatchQueue::Stage(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
 }
 
 void BatchQueue::Unstage(Batch& batch) {
-  Model& model = models_.at(batch.model);
-  for (Request* request : batch.requests) Insert(model, *request);
+  // Of an emptied batch the model may be gone.
+  for (Request* request : batch.requests) Insert(models_.at(batch.model), *request);
   batch.requests.clear();
   batch.staged = false;
   batch.changed = true;
   std::erase(staged_, &batch);
 }
 
+/// Whether what waits would make a better batch.
 bool BatchQueue::Better(const Model& model, const Batch& batch) const {
-  if (batch.changed || batch.requests.empty()) return true;
   for (const Class& own : model.classes) {
     if (own.by_deadline.empty()) continue;
     const Request& first = **own.by_deadline.begin();
@@ -491,8 +491,9 @@ bool BatchQueue::Better(const Model& model, const Batch& batch) const {
 
 bool BatchQueue::Start(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   now = Later(now);
-  const bool late = std::ranges::any_of(batch.requests, [&](const Request* r) { return r->deadline <= now; });
-  if (batch.staged && !late && !Better(models_.at(batch.model), batch)) {
+  const bool stale = batch.requests.empty() || batch.changed ||
+                     std::ranges::any_of(batch.requests, [&](const Request* r) { return r->deadline <= now; });
+  if (!stale && !Better(models_.at(batch.model), batch)) {
     std::erase(staged_, &batch);
     batch.staged = false;
     Run(now, batch);

@@ -162,7 +162,6 @@ absl::Status Call::EncodeWindows(absl::string_view text, std::optional<absl::str
 }
 
 absl::Status Call::Submit(batcher::Reservation reservation) {
-  std::vector<batcher::Request*> requests;
   for (size_t i = 0; i < inputs_.size(); ++i) {
     Input& input = inputs_[i];
     input.windows.resize(1 + input.overflow.size());
@@ -176,23 +175,23 @@ absl::Status Call::Submit(batcher::Reservation reservation) {
       window.type_ids = window.encoding->type_ids;
       window.deadline = deadline_;
       window.listener = this;
-      requests.push_back(&window);
+      requests_.push_back(&window);
       if (window.ids.empty() || window.ids.size() > model_->manifest.max_length) {
         return absl::InvalidArgumentError(absl::StrCat("inputs[", i, "].text: gives ", window.ids.size(),
                                                        " tokens, the model takes 1 to ", model_->manifest.max_length));
       }
     }
   }
-  if (requests.size() != inputs_.size()) {
+  if (requests_.size() != inputs_.size()) {
     reservation = {};  // gives the places back, which are among those that are needed now
-    auto more = context_.dispatcher.Reserve(requests.size());
+    auto more = context_.dispatcher.Reserve(requests_.size());
     if (!more.ok()) return more.status();
     reservation = *std::move(more);
   }
   AddResults();
-  unfinished_ = requests.size();
+  unfinished_ = requests_.size();
   self_ = shared_from_this();
-  if (absl::Status status = context_.dispatcher.Submit(std::move(reservation), requests); !status.ok()) {
+  if (absl::Status status = context_.dispatcher.Submit(std::move(reservation), requests_); !status.ok()) {
     self_.reset();
     return status;
   }
@@ -208,9 +207,7 @@ void Call::Cancel() {
 }
 
 void Call::CancelWaiting() {
-  for (Input& input : inputs_) {
-    for (Window& window : input.windows) context_.dispatcher.Cancel(window);
-  }
+  context_.dispatcher.Cancel(requests_);
 }
 
 void Call::OnDone(batcher::Request& request, const batcher::Outcome& outcome) {

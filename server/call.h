@@ -141,7 +141,8 @@ class Call : public batcher::Listener, public std::enable_shared_from_this<Call>
   const batcher::TimePoint received_;
   Done done_;
 
-  size_t unfinished_ = 0;                        // windows
+  std::vector<batcher::Request*> requests_;      // the windows of all inputs, in order
+  size_t unfinished_ = 0;                        // of them
   std::vector<std::span<const float>> outputs_;  // working memory
   absl::Status status_;                          // the first error of an input
   std::atomic<bool> cancelled_ = false;

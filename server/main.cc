@@ -96,8 +96,8 @@ void LogGrpc(gpr_log_func_args* args) { spdlog::debug("grpc: {}:{}: {}", args->f
 batcher::DispatcherOptions DispatcherOptionsOf(const Config& config) {
   return {.queue = {.max_requests = static_cast<size_t>(config.queue_max_requests),
                     .max_tokens = static_cast<size_t>(config.queue_max_tokens),
-                    .default_deadline = std::chrono::milliseconds(config.queue_default_deadline_ms)},
-          .workers = static_cast<size_t>(config.cpu_workers)};
+                    .default_deadline = std::chrono::milliseconds(config.queue_default_deadline_ms),
+                    .workers = static_cast<size_t>(config.cpu_workers)}};
 }
 
 models::EngineOptions EngineOptionsOf(const Config& config) {
