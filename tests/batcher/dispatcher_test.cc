@@ -496,8 +496,7 @@ TEST_CASE("UnderConcurrentSubmitsCancelsAndStopEveryAcceptedRequestEndsExactlyOn
     CAPTURE(seed);
     FakeClock clock;
     Recorder recorder;
-    auto dispatcher =
-        std::make_unique<Dispatcher>(Options({.max_requests = 64}, 2), &clock);
+    auto dispatcher = std::make_unique<Dispatcher>(Options({.max_requests = 64}, 2), &clock);
     for (int model = 0; model < 2; ++model) {
       std::vector<std::unique_ptr<Encoder>> replicas;
       for (int worker = 0; worker < 2; ++worker) replicas.push_back(std::make_unique<FakeEncoder>());
