@@ -141,6 +141,8 @@ absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now
     return absl::InvalidArgumentError(absl::StrCat("the call has ", tokens, " tokens, the queue holds at most ",
                                                    options_.max_tokens, "; split the call"));
   }
+  const Model& model = models_.at(requests[0]->model);
+  for (Request* request : requests) request->job_.work = WorkOf(model, *request);
   if (absl::Status status = AdmitInTime(requests, now); !status.ok()) return status;
   return MakeRoom(requests.size(), tokens, requests[0]->priority, ended);
 }
@@ -153,7 +155,7 @@ absl::Status BatchQueue::AdmitInTime(std::span<Request* const> requests, TimePoi
   for (Request* request : requests) {
     deadline = std::min(deadline, request->deadline);
     if (options_.share_identical && twins_.Find(*request)) continue;
-    work += WorkOf(model, *request);
+    work += request->job_.work;
     longest = std::max(longest, model.costs.Estimate(request->ids.size(), request->ids.size()));
   }
   const double speed = static_cast<double>(options_.workers) * ShareOf(model);
@@ -236,7 +238,7 @@ void BatchQueue::Enter(Model& model, Request& request, TimePoint now) {
   if (model.waiting == 0) model.served = std::max(model.served, served_);
   request.rank_ = request.priority;
   request.skipped_ = 0;
-  request.job_ = Demand::JobOf(WorkOf(model, request), request.deadline, now);
+  request.job_ = Demand::JobOf(request.job_.work, request.deadline, now);
   model.classes[IndexOf(request.rank_)].demand.Add(request.job_);
   Insert(model, request);
   size_ += 1;
@@ -438,7 +440,7 @@ void BatchQueue::Run(TimePoint now, Batch& batch) {
     request->place_ = Request::Place::kRunning;
     model.classes[IndexOf(request->rank_)].demand.Remove(request->job_);
     model.overload.Started(now - request->accepted, now);
-    batch.work += WorkOf(model, *request);
+    batch.work += request->job_.work;
     tokens_ -= request->ids.size();
     for (const Request* each = request; each; each = each->next_twin_) {
       size_ -= 1;

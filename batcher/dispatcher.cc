@@ -212,6 +212,9 @@ void Dispatcher::Unreserve(size_t n) {
 }
 
 absl::Status Dispatcher::Submit(Reservation reservation, std::span<Request* const> requests) {
+  if (options_.queue.share_identical) {
+    for (Request* request : requests) Twins::Prepare(*request);
+  }
   MutexLock lock(mutex_);
   if (reservation.dispatcher_ != this || reservation.size_ != requests.size()) {
     return absl::InternalError("the reservation is not for these requests");
