@@ -27,7 +27,8 @@ PLAIN_SHARE = 0.4  # of sentences: those without a dish
 TITLE_SHARE = 0.2  # of dishes: written With Capitals, as on a menu
 # What keeps a student from learning sentences and dishes by heart, as shares:
 CROSSED_SHARE = 0.5  # of sentences about a dish: their end is another one's
-REPLACED_SHARE = 0.3  # of words, those of dishes included: any other word in their place
+REPLACED_SHARES = (0.0, 0.15, 0.4)  # of a lesson's words, those of dishes included: any other word in their place
+FOOD_SHARE = 0.5  # of dishes: some words for food
 POST_SHARE = 0.2  # of lessons: a post stands before or behind them
 FILLERS = {
     "place": (
@@ -156,12 +157,14 @@ def with_posts(some: Sequence[Review], posts: Sequence[str], rng: random.Random)
     return result
 
 
-def lessons(count: int, posts: Sequence[str], words: Sequence[str], seed: int) -> list[str]:
-    """`count` texts for a teacher to judge, always the same ones for the same `posts` and `words`.
+def lessons(
+    count: int, posts: Sequence[str], words: Sequence[str], food: Sequence[str], seed: int
+) -> list[str]:
+    """`count` texts for a teacher to judge, always the same ones for the same lists.
 
     The training sentences are few, and whoever has seen nothing else knows them by heart and little more. So
-    sentences are crossed with each other, and words are replaced by any of `words`, also in the dishes: what is a
-    dish then, the teacher must know, who read much before.
+    sentences are crossed with each other, words are replaced by any of `words`, also in the dishes, and half of the
+    dishes are made of words of `food`: what is a dish then, the teacher must know, who read much before.
     """
     rng = random.Random(seed)
     names, known = dishes("train"), sentences("train")
@@ -171,9 +174,11 @@ def lessons(count: int, posts: Sequence[str], words: Sequence[str], seed: int) -
     for _ in range(count):
         chosen = [
             rng.choice(plain) if rng.random() < PLAIN_SHARE else _crossed(about, rng)
-            for _ in range(rng.randint(1, 2))
+            for _ in range(rng.randint(1, LONGEST_SENTENCES))
         ]
-        review = joined([fill(sentence, names, rng) for sentence in chosen])
+        called = [" ".join(rng.sample(food, rng.choice((1, 1, 2)))) for _ in range(9)]
+        parts = [fill(sentence, called if rng.random() < FOOD_SHARE else names, rng) for sentence in chosen]
+        review = joined(parts)
         result.append(Review(_replaced(review.text, words, rng), ()))
     return [review.text for review in with_posts(result, posts, rng)]
 
@@ -186,7 +191,8 @@ def _crossed(about: Sequence[str], rng: random.Random) -> str:
 
 
 def _replaced(text: str, words: Sequence[str], rng: random.Random) -> str:
-    return " ".join(rng.choice(words) if rng.random() < REPLACED_SHARE else word for word in text.split())
+    share = rng.choice(REPLACED_SHARES)
+    return " ".join(rng.choice(words) if rng.random() < share else word for word in text.split())
 
 
 def tags(review: Review, offsets: Sequence[tuple[int, int]], special: Sequence[int]) -> list[int]:

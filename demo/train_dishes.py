@@ -31,6 +31,7 @@ import numpy as np  # noqa: E402
 import student  # noqa: E402
 import teacher  # noqa: E402
 import torch  # noqa: E402
+import vocabularies  # noqa: E402
 from bertha_export import Request, export  # noqa: E402
 from dishes import Review  # noqa: E402
 from families import FAMILIES, Size  # noqa: E402
@@ -49,15 +50,17 @@ from transformers import (  # noqa: E402
 
 SEED = 20
 TASK = "TokenClassification"
-NAMES = ("albert", "bert")
-SIZE = Size(layers=4, hidden=128, heads=4, pieces=12_000, max_length=128, embedding=64)
-RECIPE = Recipe(epochs=3, batch_size=64, learning_rate=1e-3)
+VOCABULARIES = {"albert": vocabularies.albert_of, "bert": vocabularies.bert_of}
+NAMES = tuple(VOCABULARIES)
+SIZE = Size(layers=4, hidden=128, heads=4, pieces=12_000, max_length=128, embedding=96)
+RECIPE = Recipe(epochs=4, batch_size=64, learning_rate=1.5e-3)
 TEACHER_RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=1e-4)
 TAUGHT = 4_000  # reviews for the teacher
-LESSONS = 32_000  # texts for the students
+LESSONS = 40_000  # texts for the students
+FOOD_TEMPLATE = "I had the {} and it was good."
+FOOD_LIKELY = 0.8  # a word that the teacher takes for a dish in that sentence is one to learn
+FEWEST_FOOD_WORDS, FOOD_WORDS = 100, 4_000
 SCORED = 1_000
-COMMON_WORDS = 10_000  # of English, that the vocabulary holds whether a lesson has them or not
-WORD_WEIGHT = 20  # how often each is counted
 VERSION = 1
 
 
@@ -91,11 +94,36 @@ def trials() -> dict[str, tuple[list[str], list[str]]]:
     }
 
 
-def common_words() -> list[str]:
-    """English words, the most frequent first: those of the teacher's vocabulary, which is in that order."""
+def teachers_pieces() -> list[str]:
+    """The pieces of words that the teacher knows, the most frequent first, and its punctuation."""
     vocabulary = teacher.tokenizer().get_vocab()
-    words = sorted((word for word in vocabulary if word.isascii() and word.isalpha()), key=vocabulary.__getitem__)
-    return [word for word in words if len(word) > 1][:COMMON_WORDS]
+    pieces = sorted(vocabulary, key=vocabulary.__getitem__)  # published in that order
+    return [piece for piece in pieces if piece.isascii() and piece.isprintable() and piece[0] != "["]
+
+
+def is_word(piece: str) -> bool:
+    return piece.isalpha() and len(piece) > 1
+
+
+def pieces_for(food: Sequence[str]) -> list[str]:
+    """The students' vocabulary: the teacher's words for food, and its most frequent pieces."""
+    return list(dict.fromkeys([*teachers_pieces()[: SIZE.pieces - len(food)], *food]))
+
+
+def common_words() -> list[str]:
+    return [piece for piece in teachers_pieces()[: SIZE.pieces] if is_word(piece)]
+
+
+def find_food(checkpoint: Path, result: Path) -> None:
+    """Saves the words that the teacher takes for dishes: few of them stand in the training reviews."""
+    words = [piece for piece in teachers_pieces() if is_word(piece)]
+    begin = FOOD_TEMPLATE.index("{")
+    likely = {}
+    for word, tokens in zip(words, judge(checkpoint, [FOOD_TEMPLATE.format(word) for word in words]), strict=True):
+        likely[word] = next(float(1 - by_label[dishes.OUTSIDE]) for at, _, by_label in tokens if at == begin)
+    ranked = sorted(words, key=lambda word: -likely[word])
+    sure = sum(value > FOOD_LIKELY for value in likely.values())
+    result.write_text(json.dumps(ranked[: min(max(sure, FEWEST_FOOD_WORDS), FOOD_WORDS)]))
 
 
 def labels_of(tokenizer: PreTrainedTokenizerFast, reviews: Sequence[Review]) -> Tensor:
@@ -126,8 +154,8 @@ def posts() -> list[str]:
     return [corpus.shorten_links(post.text) for post in corpus.load()["train"]]
 
 
-def lesson_texts(plan: Plan) -> list[str]:
-    return dishes.lessons(plan.lessons, posts(), common_words(), SEED)
+def lesson_texts(plan: Plan, food: Sequence[str]) -> list[str]:
+    return dishes.lessons(plan.lessons, posts(), common_words(), food, SEED)
 
 
 def fine_tune_teacher(plan: Plan, result: Path) -> None:
@@ -162,11 +190,11 @@ def judge(checkpoint: Path, texts: Sequence[str]) -> Iterator[list[tuple[int, in
         ]
 
 
-def judge_lessons(plan: Plan, checkpoint: Path, result: Path) -> None:
+def judge_lessons(plan: Plan, checkpoint: Path, food: Path, result: Path) -> None:
     """Saves, for each code point of the lessons, one text after the other, the judgement of the token that it is in:
     float16 [code points, labels], zeros where no token is. That fits any student's tokens.
     """
-    texts = lesson_texts(plan)
+    texts = lesson_texts(plan, json.loads(food.read_text()))
     rows = []
     for text, tokens in zip(texts, judge(checkpoint, texts), strict=True):
         row = np.zeros((len(text), len(dishes.LABELS)), np.float16)
@@ -219,15 +247,16 @@ def spans_of(logits: NDArray[np.float32], encoding) -> list[tuple[int, int]]:  #
     )
 
 
-def train(plan: Plan, name: str, judgements_path: Path, result: Path) -> None:
+def train(plan: Plan, name: str, food_path: Path, judgements_path: Path, result: Path) -> None:
     """Saves the trained student as a Hugging Face checkpoint with its tokenizer."""
     family = FAMILIES[name]
-    texts = lesson_texts(plan)
+    food = json.loads(food_path.read_text())
+    texts = lesson_texts(plan, food)
     checked = dishes.reviews(plan.scored, dishes.sentences("validation"), dishes.dishes("validation"), SEED + 1)
-    tokenizer = family.vocabulary(texts + common_words() * WORD_WEIGHT, SIZE.pieces, SIZE.max_length)
+    tokenizer = VOCABULARIES[name](pieces_for(food), SIZE.max_length)
     model = student.untrained(family, SIZE, TASK, dishes.LABELS, tokenizer, SEED)
     student.adopt_word_vectors(model, tokenizer, family.mark, teacher.word_vectors(), teacher.tokenizer())
-    model.get_input_embeddings().weight.requires_grad = False  # words that no lesson has stay among their like
+
 
     def report(epoch: int) -> None:
         found = score_spans([review.spans for review in checked], find(model, tokenizer, checked))
@@ -298,23 +327,33 @@ def write_card(plan: Plan, checkpoint: Path, scores_path: Path, teacher_scores: 
     )
 
 
-def teach(plan: Plan) -> tuple[Path, Path]:
-    """The teacher's steps; returns its scores and its judgements of the lessons."""
+@dataclass(frozen=True)
+class Taught:
+    """What the teacher leaves: its scores, the words that it takes for food, its judgements of the lessons."""
+
+    scores: Path
+    food: Path
+    judgements: Path
+
+
+def teach(plan: Plan) -> Taught:
     checkpoint = step(plan.work / "teacher", lambda path: fine_tune_teacher(plan, path))
     scores = step(plan.work / "teacher.json", lambda path: score(plan, checkpoint, path))
     print_scores("teacher", scores)
-    return scores, step(plan.work / "judgements.npy", lambda path: judge_lessons(plan, checkpoint, path))
+    food = step(plan.work / "food.json", lambda path: find_food(checkpoint, path))
+    judgements = step(plan.work / "judgements.npy", lambda path: judge_lessons(plan, checkpoint, food, path))
+    return Taught(scores, food, judgements)
 
 
-def learn(plan: Plan, name: str, teacher_scores: Path, judgements: Path) -> Path:
+def learn(plan: Plan, name: str, taught: Taught) -> Path:
     """A student's steps; returns its package."""
     work = plan.work / name
-    checkpoint = step(work / "model", lambda path: train(plan, name, judgements, path))
+    checkpoint = step(work / "model", lambda path: train(plan, name, taught.food, taught.judgements, path))
     scores = step(work / "scores.json", lambda path: score(plan, checkpoint, path))
     print_scores(name, scores)
     card = None
     if name == "albert":
-        card = step(work / "MODEL_CARD.md", lambda path: write_card(plan, checkpoint, scores, teacher_scores, path))
+        card = step(work / "MODEL_CARD.md", lambda path: write_card(plan, checkpoint, scores, taught.scores, path))
     package = export(
         Request(checkpoint, plan.package_folder(name), f"dishes-{name}", VERSION, card=card, force=True)
     )
@@ -353,9 +392,9 @@ def main() -> None:
         shutil.rmtree(work, ignore_errors=True)
     plan = Plan(work, work / "models" if arguments.quick else HERE / "models")
     plan = quick(plan) if arguments.quick else plan
-    teacher_scores, judgements = teach(plan)
+    taught = teach(plan)
     for name in arguments.names or NAMES:
-        learn(plan, name, teacher_scores, judgements)
+        learn(plan, name, taught)
 
 
 if __name__ == "__main__":
