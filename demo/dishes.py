@@ -25,11 +25,11 @@ VALIDATION_PERCENT = 10
 LONGEST_SENTENCES = 4
 PLAIN_SHARE = 0.4  # of sentences: those without a dish
 TITLE_SHARE = 0.2  # of dishes: written With Capitals, as on a menu
-# What keeps training from learning sentences and dishes by heart, as shares:
-CROSSED_SHARE = 0.6  # of sentences about a dish: their end is another one's
-DROPPED_SHARE = 0.1  # of words: left out
-MADE_UP_SHARE = 0.2  # of sentences: their dishes are called by any words
-POST_SHARE = 0.5  # of reviews: a post stands before or behind them
+# What keeps a student from learning sentences and dishes by heart, as shares:
+CROSSED_SHARE = 0.5  # of sentences about a dish: their end is another one's
+REPLACED_SHARES = (0.0, 0.15, 0.4)  # of a lesson's words, those of dishes included: any other word in their place
+FOOD_SHARE = 0.5  # of dishes: some words for food
+POST_SHARE = 0.2  # of lessons: a post stands before or behind them
 FILLERS = {
     "place": (
         "Curry Corner",
@@ -146,30 +146,41 @@ def reviews(count: int, known: Sequence[str], names: Sequence[str], seed: int) -
     return result
 
 
-def lessons(count: int, posts: Sequence[str], seed: int) -> list[Review]:
-    """`count` reviews to learn from, always the same ones for the same posts.
+def with_posts(some: Sequence[Review], posts: Sequence[str], rng: random.Random) -> list[Review]:
+    """A share of the reviews gets one of `posts`, real text without a dish, before or behind it."""
+    result = []
+    for review in some:
+        parts = [review]
+        if rng.random() < POST_SHARE:
+            parts.insert(rng.choice([0, 1]), Review(rng.choice(posts), ()))
+        result.append(joined(parts))
+    return result
 
-    The training sentences are few, and a model that has seen nothing else knows them by heart and little more. So
-    sentences are crossed with each other and lose words, some dishes are called by words of `posts`, and half of the
-    reviews have such a post, real text without a dish, before or behind them.
+
+def lessons(
+    count: int, posts: Sequence[str], words: Sequence[str], food: Sequence[str], seed: int
+) -> list[str]:
+    """`count` texts for a teacher to judge, always the same ones for the same lists.
+
+    The training sentences are few, and whoever has seen nothing else knows them by heart and little more. So
+    sentences are crossed with each other, words are replaced by any of `words`, also in the dishes, and half of the
+    dishes are made of words of `food`: what is a dish then, the teacher must know, who read much before.
     """
     rng = random.Random(seed)
     names, known = dishes("train"), sentences("train")
     plain = [sentence for sentence in known if "{dish}" not in sentence]
     about = [sentence for sentence in known if "{dish}" in sentence]
-    words = sorted({word.lower() for post in posts for word in post.split() if word.isalpha()})
     result = []
     for _ in range(count):
-        parts = []
-        for _ in range(rng.randint(1, LONGEST_SENTENCES)):
-            sentence = rng.choice(plain) if rng.random() < PLAIN_SHARE else _crossed(about, rng)
-            made_up = rng.random() < MADE_UP_SHARE
-            some = [_made_up_name(words, rng) for _ in range(9)] if made_up else names
-            parts.append(fill(_thinned(sentence, rng), some, rng))
-        if rng.random() < POST_SHARE:
-            parts.insert(rng.choice([0, len(parts)]), Review(rng.choice(posts), ()))
-        result.append(joined(parts))
-    return result
+        chosen = [
+            rng.choice(plain) if rng.random() < PLAIN_SHARE else _crossed(about, rng)
+            for _ in range(rng.randint(1, LONGEST_SENTENCES))
+        ]
+        called = [" ".join(rng.sample(food, rng.choice((1, 1, 2)))) for _ in range(9)]
+        parts = [fill(sentence, called if rng.random() < FOOD_SHARE else names, rng) for sentence in chosen]
+        review = joined(parts)
+        result.append(Review(_replaced(review.text, words, rng), ()))
+    return [review.text for review in with_posts(result, posts, rng)]
 
 
 def _crossed(about: Sequence[str], rng: random.Random) -> str:
@@ -179,14 +190,9 @@ def _crossed(about: Sequence[str], rng: random.Random) -> str:
     return first.partition("{dish}")[0] + "{dish}" + second.partition("{dish}")[2]
 
 
-def _thinned(sentence: str, rng: random.Random) -> str:
-    """The sentence without some of its words; slots stay."""
-    kept = [word for word in sentence.split() if "{" in word or rng.random() > DROPPED_SHARE]
-    return " ".join(kept) or sentence
-
-
-def _made_up_name(words: Sequence[str], rng: random.Random) -> str:
-    return " ".join(rng.sample(words, rng.randint(1, 3)))
+def _replaced(text: str, words: Sequence[str], rng: random.Random) -> str:
+    share = rng.choice(REPLACED_SHARES)
+    return " ".join(rng.choice(words) if rng.random() < share else word for word in text.split())
 
 
 def tags(review: Review, offsets: Sequence[tuple[int, int]], special: Sequence[int]) -> list[int]:

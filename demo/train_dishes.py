@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Trains the demo's dish finders, an ALBERT and a BERT of the same width and depth, on made-up restaurant reviews.
 
-The ALBERT's package goes into demo/models/, the BERT's stays in the work folder: it is there to be compared with
+A teacher, the published encoder of teacher.py, is fine-tuned on reviews; then it judges the words of many texts that
+resemble reviews more or less, and the students learn its judgements. The ALBERT's package goes into demo/models/, the BERT's stays in the work folder: it is there to be compared with
 (compare_dishes.py). Each step leaves its result in the work folder and is skipped when that exists.
 
 The validation reviews show how training goes. The test reviews are read by the scoring step and nothing else.
@@ -11,10 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import shutil
 import string
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +31,7 @@ import numpy as np  # noqa: E402
 import student  # noqa: E402
 import teacher  # noqa: E402
 import torch  # noqa: E402
+import vocabularies  # noqa: E402
 from bertha_export import Request, export  # noqa: E402
 from dishes import Review  # noqa: E402
 from families import FAMILIES, Size  # noqa: E402
@@ -38,14 +41,25 @@ from steps import size_of, step  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn.functional import cross_entropy  # noqa: E402
 from training import Recipe  # noqa: E402
-from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedTokenizerFast  # noqa: E402
+from transformers import (  # noqa: E402
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    BertForTokenClassification,
+    PreTrainedTokenizerFast,
+)
 
 SEED = 20
 TASK = "TokenClassification"
-NAMES = ("albert", "bert")
-SIZE = Size(layers=4, hidden=128, heads=4, pieces=6000, max_length=128)
-RECIPE = Recipe(epochs=2, batch_size=64, learning_rate=1e-3)
-TRAINED = 24_000  # reviews
+VOCABULARIES = {"albert": vocabularies.albert_of, "bert": vocabularies.bert_of}
+NAMES = tuple(VOCABULARIES)
+SIZE = Size(layers=4, hidden=128, heads=4, pieces=12_000, max_length=128, embedding=96)
+RECIPE = Recipe(epochs=4, batch_size=64, learning_rate=1.5e-3)
+TEACHER_RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=1e-4)
+TAUGHT = 4_000  # reviews for the teacher
+LESSONS = 40_000  # texts for the students
+FOOD_TEMPLATE = "I had the {} and it was good."
+FOOD_LIKELY = 0.8  # a word that the teacher takes for a dish in that sentence is one to learn
+FEWEST_FOOD_WORDS, FOOD_WORDS = 100, 4_000
 SCORED = 1_000
 VERSION = 1
 
@@ -57,7 +71,9 @@ class Plan:
     work: Path
     output: Path
     recipe: Recipe = RECIPE
-    trained: int = TRAINED
+    teacher_recipe: Recipe = TEACHER_RECIPE
+    taught: int = TAUGHT
+    lessons: int = LESSONS
     scored: int = SCORED
 
     def package_folder(self, name: str) -> Path:
@@ -78,6 +94,38 @@ def trials() -> dict[str, tuple[list[str], list[str]]]:
     }
 
 
+def teachers_pieces() -> list[str]:
+    """The pieces of words that the teacher knows, the most frequent first, and its punctuation."""
+    vocabulary = teacher.tokenizer().get_vocab()
+    pieces = sorted(vocabulary, key=vocabulary.__getitem__)  # published in that order
+    return [piece for piece in pieces if piece.isascii() and piece.isprintable() and piece[0] != "["]
+
+
+def is_word(piece: str) -> bool:
+    return piece.isalpha() and len(piece) > 1
+
+
+def pieces_for(food: Sequence[str]) -> list[str]:
+    """The students' vocabulary: the teacher's words for food, and its most frequent pieces."""
+    return list(dict.fromkeys([*teachers_pieces()[: SIZE.pieces - len(food)], *food]))
+
+
+def common_words() -> list[str]:
+    return [piece for piece in teachers_pieces()[: SIZE.pieces] if is_word(piece)]
+
+
+def find_food(checkpoint: Path, result: Path) -> None:
+    """Saves the words that the teacher takes for dishes: few of them stand in the training reviews."""
+    words = [piece for piece in teachers_pieces() if is_word(piece)]
+    begin = FOOD_TEMPLATE.index("{")
+    likely = {}
+    for word, tokens in zip(words, judge(checkpoint, [FOOD_TEMPLATE.format(word) for word in words]), strict=True):
+        likely[word] = next(float(1 - by_label[dishes.OUTSIDE]) for at, _, by_label in tokens if at == begin)
+    ranked = sorted(words, key=lambda word: -likely[word])
+    sure = sum(value > FOOD_LIKELY for value in likely.values())
+    result.write_text(json.dumps(ranked[: min(max(sure, FEWEST_FOOD_WORDS), FOOD_WORDS)]))
+
+
 def labels_of(tokenizer: PreTrainedTokenizerFast, reviews: Sequence[Review]) -> Tensor:
     """int64 [reviews, limit]: the label of each token, IGNORED after the last."""
     result = torch.full((len(reviews), tokenizer.model_max_length), dishes.IGNORED)
@@ -94,6 +142,91 @@ def encodings(tokenizer: PreTrainedTokenizerFast, reviews: Sequence[Review]) -> 
 def loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean over the batch's tokens; both families pad on the right."""
     return cross_entropy(logits.flatten(0, 1), labels[:, : logits.shape[1]].flatten(), ignore_index=dishes.IGNORED)
+
+
+def soft_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """The same for `wanted` [texts, limit, labels], the probability of each label; all 0 where none is wanted."""
+    wanted = wanted[:, : logits.shape[1]]
+    return -(wanted * logits.log_softmax(2)).sum() / wanted.sum()
+
+
+def posts() -> list[str]:
+    return [corpus.shorten_links(post.text) for post in corpus.load()["train"]]
+
+
+def lesson_texts(plan: Plan, food: Sequence[str]) -> list[str]:
+    return dishes.lessons(plan.lessons, posts(), common_words(), food, SEED)
+
+
+def fine_tune_teacher(plan: Plan, result: Path) -> None:
+    """Saves the teacher as a Hugging Face checkpoint with its tokenizer."""
+    torch.manual_seed(SEED)
+    model = BertForTokenClassification.from_pretrained(
+        teacher.checkpoint_path(), num_labels=len(dishes.LABELS), attn_implementation="eager"
+    )
+    model.bert.embeddings.word_embeddings.weight.requires_grad = False  # as published: reviews are too few for them
+    tokenizer = teacher.tokenizer()
+    made_up = dishes.reviews(plan.taught, dishes.sentences("train"), dishes.dishes("train"), SEED)
+    reviews = dishes.with_posts(made_up, posts(), random.Random(SEED))
+    encoded = training.encode(tokenizer, [review.text for review in reviews])
+    labels = labels_of(tokenizer, reviews)
+    training.train(model, tokenizer, encoded, labels, loss, plan.teacher_recipe, SEED, "teacher")
+    model.save_pretrained(result)
+    tokenizer.save_pretrained(result)
+
+
+def judge(checkpoint: Path, texts: Sequence[str]) -> Iterator[list[tuple[int, int, NDArray[np.float32]]]]:
+    """For each text the teacher's tokens: (begin, end, probability of each label), in code points."""
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModelForTokenClassification.from_pretrained(checkpoint)
+    encoded = training.encode(tokenizer, texts)
+    logits = training.logits_of(model, tokenizer, encoded, fast=True, name="judging")
+    for rows, encoding in zip(logits, tokenizer(list(texts), truncation=True).encodings, strict=True):
+        likely = torch.from_numpy(rows).softmax(1).numpy()
+        yield [
+            (*span, likely[at])
+            for at, (span, special) in enumerate(zip(encoding.offsets, encoding.special_tokens_mask, strict=True))
+            if not special
+        ]
+
+
+def judge_lessons(plan: Plan, checkpoint: Path, food: Path, result: Path) -> None:
+    """Saves, for each code point of the lessons, one text after the other, the judgement of the token that it is in:
+    float16 [code points, labels], zeros where no token is. That fits any student's tokens.
+    """
+    texts = lesson_texts(plan, json.loads(food.read_text()))
+    rows = []
+    for text, tokens in zip(texts, judge(checkpoint, texts), strict=True):
+        row = np.zeros((len(text), len(dishes.LABELS)), np.float16)
+        for begin, end, likely in tokens:
+            row[begin:end] = likely
+            row[begin + 1 : end] = _going_on(likely)
+        rows.append(row)
+    with result.open("wb") as file:
+        np.save(file, np.concatenate(rows))
+
+
+def _going_on(likely: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The judgement of what follows the first code point of a token: a dish that begins there goes on."""
+    changed = likely.copy()
+    changed[dishes.INSIDE] += changed[dishes.BEGIN]
+    changed[dishes.BEGIN] = 0
+    return changed
+
+
+def wanted_of(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], judgements: NDArray[np.float16]) -> Tensor:
+    """float32 [texts, limit, labels]: what the teacher says of the first code point of each of the student's tokens."""
+    result = torch.zeros(len(texts), tokenizer.model_max_length, len(dishes.LABELS))
+    start = 0
+    for row, (text, encoding) in enumerate(zip(texts, tokenizer(list(texts), truncation=True).encodings, strict=True)):
+        judged = judgements[start : start + len(text)].astype(np.float32)
+        start += len(text)
+        for at, ((begin, end), special) in enumerate(
+            zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+        ):
+            if not special and begin < end:
+                result[row, at] = torch.from_numpy(judged[begin])
+    return result
 
 
 def find(
@@ -114,25 +247,24 @@ def spans_of(logits: NDArray[np.float32], encoding) -> list[tuple[int, int]]:  #
     )
 
 
-def train(plan: Plan, name: str, result: Path) -> None:
-    """Saves the trained model as a Hugging Face checkpoint with its tokenizer."""
+def train(plan: Plan, name: str, food_path: Path, judgements_path: Path, result: Path) -> None:
+    """Saves the trained student as a Hugging Face checkpoint with its tokenizer."""
     family = FAMILIES[name]
-    posts = [corpus.shorten_links(post.text) for post in corpus.load()["train"]]
-    lessons = dishes.lessons(plan.trained, posts, SEED)
+    food = json.loads(food_path.read_text())
+    texts = lesson_texts(plan, food)
     checked = dishes.reviews(plan.scored, dishes.sentences("validation"), dishes.dishes("validation"), SEED + 1)
-    tokenizer = family.vocabulary([review.text for review in lessons], SIZE.pieces, SIZE.max_length)
+    tokenizer = VOCABULARIES[name](pieces_for(food), SIZE.max_length)
     model = student.untrained(family, SIZE, TASK, dishes.LABELS, tokenizer, SEED)
     student.adopt_word_vectors(model, tokenizer, family.mark, teacher.word_vectors(), teacher.tokenizer())
-    model.get_input_embeddings().weight.requires_grad = False  # words that no lesson has stay among their like
+
 
     def report(epoch: int) -> None:
         found = score_spans([review.spans for review in checked], find(model, tokenizer, checked))
         print(f"{name}, epoch {epoch + 1}, validation: {found}", file=sys.stderr, flush=True)
 
-    encoded = training.encode(tokenizer, [review.text for review in lessons])
-    training.train(
-        model, tokenizer, encoded, labels_of(tokenizer, lessons), loss, plan.recipe, SEED, name, report
-    )
+    encoded = training.encode(tokenizer, texts)
+    wanted = wanted_of(tokenizer, texts, np.load(judgements_path))
+    training.train(model, tokenizer, encoded, wanted, soft_loss, plan.recipe, SEED, name, report)
     model.save_pretrained(result)
     tokenizer.save_pretrained(result)
 
@@ -153,15 +285,21 @@ def load_scores(path: Path) -> dict[str, SpanScores]:
     return {title: SpanScores(**values) for title, values in json.loads(path.read_text()).items()}
 
 
-def write_card(plan: Plan, checkpoint: Path, scores_path: Path, result: Path) -> None:
+def print_scores(name: str, path: Path) -> None:
+    for title, found in load_scores(path).items():
+        print(f"{name}, {title}: {found}", flush=True)
+
+
+def write_card(plan: Plan, checkpoint: Path, scores_path: Path, teacher_scores: Path, result: Path) -> None:
     """Fills in dishes-card.md.in with what this run measured."""
     model = AutoModelForTokenClassification.from_pretrained(checkpoint)
     sample = dishes.reviews(1, *trials()["new dishes in new sentences"], SEED + 2)[0]
     parts = "\n".join(
         f"| {part} | {len(dishes.dishes(part))} | {len(dishes.sentences(part))} |" for part in dishes.PARTS
     )
+    taught = load_scores(teacher_scores)
     measured = "\n".join(
-        f"| {title} | {found.precision:.4f} | {found.recall:.4f} | {found.f1:.4f} |"
+        f"| {title} | {found.precision:.4f} | {found.recall:.4f} | {found.f1:.4f} | {taught[title].f1:.4f} |"
         for title, found in load_scores(scores_path).items()
     )
     template = string.Template((HERE / "dishes-card.md.in").read_text(encoding="utf-8"))
@@ -176,8 +314,10 @@ def write_card(plan: Plan, checkpoint: Path, scores_path: Path, result: Path) ->
             parts=parts,
             scores=measured,
             scored=f"{plan.scored:,}",
-            trained=f"{plan.trained:,}",
+            taught=f"{plan.taught:,}",
+            lessons=f"{plan.lessons:,}",
             epochs=plan.recipe.epochs,
+            embedding=SIZE.embedding,
             sample=sample.text,
             split_seed=dishes.SPLIT_SEED,
             seed=SEED,
@@ -187,16 +327,33 @@ def write_card(plan: Plan, checkpoint: Path, scores_path: Path, result: Path) ->
     )
 
 
-def run(plan: Plan, name: str) -> Path:
-    """All steps of one family; returns its package."""
+@dataclass(frozen=True)
+class Taught:
+    """What the teacher leaves: its scores, the words that it takes for food, its judgements of the lessons."""
+
+    scores: Path
+    food: Path
+    judgements: Path
+
+
+def teach(plan: Plan) -> Taught:
+    checkpoint = step(plan.work / "teacher", lambda path: fine_tune_teacher(plan, path))
+    scores = step(plan.work / "teacher.json", lambda path: score(plan, checkpoint, path))
+    print_scores("teacher", scores)
+    food = step(plan.work / "food.json", lambda path: find_food(checkpoint, path))
+    judgements = step(plan.work / "judgements.npy", lambda path: judge_lessons(plan, checkpoint, food, path))
+    return Taught(scores, food, judgements)
+
+
+def learn(plan: Plan, name: str, taught: Taught) -> Path:
+    """A student's steps; returns its package."""
     work = plan.work / name
-    checkpoint = step(work / "model", lambda path: train(plan, name, path))
+    checkpoint = step(work / "model", lambda path: train(plan, name, taught.food, taught.judgements, path))
     scores = step(work / "scores.json", lambda path: score(plan, checkpoint, path))
-    for title, found in load_scores(scores).items():
-        print(f"{name}, {title}: {found}")
+    print_scores(name, scores)
     card = None
     if name == "albert":
-        card = step(work / "MODEL_CARD.md", lambda path: write_card(plan, checkpoint, scores, path))
+        card = step(work / "MODEL_CARD.md", lambda path: write_card(plan, checkpoint, scores, taught.scores, path))
     package = export(
         Request(checkpoint, plan.package_folder(name), f"dishes-{name}", VERSION, card=card, force=True)
     )
@@ -206,7 +363,14 @@ def run(plan: Plan, name: str) -> Path:
 
 def quick(plan: Plan) -> Plan:
     """The same steps in a few seconds, to prove that they work; the model is worth nothing."""
-    return replace(plan, recipe=replace(plan.recipe, max_steps=10), trained=400, scored=40)
+    return replace(
+        plan,
+        recipe=replace(plan.recipe, max_steps=10),
+        teacher_recipe=replace(plan.teacher_recipe, max_steps=2),
+        taught=64,
+        lessons=400,
+        scored=40,
+    )
 
 
 def main() -> None:
@@ -227,8 +391,10 @@ def main() -> None:
     if arguments.fresh:
         shutil.rmtree(work, ignore_errors=True)
     plan = Plan(work, work / "models" if arguments.quick else HERE / "models")
+    plan = quick(plan) if arguments.quick else plan
+    taught = teach(plan)
     for name in arguments.names or NAMES:
-        run(quick(plan) if arguments.quick else plan, name)
+        learn(plan, name, taught)
 
 
 if __name__ == "__main__":

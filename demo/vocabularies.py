@@ -75,17 +75,22 @@ def roberta(texts: Sequence[str], size: int, max_length: int) -> PreTrainedToken
 def _unigram(
     texts: Sequence[str], size: int, special: Sequence[str | AddedToken], more: Sequence[normalizers.Normalizer]
 ) -> Tokenizer:
-    tokenizer = Tokenizer(models.Unigram())
+    tokenizer = _spaced(Tokenizer(models.Unigram()), more)
+    trainer = trainers.UnigramTrainer(
+        vocab_size=size, special_tokens=list(special), unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _spaced(tokenizer: Tokenizer, more: Sequence[normalizers.Normalizer]) -> Tokenizer:
+    """With XLNet's and ALBERT's normalizer, to which `more` is added, and a mark for the spaces."""
     quotes = [normalizers.Replace(quote, '"') for quote in ("``", "''")]
     tokenizer.normalizer = normalizers.Sequence([*quotes, normalizers.NFKD(), normalizers.StripAccents(), *more])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
     )
     tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=size, special_tokens=list(special), unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
@@ -98,9 +103,37 @@ def xlnet(texts: Sequence[str], size: int, max_length: int) -> PreTrainedTokeniz
 
 def albert(texts: Sequence[str], size: int, max_length: int) -> PreTrainedTokenizerFast:
     """Uncased Unigram between BERT's special tokens."""
-    tokenizer = _unigram(texts, size, ALBERT_SPECIAL, [normalizers.Lowercase()])
+    return _albert(_unigram(texts, size, ALBERT_SPECIAL, [normalizers.Lowercase()]), max_length)
+
+
+def _albert(tokenizer: Tokenizer, max_length: int) -> PreTrainedTokenizerFast:
     tokenizer.post_processor = _template(tokenizer, *BERT_TEMPLATE, ("[CLS]", "[SEP]"))
     return AlbertTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length)
+
+
+def bert_of(pieces: Sequence[str], max_length: int) -> PreTrainedTokenizerFast:
+    """Uncased WordPiece of these pieces, written as WordPiece writes them."""
+    vocabulary = {piece: index for index, piece in enumerate([*BERT_SPECIAL, *pieces])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = _template(tokenizer, *BERT_TEMPLATE, ("[CLS]", "[SEP]"))
+    return BertTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length, do_lower_case=True)
+
+
+def albert_of(pieces: Sequence[str], max_length: int) -> PreTrainedTokenizerFast:
+    """Uncased Unigram of the same pieces. All score alike, so that a word becomes as few of them as can be; among
+    equals those that come first.
+    """
+    marked = [
+        piece.removeprefix("##") if piece.startswith("##") else "▁" + piece if piece.isalnum() else piece
+        for piece in pieces
+    ]
+    known = dict.fromkeys([*marked, "▁"])
+    scored = [(str(special), 0.0) for special in ALBERT_SPECIAL]
+    scored += [(piece, -10.0 - 1e-5 * rank) for rank, piece in enumerate(known)]
+    tokenizer = _spaced(Tokenizer(models.Unigram(scored, unk_id=1)), [normalizers.Lowercase()])
+    return _albert(tokenizer, max_length)
 
 
 def as_wordpiece(piece: str, mark: str) -> str:
