@@ -165,6 +165,8 @@ absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now
     return absl::InvalidArgumentError(absl::StrCat("the call has ", tokens, " tokens, the queue holds at most ",
                                                    options_.max_tokens, "; split the call"));
   }
+  const Model& model = models_.at(requests[0]->model);
+  for (Request* request : requests) request->job_.work = WorkOf(model, *request);
   if (absl::Status status = AdmitInTime(requests, now); !status.ok()) return status;
   return MakeRoom(requests.size(), tokens, requests[0]->priority, ended);
 }
@@ -178,7 +180,7 @@ absl::Status BatchQueue::AdmitInTime(std::span<Request* const> requests, TimePoi
   for (Request* request : requests) {
     deadline = std::min(deadline, request->deadline);
     if (options_.share_identical && twins_.Find(*request)) continue;
-    work += WorkOf(model, *request);
+    work += request->job_.work;
     longest = std::max(longest, model.costs.Estimate(request->ids.size(), request->ids.size()));
   }
   const double speed = static_cast<double>(options_.workers) * ShareOf(model);
@@ -281,7 +283,7 @@ void BatchQueue::Enter(Model& model, Request& request, TimePoint now) {
   if (model.waiting == 0) model.served = std::max(model.served, served_);
   request.rank_ = request.priority;
   request.skipped_ = 0;
-  request.job_ = Demand::JobOf(WorkOf(model, request), request.deadline, now);
+  request.job_ = Demand::JobOf(request.job_.work, request.deadline, now);
   model.classes[IndexOf(request.rank_)].demand.Add(request.job_);
   Insert(model, request);
   size_ += 1;
@@ -512,7 +514,7 @@ void BatchQueue::Run(TimePoint now, Batch& batch) {
     request->place_ = Request::Place::kRunning;
     model.classes[IndexOf(request->rank_)].demand.Remove(request->job_);
     model.overload.Started(now - request->accepted, now);
-    batch.work += WorkOf(model, *request);
+    batch.work += request->job_.work;
     tokens_ -= request->ids.size();
     for (const Request* each = request; each; each = each->next_twin_) {
       size_ -= 1;
@@ -544,6 +546,7 @@ void BatchQueue::Stage(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
 }
 
 void BatchQueue::Unstage(Batch& batch) {
+  // Of an emptied batch the model may be gone.
   for (Request* request : batch.requests) Insert(models_.at(request->model), *request);
   batch.requests.clear();
   batch.staged = false;
@@ -551,6 +554,7 @@ void BatchQueue::Unstage(Batch& batch) {
   std::erase(staged_, &batch);
 }
 
+/// Whether what waits would make a better batch.
 bool BatchQueue::Better(const Model& model, const Batch& batch, TimePoint now) const {
   if (std::ranges::any_of(batch.requests, [&](const Request* r) { return IsLate(model, *r, now); })) return true;
   for (const Class& own : model.classes) {
@@ -564,8 +568,8 @@ bool BatchQueue::Better(const Model& model, const Batch& batch, TimePoint now) c
 
 bool BatchQueue::Start(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   now = Later(now);
-  // Once all its requests are gone, its model may be gone too.
-  if (batch.staged && !batch.changed && !Better(models_.at(batch.model), batch, now)) {
+  const bool stale = batch.requests.empty() || batch.changed;
+  if (!stale && !Better(models_.at(batch.model), batch, now)) {
     std::erase(staged_, &batch);
     batch.staged = false;
     Run(now, batch);

@@ -212,6 +212,9 @@ void Dispatcher::Unreserve(size_t n) {
 }
 
 absl::Status Dispatcher::Submit(Reservation reservation, std::span<Request* const> requests) {
+  if (options_.queue.share_identical) {
+    for (Request* request : requests) Twins::Prepare(*request);
+  }
   MutexLock lock(mutex_);
   if (reservation.dispatcher_ != this || reservation.size_ != requests.size()) {
     return absl::InternalError("the reservation is not for these requests");
@@ -385,6 +388,7 @@ void Dispatcher::EndGivenUp(Worker& worker) {
   Leave(worker);
   worker.given_up = false;
   worker.work.reset();
+  watchdog_wake_.NotifyAll();  // it tells that the worker is back
 }
 
 // ---- stagers
@@ -445,7 +449,19 @@ void Dispatcher::WatchdogLoop() {
       queue_.Clear(Ending::kStuck, ended_);
       FlushEnded();
     }
+    ReportHealth();
   }
+}
+
+/// Tells whoever wants to know. The mutex is free meanwhile.
+void Dispatcher::ReportHealth() {
+  const bool healthy = CountStuck() < workers_.size();
+  if (healthy == reported_healthy_ || workers_stopped_) return;
+  reported_healthy_ = healthy;
+  if (!options_.on_health) return;
+  mutex_.Unlock();
+  options_.on_health();
+  mutex_.Lock();
 }
 
 /// Answers the requests of a forward pass that does not return. Its buffers stay with it until it does.

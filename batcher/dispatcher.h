@@ -24,6 +24,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -48,6 +49,8 @@ struct DispatcherOptions {
   bool stage_ahead = true;
   /// How long a forward pass may take before it counts as one that never returns.
   Duration stuck_after = std::chrono::seconds(60);
+  /// healthy() has changed. On a thread of the dispatcher; must not call it back but for healthy().
+  std::function<void()> on_health = {};
 };
 
 class Dispatcher;
@@ -151,6 +154,7 @@ class Dispatcher {
   void Deliver(const Work& work);
   std::unique_ptr<Work> TakeSpare();
   void Unreserve(size_t n);
+  void ReportHealth() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t CountStuck() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const DispatcherOptions options_;
@@ -169,6 +173,7 @@ class Dispatcher {
   size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;  // runners that wait for work
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool workers_stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool reported_healthy_ ABSL_GUARDED_BY(mutex_) = true;
   /// Nanoseconds per token of recent batches, exponentially averaged.
   double ns_per_token_ ABSL_GUARDED_BY(mutex_) = 0;
 

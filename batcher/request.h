@@ -91,7 +91,7 @@ struct Request {
   Request* older_ = nullptr;
   Request* newer_ = nullptr;
   /// Of identical requests one is the leader, which waits and runs; the others are twins, chained to it.
-  uint64_t hash_ = 0;
+  uint64_t hash_ = 0;  // of model, priority and tokens; 0: not computed
   Request* leader_ = nullptr;
   Request* next_twin_ = nullptr;
 };

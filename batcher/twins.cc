@@ -15,8 +15,12 @@ absl::string_view BytesOf(std::span<const int32_t> values) {
 
 }  // namespace
 
+void Twins::Prepare(Request& request) {
+  request.hash_ = absl::HashOf(request.model, request.priority, BytesOf(request.ids)) | 1;
+}
+
 Request* Twins::Find(Request& request) const {
-  request.hash_ = absl::HashOf(request.model, request.priority, BytesOf(request.ids), BytesOf(request.type_ids));
+  if (request.hash_ == 0) Prepare(request);
   const auto found = leaders_.find(request.hash_);
   if (found == leaders_.end()) return nullptr;
   Request& leader = *found->second;

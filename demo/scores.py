@@ -27,3 +27,23 @@ def score(labels: Sequence[int], predictions: Sequence[int]) -> Scores:
         float(metrics.f1_score(labels, predictions, average="macro", zero_division=0)),
         float(metrics.matthews_corrcoef(labels, predictions)),
     )
+
+
+@dataclass(frozen=True)
+class SpanScores:
+    """How many of the spans found are right, how many of the right ones were found, and their harmonic mean."""
+
+    precision: float
+    recall: float
+    f1: float
+
+    def __str__(self) -> str:
+        return f"precision {self.precision:.4f}  recall {self.recall:.4f}  F1 {self.f1:.4f}"
+
+
+def score_spans(wanted: Sequence[Sequence[tuple[int, int]]], found: Sequence[Sequence[tuple[int, int]]]) -> SpanScores:
+    """Over all texts together; a span counts as found only if both its ends are right."""
+    right = sum(len(set(mine) & set(theirs)) for mine, theirs in zip(wanted, found, strict=True))
+    precision = right / max(1, sum(map(len, found)))
+    recall = right / max(1, sum(map(len, wanted)))
+    return SpanScores(precision, recall, 2 * right / max(1, sum(map(len, found)) + sum(map(len, wanted))))

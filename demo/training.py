@@ -1,4 +1,4 @@
-"""One training loop and one inference loop for every sequence classifier of the demo, on the CPU.
+"""One training loop and one inference loop for every model of the demo, on the CPU.
 
 Batches hold texts of similar length, so that little padding is computed; autocast runs the matrix products in
 bfloat16. Everything random comes from the generator that the caller passes in.
@@ -17,11 +17,13 @@ import quiet_threads  # noqa: F401  (before torch)
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
 
 WINDOW_BATCHES = 40  # sort by length within this many batches: little padding, and still a random order
 MAX_GRADIENT_NORM = 1.0
 LENGTH_STEP = 8
 
+Encoded = dict[str, list[list[int]]]  # for each input of a model, such as `input_ids`, a list for each text
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -50,18 +52,19 @@ def length_sorted_batches(lengths: Sequence[int], batch_size: int, rng: random.R
     return batches
 
 
-def padded(ids: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Tensor]:
-    """`input_ids` and `attention_mask`, both int64 [batch, length], padded on the right.
+def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> Encoded:
+    """The model's inputs for each text, truncated to the tokenizer's limit and not padded."""
+    return dict(tokenizer(list(texts), truncation=True, return_attention_mask=False))
+
+
+def padded(tokenizer: PreTrainedTokenizerFast, encoded: Encoded, rows: Sequence[int]) -> dict[str, Tensor]:
+    """The inputs of these `rows` as int64 [batch, length], with their `attention_mask`, padded as the family does.
 
     The length is the longest one, rounded up to LENGTH_STEP: bfloat16 kernels are slow at odd lengths.
     """
-    longest = -(-max(map(len, ids)) // LENGTH_STEP) * LENGTH_STEP
-    rows = torch.full((len(ids), longest), pad_id, dtype=torch.int64)
-    mask = torch.zeros((len(ids), longest), dtype=torch.int64)
-    for row, sequence in enumerate(ids):
-        rows[row, : len(sequence)] = torch.tensor(sequence)
-        mask[row, : len(sequence)] = 1
-    return rows, mask
+    tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # it is not: the texts are encoded once
+    batch = {name: [values[row] for row in rows] for name, values in encoded.items()}
+    return dict(tokenizer.pad(batch, pad_to_multiple_of=LENGTH_STEP, return_tensors="pt"))
 
 
 class Progress:
@@ -91,7 +94,8 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
 
 def train(
     model: nn.Module,
-    ids: Sequence[Sequence[int]],
+    tokenizer: PreTrainedTokenizerFast,
+    encoded: Encoded,
     targets: Tensor,
     loss: LossFunction,
     recipe: Recipe,
@@ -101,12 +105,12 @@ def train(
 ) -> None:
     """Trains `model` in place with AdamW and a linear schedule.
 
-    `targets[i]` goes with `ids[i]`; `loss` gets logits [batch, labels] in fp32 and the batch's targets.
+    `targets[i]` goes with text i; `loss` gets the batch's logits in fp32, padding included, and its targets.
     """
     rng = random.Random(seed)
     torch.manual_seed(seed)
-    lengths = [len(sequence) for sequence in ids]
-    steps = recipe.epochs * -(-len(ids) // recipe.batch_size)
+    lengths = [len(sequence) for sequence in encoded["input_ids"]]
+    steps = recipe.epochs * -(-len(lengths) // recipe.batch_size)
     steps = min(steps, recipe.max_steps or steps)
     optimizer = torch.optim.AdamW(
         parameter_groups(model, recipe.weight_decay), lr=recipe.learning_rate, fused=True
@@ -121,9 +125,9 @@ def train(
         for batch in length_sorted_batches(lengths, recipe.batch_size, rng):
             if step == steps:
                 return
-            input_ids, mask = padded([ids[index] for index in batch])
+            inputs = padded(tokenizer, encoded, batch)
             with torch.autocast("cpu", torch.bfloat16):
-                logits = model(input_ids=input_ids, attention_mask=mask).logits
+                logits = model(**inputs).logits
             value = loss(logits.float(), targets[batch])
             value.backward()
             nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
@@ -138,20 +142,24 @@ def train(
 
 @torch.inference_mode()
 def logits_of(
-    model: nn.Module, ids: Sequence[Sequence[int]], batch_size: int = 64, fast: bool = False, name: str = ""
-) -> NDArray[np.float32]:
-    """Logits [texts, labels], in the order of `ids`. `fast` computes in bfloat16."""
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerFast,
+    encoded: Encoded,
+    batch_size: int = 64,
+    fast: bool = False,
+    name: str = "",
+) -> list[NDArray[np.float32]]:
+    """The logits of each text, in order: [labels], or [padded length, labels]. `fast` computes in bfloat16."""
     model.eval()
-    order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
-    rows: list[NDArray[np.float32] | None] = [None] * len(ids)
-    progress = Progress(name, len(ids)) if name else None
+    lengths = [len(sequence) for sequence in encoded["input_ids"]]
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    found: dict[int, NDArray[np.float32]] = {}
+    progress = Progress(name, len(order)) if name else None
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
-        input_ids, mask = padded([ids[index] for index in batch])
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            logits = model(input_ids=input_ids, attention_mask=mask).logits.float().numpy()
-        for index, row in zip(batch, logits, strict=True):
-            rows[index] = row
+            logits = model(**padded(tokenizer, encoded, batch)).logits.float().numpy()
+        found.update(zip(batch, logits, strict=True))
         if progress:
             progress.show(start + len(batch))
-    return np.stack([row for row in rows if row is not None])
+    return [found[index] for index in range(len(order))]

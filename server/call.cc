@@ -61,7 +61,8 @@ void Call::Run() {
   if (absl::Status status = CheckTask(*model_, task()); !status.ok()) return Finish(status);
   if (absl::Status status = CheckSize(); !status.ok()) return Finish(status);
   if (absl::Status status = Validate(); !status.ok()) return Finish(status);
-  auto reservation = context_.dispatcher.Reserve(size());
+  if (absl::Status status = ReadPriority(); !status.ok()) return Finish(status);
+  auto reservation = context_.dispatcher.Reserve(size(), priority_);
   if (!reservation.ok()) return Finish(reservation.status());
   size_t bytes = 0;
   for (size_t i = 0; i < size(); ++i) bytes += TextBytes(i);
@@ -70,6 +71,23 @@ void Call::Run() {
   const bool queued =
       context_.pool.TryRun([self = shared_from_this(), shared] { self->TokenizeAndSubmit(std::move(*shared)); });
   if (!queued) Finish(absl::ResourceExhaustedError("too many long calls are being tokenized; try again later"));
+}
+
+absl::Status Call::ReadPriority() {
+  switch (priority()) {
+    case v1::PRIORITY_HIGH:
+      priority_ = batcher::Priority::kHigh;
+      return absl::OkStatus();
+    case v1::PRIORITY_UNSPECIFIED:
+    case v1::PRIORITY_NORMAL:
+      priority_ = batcher::Priority::kNormal;
+      return absl::OkStatus();
+    case v1::PRIORITY_BATCH:
+      priority_ = batcher::Priority::kBatch;
+      return absl::OkStatus();
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("priority: unknown value ", static_cast<int>(priority())));
+  }
 }
 
 absl::Status Call::CheckSize() const {
@@ -162,7 +180,6 @@ absl::Status Call::EncodeWindows(absl::string_view text, std::optional<absl::str
 }
 
 absl::Status Call::Submit(batcher::Reservation reservation) {
-  std::vector<batcher::Request*> requests;
   for (size_t i = 0; i < inputs_.size(); ++i) {
     Input& input = inputs_[i];
     input.windows.resize(1 + input.overflow.size());
@@ -175,24 +192,25 @@ absl::Status Call::Submit(batcher::Reservation reservation) {
       window.ids = window.encoding->ids;
       window.type_ids = window.encoding->type_ids;
       window.deadline = deadline_;
+      window.priority = priority_;
       window.listener = this;
-      requests.push_back(&window);
+      requests_.push_back(&window);
       if (window.ids.empty() || window.ids.size() > model_->manifest.max_length) {
         return absl::InvalidArgumentError(absl::StrCat("inputs[", i, "].text: gives ", window.ids.size(),
                                                        " tokens, the model takes 1 to ", model_->manifest.max_length));
       }
     }
   }
-  if (requests.size() != inputs_.size()) {
+  if (requests_.size() != inputs_.size()) {
     reservation = {};  // gives the places back, which are among those that are needed now
-    auto more = context_.dispatcher.Reserve(requests.size());
+    auto more = context_.dispatcher.Reserve(requests_.size(), priority_);
     if (!more.ok()) return more.status();
     reservation = *std::move(more);
   }
   AddResults();
-  unfinished_ = requests.size();
+  unfinished_ = requests_.size();
   self_ = shared_from_this();
-  if (absl::Status status = context_.dispatcher.Submit(std::move(reservation), requests); !status.ok()) {
+  if (absl::Status status = context_.dispatcher.Submit(std::move(reservation), requests_); !status.ok()) {
     self_.reset();
     return status;
   }
@@ -207,11 +225,7 @@ void Call::Cancel() {
   if (submitted_) CancelWaiting();
 }
 
-void Call::CancelWaiting() {
-  for (Input& input : inputs_) {
-    for (Window& window : input.windows) context_.dispatcher.Cancel(window);
-  }
-}
+void Call::CancelWaiting() { context_.dispatcher.Cancel(requests_); }
 
 void Call::OnDone(batcher::Request& request, const batcher::Outcome& outcome) {
   Window& window = static_cast<Window&>(request);

@@ -96,6 +96,7 @@ class Call : public batcher::Listener, public std::enable_shared_from_this<Call>
   virtual models::Task task() const = 0;
   virtual size_t size() const = 0;
   virtual size_t TextBytes(size_t input) const = 0;
+  virtual v1::Priority priority() const = 0;
   virtual absl::StatusOr<std::shared_ptr<const ServingModel>> FindModel() const = 0;
   /// Of options and inputs; the model is known.
   virtual absl::Status Validate() const = 0;
@@ -128,6 +129,7 @@ class Call : public batcher::Listener, public std::enable_shared_from_this<Call>
 
  private:
   void TokenizeAndSubmit(batcher::Reservation reservation);
+  absl::Status ReadPriority();
   absl::Status CheckSize() const;
   absl::Status TokenizeAll();
   absl::Status Submit(batcher::Reservation reservation);
@@ -141,7 +143,9 @@ class Call : public batcher::Listener, public std::enable_shared_from_this<Call>
   const batcher::TimePoint received_;
   Done done_;
 
-  size_t unfinished_ = 0;                        // windows
+  std::vector<batcher::Request*> requests_;  // the windows of all inputs, in order
+  batcher::Priority priority_ = batcher::Priority::kNormal;
+  size_t unfinished_ = 0;                        // of them
   std::vector<std::span<const float>> outputs_;  // working memory
   absl::Status status_;                          // the first error of an input
   std::atomic<bool> cancelled_ = false;
@@ -178,6 +182,7 @@ class CallOf : public Call {
   absl::StatusOr<std::shared_ptr<const ServingModel>> FindModel() const override {
     return context_.models.Find(request_.model(), request_.version(), request_.version_label());
   }
+  v1::Priority priority() const override { return request_.priority(); }
   void AddResults() override {
     for (int i = 0; i < request_.inputs_size(); ++i) response_.add_results();
   }

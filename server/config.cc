@@ -59,6 +59,8 @@ const std::vector<Setting>& Settings() {
        "quarters of the container's memory limit, if it has one"},
       {"models.allow_empty", Text{&Config::models_allow_empty, {"false", "true"}},
        "Start without a package that can be served, and wait for one"},
+      {"models.weights", Text{&Config::models_weights, {}},
+       "Shares of the device when several models have work, e.g. \"a=3,b=1\"; 1 for those that are not named"},
       {"cpu.workers", Number{&Config::cpu_workers, 1, 1024},
        "Batches that run side by side. More serve more texts per second and make each slower"},
       {"cpu.threads", Number{&Config::cpu_threads, 0, 1024},
@@ -72,6 +74,24 @@ const std::vector<Setting>& Settings() {
       {"queue.max_tokens", Number{&Config::queue_max_tokens, 1, int64_t{1} << 40}, "Most tokens that wait; likewise"},
       {"queue.default_deadline_ms", Number{&Config::queue_default_deadline_ms, 1, kDay},
        "Deadline in milliseconds of a call that sets none"},
+      {"queue.max_delay_ms", Number{&Config::queue_max_delay_ms, 0, kDay},
+       "Milliseconds that a batch which is not full may wait for more. 0: an idle worker starts at once"},
+      {"queue.max_priority_delay_ms", Number{&Config::queue_max_priority_delay_ms, 1, kDay},
+       "Milliseconds after which a waiting call is treated as one of the next higher priority"},
+      {"queue.overload_target_ms", Number{&Config::queue_overload_target_ms, 0, kDay},
+       "When even the shortest wait of a whole window is longer, calls that waited longer are refused, the lowest "
+       "priority first. 0: never"},
+      {"queue.overload_window_ms", Number{&Config::queue_overload_window_ms, 1, kDay}, "The window of the above"},
+      {"queue.admission", Text{&Config::queue_admission, {"true", "false"}},
+       "Refuse at once what cannot end by its deadline, as far as the model's speed is known"},
+      {"queue.share_identical", Text{&Config::queue_share_identical, {"true", "false"}},
+       "Compute identical texts that are in flight together once"},
+      {"watchdog.stuck_after_ms", Number{&Config::watchdog_stuck_after_ms, 10, kDay},
+       "A forward pass that takes longer is given up: its calls get UNAVAILABLE, and health says NOT_SERVING while no "
+       "worker answers"},
+      {"costs.directory", Text{&Config::costs_directory, {}},
+       "Where what was learnt of each model's speed is kept for the next start. auto: bertha/ in $XDG_CACHE_HOME or "
+       "~/.cache. Empty: nowhere"},
       {"limits.max_inputs_per_call", Number{&Config::limits_max_inputs_per_call, 1, 1 << 20}, "Most texts in one call"},
       {"limits.max_text_bytes", Number{&Config::limits_max_text_bytes, 1, 1 << 30}, "Most bytes of one text"},
       {"limits.max_windows_per_input", Number{&Config::limits_max_windows_per_input, 1, 1 << 20},
@@ -227,6 +247,9 @@ absl::Status Validate(const Config& config) {
         "limits.max_text_bytes (", config.limits_max_text_bytes, ") is larger than limits.max_message_bytes (",
         config.limits_max_message_bytes, "): such a text could never arrive; raise the second"));
   }
+  if (absl::StatusOr<std::map<std::string, double>> weights = ParseWeights(config.models_weights); !weights.ok()) {
+    return weights.status();
+  }
   if (!IsAddress(config.grpc_address)) {
     return absl::InvalidArgumentError(
         absl::StrCat("grpc.address: \"", config.grpc_address, "\" is not host:port, e.g. 0.0.0.0:8001"));
@@ -236,6 +259,21 @@ absl::Status Validate(const Config& config) {
                                                    "\" is not host:port, e.g. 127.0.0.1:8003, or empty for none"));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::map<std::string, double>> ParseWeights(const std::string& text) {
+  std::map<std::string, double> weights;
+  for (const absl::string_view item : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(item, absl::MaxSplits('=', 1));
+    double weight = 0;
+    const bool good = absl::SimpleAtod(parts.second, &weight) && weight >= 1e-3 && weight <= 1e3;
+    if (!good || parts.first.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("models.weights: \"", item, "\" is not NAME=WEIGHT with a weight from 0.001 to 1000"));
+    }
+    weights[std::string(absl::StripAsciiWhitespace(parts.first))] = weight;
+  }
+  return weights;
 }
 
 std::string ToYaml(const Config& config) {

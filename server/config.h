@@ -6,6 +6,7 @@
 #define BERTHA_SERVER_CONFIG_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
@@ -22,6 +23,7 @@ struct Config {
   int64_t models_poll_ms = 1000;
   int64_t models_max_memory_mb = 0;
   std::string models_allow_empty = "false";
+  std::string models_weights;
   int64_t cpu_workers = 1;
   int64_t cpu_threads = 0;
   int64_t batch_max_requests = 64;
@@ -29,6 +31,14 @@ struct Config {
   int64_t queue_max_requests = 4096;
   int64_t queue_max_tokens = 1 << 20;
   int64_t queue_default_deadline_ms = 30'000;
+  int64_t queue_max_delay_ms = 0;
+  int64_t queue_max_priority_delay_ms = 2000;
+  int64_t queue_overload_target_ms = 5000;
+  int64_t queue_overload_window_ms = 1000;
+  std::string queue_admission = "true";
+  std::string queue_share_identical = "true";
+  int64_t watchdog_stuck_after_ms = 60'000;
+  std::string costs_directory = "auto";
   int64_t limits_max_inputs_per_call = 256;
   int64_t limits_max_text_bytes = 1 << 20;
   int64_t limits_max_windows_per_input = 64;
@@ -59,6 +69,9 @@ absl::Status ApplyYaml(const std::string& text, const std::string& name, Config&
 
 /// Checks values against each other, e.g. a call must fit the queue. INVALID_ARGUMENT names both keys.
 absl::Status Validate(const Config& config);
+
+/// `models.weights` as numbers. INVALID_ARGUMENT names what is wrong.
+absl::StatusOr<std::map<std::string, double>> ParseWeights(const std::string& text);
 
 /// The configuration as a YAML document that ApplyYaml reads back.
 std::string ToYaml(const Config& config);

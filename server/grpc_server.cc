@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kWatchersPatience{500};
 GrpcServer::GrpcServer(const Config& config, Inference& inference, const ModelTable& models)
     : service_(inference, models, static_cast<size_t>(config.limits_max_stream_in_flight)) {
   // Nobody who can connect is told that a package which is still being loaded is an unknown service.
-  UpdateHealth(models, false);
+  UpdateHealth(models, false, true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   // Without this two daemons share a port silently, and each gets half of the connections.
@@ -38,11 +38,11 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& conf
   return server;
 }
 
-void GrpcServer::UpdateHealth(const ModelTable& models, bool ready) {
+void GrpcServer::UpdateHealth(const ModelTable& models, bool ready, bool healthy) {
   std::map<std::string, bool> names;
   bool any = false;
   for (const ModelEntry& entry : models.List()) {
-    const bool serves = entry.state == ModelState::kServing;
+    const bool serves = healthy && entry.state == ModelState::kServing;
     names[entry.key.name] |= serves;
     any |= serves;
   }

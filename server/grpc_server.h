@@ -25,8 +25,8 @@ class GrpcServer {
   int port() const { return port_; }
 
   /// Health says of each model of the table whether a version of it serves, and of the server, once it is `ready`,
-  /// whether any model does.
-  void UpdateHealth(const ModelTable& models, bool ready);
+  /// whether any model does. None does while the workers are not `healthy`.
+  void UpdateHealth(const ModelTable& models, bool ready, bool healthy);
 
   /// Health says NOT_SERVING; no new call is accepted; accepted calls are finished, for `timeout` at most. True if all
   /// were finished in time. Later calls are refused for as long as this object lives.

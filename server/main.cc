@@ -93,11 +93,19 @@ void RestartWithPassiveWaiting(char** argv) {
 /// gRPC's own reports: the ones that matter come back as statuses, in words for the user.
 void LogGrpc(gpr_log_func_args* args) { spdlog::debug("grpc: {}:{}: {}", args->file, args->line, args->message); }
 
-batcher::DispatcherOptions DispatcherOptionsOf(const Config& config) {
+batcher::DispatcherOptions DispatcherOptionsOf(const Config& config, std::function<void()> on_health) {
   return {.queue = {.max_requests = static_cast<size_t>(config.queue_max_requests),
                     .max_tokens = static_cast<size_t>(config.queue_max_tokens),
-                    .default_deadline = std::chrono::milliseconds(config.queue_default_deadline_ms)},
-          .workers = static_cast<size_t>(config.cpu_workers)};
+                    .default_deadline = std::chrono::milliseconds(config.queue_default_deadline_ms),
+                    .max_queue_delay = std::chrono::milliseconds(config.queue_max_delay_ms),
+                    .max_priority_delay = std::chrono::milliseconds(config.queue_max_priority_delay_ms),
+                    .overload_target = std::chrono::milliseconds(config.queue_overload_target_ms),
+                    .overload_window = std::chrono::milliseconds(config.queue_overload_window_ms),
+                    .admission = config.queue_admission == "true",
+                    .share_identical = config.queue_share_identical == "true",
+                    .workers = static_cast<size_t>(config.cpu_workers)},
+          .stuck_after = std::chrono::milliseconds(config.watchdog_stuck_after_ms),
+          .on_health = std::move(on_health)};
 }
 
 models::EngineOptions EngineOptionsOf(const Config& config) {
@@ -119,11 +127,20 @@ WatcherOptions WatcherOptionsOf(const Config& config, std::function<void()> on_c
           .on_change = std::move(on_change)};
 }
 
+std::string CostsDirectory(const Config& config) {
+  if (config.costs_directory != "auto") return config.costs_directory;
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return absl::StrCat(cache, "/bertha");
+  if (const char* home = std::getenv("HOME"); home && *home) return absl::StrCat(home, "/.cache/bertha");
+  return "";
+}
+
 LoaderOptions LoaderOptionsOf(const Config& config) {
   const auto bytes = static_cast<uint64_t>(config.models_max_memory_mb) * 1'000'000;
   return {.read = [engine = EngineOptionsOf(config)](const std::string& dir) { return models::LoadModel(dir, engine); },
           .limits = {.max_batch_requests = static_cast<size_t>(config.batch_max_requests),
                      .max_batch_tokens = static_cast<size_t>(config.batch_max_tokens)},
+          .weights = *ParseWeights(config.models_weights),
+          .costs_directory = CostsDirectory(config),
           .max_bytes = bytes > 0 ? bytes : ContainerMemoryLimit() / 4 * 3};
 }
 
@@ -154,11 +171,10 @@ class Daemon {
   explicit Daemon(const Config& config)
       : config_(config),
         table_(config.models_default),
-        dispatcher_(DispatcherOptionsOf(config), &clock_),
+        dispatcher_(DispatcherOptionsOf(config, [this] { UpdateHealth(); }), &clock_),
         pool_(kPoolThreads, kPoolQueue),
         inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config)}),
-        watcher_(WatcherOptionsOf(config, [this] { server_->UpdateHealth(table_, ready_); }), table_, dispatcher_,
-                 LoaderOptionsOf(config)) {}
+        watcher_(WatcherOptionsOf(config, [this] { UpdateHealth(); }), table_, dispatcher_, LoaderOptionsOf(config)) {}
 
   /// `signals` are those that stop the daemon, blocked in every thread.
   int Run(const sigset_t& signals) {
@@ -181,6 +197,9 @@ class Daemon {
     watcher_.BeginStop();
     const bool finished = Drain(signal);
     watcher_.Stop();
+    for (const ModelEntry& entry : table_.List()) {
+      if (entry.model) CostCache::Save(dispatcher_.Costs(entry.model->id), entry.model->costs_file);
+    }
     if (!nothing_serves_) spdlog::info("stopped");
     // Not through gRPC's shutdown: it ends calls that reach it then with CANCELLED, as if their callers had done it. Up
     // to the last moment a call is refused with UNAVAILABLE, and after it the closed connection means the same.
@@ -217,9 +236,11 @@ class Daemon {
       return;
     }
     ready_ = true;
-    server_->UpdateHealth(table_, ready_);
+    UpdateHealth();
     spdlog::info("ready: {} of {} packages serve", serving, models.size());
   }
+
+  void UpdateHealth() { server_->UpdateHealth(table_, ready_, dispatcher_.healthy()); }
 
   bool Drain(int signal) {
     const auto load = dispatcher_.load();

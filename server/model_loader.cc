@@ -49,7 +49,8 @@ ModelLoader::ModelLoader(ModelTable& table, batcher::Dispatcher& dispatcher, Loa
     : table_(table),
       dispatcher_(dispatcher),
       options_(std::move(options)),
-      shelf_(std::make_shared<Shelf>(options_.on_retired)) {}
+      shelf_(std::make_shared<Shelf>(options_.on_retired)),
+      cost_cache_(options_.costs_directory) {}
 
 ModelLoader::~ModelLoader() {
   FreeRetired();
@@ -88,7 +89,14 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
   model->encoder = loaded->replicas.front()->Describe();
   model->probes = loaded->probes;
   model->weight_bytes = loaded->weight_bytes;
-  absl::StatusOr<batcher::ModelId> id = dispatcher_.AddModel(std::move(loaded->replicas), options_.limits);
+  model->costs_file = cost_cache_.FileOf(package.dir, model->encoder, loaded->threads);
+  batcher::CostTable costs = CostCache::Load(model->costs_file);
+  if (!costs.known()) MeasureShortRuns(*loaded->replicas.front(), costs);
+  batcher::ModelLimits limits = options_.limits;
+  if (const auto weight = options_.weights.find(package.key.name); weight != options_.weights.end()) {
+    limits.weight = weight->second;
+  }
+  absl::StatusOr<batcher::ModelId> id = dispatcher_.AddModel(std::move(loaded->replicas), limits, std::move(costs));
   if (!id.ok()) return id.status();
   model->id = *id;
   loaded_bytes_ += model->weight_bytes;
@@ -106,6 +114,7 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
 size_t ModelLoader::FreeRetired() {
   std::vector<std::unique_ptr<const ServingModel>> retired = shelf_->TakeAll();
   for (const auto& model : retired) {
+    CostCache::Save(dispatcher_.Costs(model->id), model->costs_file);
     dispatcher_.RemoveModel(model->id);
     loaded_bytes_ -= model->weight_bytes;
     spdlog::info("{}: {} of a model that no call uses any more are freed", model->key.ToString(),

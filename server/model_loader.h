@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "batcher/dispatcher.h"
 #include "models/model.h"
+#include "server/cost_cache.h"
 #include "server/model_table.h"
 #include "server/package_scan.h"
 
@@ -31,6 +33,10 @@ struct LoaderOptions {
   /// Reads and checks the package in a directory; see models::LoadModel.
   std::function<absl::StatusOr<models::Model>(const std::string& dir)> read;
   batcher::ModelLimits limits;
+  /// Shares of the device by model name; 1 for those that are not named.
+  std::map<std::string, double> weights;
+  /// Where cost tables are kept; empty: nowhere.
+  std::string costs_directory;
   /// Bytes of weights that may be in memory, those of models that still finish calls included. A package that would
   /// need more is refused. 0: no limit.
   uint64_t max_bytes = 0;
@@ -64,6 +70,7 @@ class ModelLoader {
   batcher::Dispatcher& dispatcher_;
   const LoaderOptions options_;
   const std::shared_ptr<Shelf> shelf_;
+  const CostCache cost_cache_;
   uint64_t loaded_bytes_ = 0;
 };
 

@@ -45,6 +45,8 @@ struct ServingModel {
   batcher::ModelId id = 0;
   models::ProbeReport probes;
   size_t weight_bytes = 0;
+  /// Where its cost table is kept; empty: nowhere.
+  std::string costs_file;
 };
 
 enum class ModelState { kLoading, kServing, kFailed };

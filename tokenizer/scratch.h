@@ -12,7 +12,8 @@
 
 namespace bertha::tokenizer {
 
-struct Scratch::Impl {
+/// On cache lines of its own: the sizes of these change with every word, and the next object may be another thread's.
+struct alignas(128) Scratch::Impl {
   std::vector<Section> raw_sections, sections;
   std::string normalized;
   NormalizerScratch normalizer;

@@ -15,6 +15,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
+/// Identical requests are computed each for itself unless a test says otherwise: most tests use them.
+DispatcherOptions Options(QueueOptions queue, size_t workers) {
+  queue.workers = workers;
+  queue.share_identical = false;
+  return {.queue = queue};
+}
+
 /// A dispatcher with one model and one worker, whose forward passes wait at `gate` if `gated`.
 struct Fixture {
   explicit Fixture(bool gated = false, QueueOptions queue = {}, ModelLimits limits = {}) {
@@ -26,7 +33,7 @@ struct Fixture {
         return absl::OkStatus();
       };
     }
-    dispatcher = std::make_unique<Dispatcher>(DispatcherOptions{.queue = queue, .workers = 1}, &clock);
+    dispatcher = std::make_unique<Dispatcher>(Options(queue, 1), &clock);
     std::vector<std::unique_ptr<Encoder>> replicas;
     replicas.push_back(std::move(owned));
     REQUIRE(dispatcher->AddModel(std::move(replicas), limits).ok());
@@ -63,7 +70,7 @@ TEST_CASE("ARequestGetsItsOwnRow") {
 TEST_CASE("ARequestGetsTheRowsOfItsTokens") {
   FakeClock clock;
   Recorder recorder;
-  Dispatcher dispatcher({.workers = 1}, &clock);
+  Dispatcher dispatcher(Options({}, 1), &clock);
   std::vector<std::unique_ptr<Encoder>> replicas;
   replicas.push_back(std::make_unique<FakeEncoder>(/*pads=*/false, /*row_per_token=*/true));
   REQUIRE(dispatcher.AddModel(std::move(replicas), {}).ok());
@@ -171,7 +178,7 @@ TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {
     }
     return absl::OkStatus();
   };
-  Dispatcher dispatcher({.workers = 1}, &clock);
+  Dispatcher dispatcher(Options({}, 1), &clock);
   std::vector<std::unique_ptr<Encoder>> replicas;
   replicas.push_back(std::move(encoder));
   REQUIRE(dispatcher.AddModel(std::move(replicas), {}).ok());
@@ -227,11 +234,128 @@ TEST_CASE("AListenerMaySubmitFromOnDone") {
 
 TEST_CASE("ABudgetBelowTheLongestTextIsRefused") {
   FakeClock clock;
-  Dispatcher dispatcher({.workers = 1}, &clock);
+  Dispatcher dispatcher(Options({}, 1), &clock);
   std::vector<std::unique_ptr<Encoder>> replicas;
   replicas.push_back(std::make_unique<FakeEncoder>());
   CHECK(dispatcher.AddModel(std::move(replicas), {.max_batch_tokens = 63}).status().code() ==
         absl::StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("IdenticalRequestsAreComputedOnceAndEachIsAnswered") {
+  FakeClock clock;
+  Recorder recorder;
+  Gate gate;
+  auto owned = std::make_unique<FakeEncoder>();
+  FakeEncoder* encoder = owned.get();
+  encoder->on_run = [&](const std::vector<int32_t>&) {
+    gate.Pass();
+    return absl::OkStatus();
+  };
+  Dispatcher dispatcher({}, &clock);
+  std::vector<std::unique_ptr<Encoder>> replicas;
+  replicas.push_back(std::move(owned));
+  REQUIRE(dispatcher.AddModel(std::move(replicas), {}).ok());
+  TestRequest running(3, 2, &recorder), joins(3, 2, &recorder), waits(5, 1, &recorder), twin(5, 1, &recorder),
+      gone(5, 1, &recorder);
+  const auto submit = [&](TestRequest& test) {
+    Request* request = test.get();
+    REQUIRE(dispatcher.Submit(*dispatcher.Reserve(1), std::span(&request, 1)).ok());
+  };
+  submit(running);
+  gate.AwaitArrivals(1);
+  for (TestRequest* test : {&joins, &waits, &twin, &gone}) submit(*test);
+  dispatcher.Cancel(gone.request);
+  gate.Open();
+  recorder.Await(5);
+  dispatcher.Stop();
+  CHECK(encoder->batch_sizes == std::vector<size_t>{1, 1});
+  for (TestRequest* test : {&running, &joins}) CHECK(recorder[test->request].output == std::vector<float>{6, 2});
+  for (TestRequest* test : {&waits, &twin}) CHECK(recorder[test->request].output == std::vector<float>{5, 1});
+  CHECK(recorder[gone.request].status.code() == absl::StatusCode::kCancelled);
+  for (TestRequest* test : {&running, &joins, &waits, &twin, &gone}) CHECK(recorder[test->request].times == 1);
+}
+
+TEST_CASE("TheNextBatchIsStagedWhileOneRunsAndTakesNewcomersUntilItStarts") {
+  Fixture f(true);
+  f.Occupy();
+  TestRequest a(2, 1, &f.recorder), b(3, 1, &f.recorder), c(4, 1, &f.recorder);
+  REQUIRE(f.Submit({a.get()}).ok());
+  while (f.encoder->stagings.load() < 2) std::this_thread::yield();  // the blocker, and now `a`
+  REQUIRE(f.Submit({b.get()}).ok());
+  REQUIRE(f.Submit({c.get()}).ok());
+  f.dispatcher->Cancel(b.request);
+  f.gate.Open();
+  f.recorder.Await(4);
+  f.dispatcher->Stop();
+  CHECK(f.encoder->batch_sizes == std::vector<size_t>{1, 2});
+  CHECK(f.encoder->stagings == 3);  // it was staged again, with `c`
+  CHECK(f.recorder[a.request].output == std::vector<float>{2, 1});
+  CHECK(f.recorder[c.request].output == std::vector<float>{4, 1});
+  CHECK(f.recorder[b.request].status.code() == absl::StatusCode::kCancelled);
+}
+
+TEST_CASE("WhatWasStagedRunsAsItIsIfNothingChanged") {
+  Fixture f(true);
+  f.Occupy();
+  TestRequest a(2, 1, &f.recorder);
+  REQUIRE(f.Submit({a.get()}).ok());
+  while (f.encoder->stagings.load() < 2) std::this_thread::yield();
+  f.gate.Open();
+  f.recorder.Await(2);
+  f.dispatcher->Stop();
+  CHECK(f.encoder->stagings == 2);
+  CHECK(f.recorder[a.request].output == std::vector<float>{2, 1});
+}
+
+TEST_CASE("ACallIsCancelledAsAWhole") {
+  Fixture f(true);
+  f.Occupy();
+  TestRequest a(2, 1, &f.recorder), b(3, 1, &f.recorder);
+  std::vector<Request*> call = {a.get(), b.get()};
+  REQUIRE(f.Submit(call).ok());
+  f.dispatcher->Cancel(call);
+  f.recorder.Await(2);
+  f.gate.Open();
+  f.recorder.Await(3);
+  f.dispatcher->Stop();
+  CHECK(f.encoder->batch_sizes == std::vector<size_t>{1});
+  for (Request* request : call) CHECK(f.recorder[*request].status.code() == absl::StatusCode::kCancelled);
+}
+
+TEST_CASE("AForwardPassThatDoesNotReturnIsGivenUpAndTheWorkerWorksOnWhenItDoes") {
+  FakeClock clock;
+  Recorder recorder;
+  Gate gate;
+  auto owned = std::make_unique<FakeEncoder>();
+  owned->on_run = [&](const std::vector<int32_t>&) {
+    gate.Pass();
+    return absl::OkStatus();
+  };
+  Dispatcher dispatcher({.stuck_after = milliseconds(20)}, &clock);
+  std::vector<std::unique_ptr<Encoder>> replicas;
+  replicas.push_back(std::move(owned));
+  REQUIRE(dispatcher.AddModel(std::move(replicas), {}).ok());
+  TestRequest stuck(1, 1, &recorder), waiting(2, 1, &recorder), later(3, 1, &recorder);
+  for (TestRequest* test : {&stuck, &waiting}) {
+    Request* request = test->get();
+    REQUIRE(dispatcher.Submit(*dispatcher.Reserve(1), std::span(&request, 1)).ok());
+    gate.AwaitArrivals(1);
+  }
+  CHECK(dispatcher.healthy());
+  clock.Advance(milliseconds(21));
+  recorder.Await(2);
+  CHECK_FALSE(dispatcher.healthy());
+  for (TestRequest* test : {&stuck, &waiting}) {
+    CHECK(recorder[test->request].status.code() == absl::StatusCode::kUnavailable);
+  }
+  CHECK(dispatcher.Reserve(1).status().code() == absl::StatusCode::kUnavailable);
+  gate.Open();
+  while (!dispatcher.healthy()) std::this_thread::yield();
+  Request* request = later.get();
+  REQUIRE(dispatcher.Submit(*dispatcher.Reserve(1), std::span(&request, 1)).ok());
+  recorder.Await(3);
+  CHECK(recorder[later.request].status.ok());
+  CHECK(recorder[stuck.request].times == 1);
 }
 
 /// Says when it is destroyed.
@@ -316,7 +440,7 @@ TEST_CASE("WhileModelsComeAndGoUnderLoadEveryRequestOfOneThatIsHeldIsAnswered") 
   std::atomic<int> alive = 0, refused = 0;
   FakeClock clock;
   Recorder recorder;
-  Dispatcher dispatcher({.queue = {.max_requests = 64}, .workers = kWorkers}, &clock);
+  Dispatcher dispatcher(Options({.max_requests = 64}, kWorkers), &clock);
   Mutex mutex;
   ModelId current = AddMortal(dispatcher, kWorkers, alive);
   std::atomic<bool> done = false;
@@ -372,8 +496,7 @@ TEST_CASE("UnderConcurrentSubmitsCancelsAndStopEveryAcceptedRequestEndsExactlyOn
     CAPTURE(seed);
     FakeClock clock;
     Recorder recorder;
-    auto dispatcher =
-        std::make_unique<Dispatcher>(DispatcherOptions{.queue = {.max_requests = 64}, .workers = 2}, &clock);
+    auto dispatcher = std::make_unique<Dispatcher>(Options({.max_requests = 64}, 2), &clock);
     for (int model = 0; model < 2; ++model) {
       std::vector<std::unique_ptr<Encoder>> replicas;
       for (int worker = 0; worker < 2; ++worker) replicas.push_back(std::make_unique<FakeEncoder>());

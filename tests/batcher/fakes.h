@@ -43,6 +43,7 @@ class FakeEncoder : public Encoder {
     Staged& staged = staged_[slot];
     staged.ids.assign(batch.ids.begin(), batch.ids.end());
     staged.offsets.assign(batch.cu_seqlens.begin(), batch.cu_seqlens.end());
+    stagings += 1;
     return absl::OkStatus();
   }
 
@@ -75,6 +76,7 @@ class FakeEncoder : public Encoder {
   /// Called before each forward pass with the batch's ids; may block, fail or throw.
   std::function<absl::Status(const std::vector<int32_t>&)> on_run;
   size_t rows_withheld = 0;
+  std::atomic<int> stagings{0};
   /// Read it only when nothing runs.
   std::vector<size_t> batch_sizes;
 

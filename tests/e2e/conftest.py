@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -14,10 +15,12 @@ QUICK = ("--cpu-threads", "1")  # skips the race between thread counts at load
 
 
 @pytest.fixture(scope="session")
-def models_dir():
-    """The demo models; BERTHA_TEST_MODELS names others."""
-    folder = pathlib.Path(os.environ.get("BERTHA_TEST_MODELS", ROOT / "demo" / "models")).resolve()
-    assert folder.is_dir(), f"{folder}: no demo models are there; set BERTHA_TEST_MODELS"
+def models_dir(tmp_path_factory):
+    """One of the demo models, alone; BERTHA_TEST_MODELS names another model directory."""
+    if named := os.environ.get("BERTHA_TEST_MODELS"):
+        return pathlib.Path(named).resolve()
+    folder = tmp_path_factory.mktemp("models")
+    shutil.copytree(ROOT / "demo" / "models" / "sentiment-bert", folder / "sentiment-bert")
     return folder
 
 

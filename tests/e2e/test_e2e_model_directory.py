@@ -27,6 +27,7 @@ from e2e_support import (
     texts_request,
     wait_until,
 )
+from test_e2e_packages import DAMAGES
 
 CODE = grpc.StatusCode
 SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
@@ -104,7 +105,13 @@ def test_a_new_model_comes_and_goes_and_its_health_with_it(daemon, models, packa
     d = daemon(*POLL, models=models)
     stub, watched = d.stub(), []
     watch = d.health().Watch(health_pb2.HealthCheckRequest(service="b"), timeout=PATIENCE)
-    reader = threading.Thread(target=lambda: watched.extend(s.status for s in watch), daemon=True)
+
+    def read():
+        with contextlib.suppress(grpc.RpcError):  # it ends when it is cancelled
+            for status in watch:
+                watched.append(status.status)
+
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     wait_until(lambda: watched == [SERVICE_UNKNOWN], "nobody knows it")
     put(package, models / "b" / "1", "other")
@@ -119,6 +126,8 @@ def test_a_new_model_comes_and_goes_and_its_health_with_it(daemon, models, packa
     assert status_of(d, "b") is None
     assert first_label(stub) == "one"
     watch.cancel()
+    reader.join(PATIENCE)
+    assert not reader.is_alive() and watch.code() is CODE.CANCELLED
 
 
 def test_a_removed_version_gives_way_to_the_one_before(daemon, models, package):
@@ -344,3 +353,63 @@ def test_no_call_fails_while_the_package_is_swapped_and_memory_stays_bounded(dae
     assert not errors, errors[:3]
     assert len(load.labels) > swaps / 2, "the callers saw too few of the packages"
     assert after[swaps] <= 1.3 * after[10]
+
+
+def test_no_call_fails_while_versions_come_and_go(daemon, models, package):
+    d = daemon(*POLL, models=models)
+    stub, load = d.stub(), Load(d)
+    for version in range(2, 6):
+        put(package, models / "a" / str(version), f"version{version}")
+        wait_until(lambda: answers(stub, f"version{version}", model="a"), f"version {version} answers")
+        if version % 2:
+            shutil.rmtree(models / "a" / str(version - 1))
+            wait_until(lambda: is_gone(stub, model="a", version=version - 1), f"version {version - 1} is gone")
+            shutil.rmtree(models / "a" / str(version))
+            wait_until(lambda: answers(stub, "one", model="a"), "the first one answers again")
+    errors = load.end()
+    assert not errors, errors[:3]
+    assert load.labels == {"one", *(f"version{version}" for version in range(2, 6))}
+
+
+def test_damaged_packages_that_arrive_while_calls_run_harm_none_of_them(daemon, models, package):
+    """As a second version, as a model of their own, and in the place of the package that serves."""
+    d = daemon(*POLL, models=models)
+    stub, load = d.stub(), Load(d)
+    places = (("a", 2), ("bad", 1), ("a", 1))
+    for turn, (name, (damage, sealed, words)) in enumerate(DAMAGES.items()):
+        model, version = places[turn % len(places)]
+        bad, folder = copy_package(package, models.parent / "bad"), models / model / str(version)
+        edit_json(bad / "bertha.json", lambda m: m.setdefault("provenance", {}).update(turn=turn))  # none is as another
+        seal(bad)
+        damage(bad)
+        if sealed:
+            seal(bad)
+        folder.parent.mkdir(exist_ok=True)
+        if folder.exists():
+            os.rename(folder, models.parent / f"old{turn}")
+        refusals = len(d.log_lines(rf"{model}:{version}: .*refused"))
+        os.rename(bad, folder)
+        wait_until(lambda: len(d.log_lines(rf"{model}:{version}: .*refused")) > refusals, f"{name} is refused")
+
+        def told():
+            status = status_of(d, model, version)
+            reason = status and (status.reason or status.refused_update)
+            return reason and all(word in reason for word in words)
+
+        wait_until(told, f"{words} are in the reason of {name}")
+        assert first_label(stub, model="a") == "one"
+        if (moved := models.parent / "moved.pt").exists():
+            moved.unlink()
+    errors = load.end()
+    assert not errors, errors[:3]
+    assert load.labels == {"one"}
+
+
+def test_one_thread_of_low_priority_loads(daemon, models):
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    if usual >= 10:
+        pytest.skip("everything here runs at low priority")
+    process = daemon(*POLL, models=models).process.pid
+    stats = [(task / "stat").read_text() for task in pathlib.Path(f"/proc/{process}/task").iterdir()]
+    nice = [int(stat.rpartition(")")[2].split()[16]) for stat in stats]  # proc(5)
+    assert nice.count(10) == 1 and nice.count(usual) == len(nice) - 1

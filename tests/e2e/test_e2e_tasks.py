@@ -243,14 +243,31 @@ def test_embed_pools_the_hidden_states_of_transformers(stub, checkpoints, family
             assert largest_difference(token.vector, row) <= TOLERANCE
 
 
-def test_a_call_of_the_wrong_task_names_the_right_one(stub):
-    error = failure(stub.Classify, texts_request(["x"], model="bert-token-classification"))
+CALLS = {
+    "sequence-classification": ("Classify", pb.ClassifyRequest, pb.TextInput(text="x")),
+    "token-classification": ("TagTokens", pb.TagTokensRequest, pb.TextInput(text="x")),
+    "question-answering": ("Answer", pb.AnswerRequest, pb.QuestionInput(question="q", context="c")),
+    "embeddings": ("Embed", pb.EmbedRequest, pb.TextInput(text="x")),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("called", TASKS)
+def test_a_call_of_the_wrong_task_names_the_right_one(stub, task, called):
+    model, (right, _, _), (call, request, text) = f"bert-{task}", CALLS[task], CALLS[called]
+    if task == called:
+        assert len(getattr(stub, call)(request(model=model, inputs=[text])).results) == 1
+        return
+    error = failure(getattr(stub, call), request(model=model, inputs=[text]))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
-    assert error.details() == (
-        'the model "bert-token-classification" does token-classification; call TagTokens, not Classify'
-    )
-    question = pb.AnswerRequest(model="bert-embeddings", inputs=[pb.QuestionInput(question="q", context="c")])
-    assert "call Embed, not Answer" in failure(stub.Answer, question).details()
+    assert error.details() == f'the model "{model}" does {task}; call {right}, not {call}'
+
+
+def test_a_pair_for_a_model_without_pairs_is_refused_with_its_task(stub):
+    request = pb.TagTokensRequest(model="bert-token-classification", inputs=[pb.TextInput(text="x", text_pair="y")])
+    error = failure(stub.TagTokens, request)
+    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert "inputs[0].text_pair" in error.details() and "token-classification" in error.details()
 
 
 def test_what_is_not_utf8_is_named_in_every_call(served):

@@ -63,7 +63,7 @@ inline absl::Status Unshared(const absl::Status& status) { return absl::Status(s
 struct InferenceFixture {
   explicit InferenceFixture(batcher::QueueOptions queue = {}, CallLimits limits = {}, std::string default_model = "")
       : table(std::move(default_model)),
-        dispatcher({.queue = queue, .workers = 1}, &clock),
+        dispatcher({.queue = queue}, &clock),
         pool(1, 4),
         inference({table, dispatcher, pool, clock, limits}) {}
 

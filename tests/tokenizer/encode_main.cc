@@ -6,24 +6,28 @@
 // {"overflow"}, a list of answers; or {"error"}. `offsets` count code points. For tests that compare with the reference
 // library.
 //
-// tokenizer_encode FILE --time ROUNDS [WANT[:THREADS]]...: encodes all the lines once in each round and prints a line
-// "<speed> MB/s WANT[:THREADS] wall <speed>" for each WANT:
+// tokenizer_encode FILE --time ROUNDS [WANT[:THREADS[:apart]]]...: encodes all the lines once in each round and prints
+// a line "<speed> MB/s WANT[:THREADS[:apart]] wall <speed>" for each WANT:
 //   ids      ids and type ids only (what is timed if nothing is named)
 //   offsets  also offsets in bytes
 //   chars    also offsets in code points
 //   all      also offsets in bytes and in code points, word ids, special-token mask; no token texts
 // Several are timed in turn within each round, so that they can be compared although the machine is noisy: `--time 21
-// ids all ids:2`. With THREADS, so many threads encode all the lines each, and their bytes are added up. Speeds are
-// medians over the rounds in 10^6 bytes of text per second: the first of the processor time of the slowest thread,
-// which other programs do not change much, the second of the time on the wall.
+// ids all ids:2`. With THREADS, so many threads encode all the lines each, and their bytes are added up; `apart` gives
+// each a tokenizer of its own, which shows how much of what is lost is the machine's. Speeds are medians over the
+// rounds in 10^6 bytes of text per second: the first of the processor time of the slowest thread, which other programs
+// do not change much, the second of the time on the wall.
 //
 // tokenizer_encode FILE --load ROUNDS: loads the file so often and prints "<median> ms, <bytes> bytes, <bytes> peak":
 // the time on the wall, what the tokenizer keeps allocated, and the most that is while it loads.
+#include <absl/strings/match.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -126,11 +130,12 @@ json Answer(const Tokenizer& tokenizer, const std::string& line, Scratch& scratc
   return AnswerOf(encoding, input->options);
 }
 
-/// What --time measures: which parts of the result are asked for, and how many threads ask.
+/// What --time measures: which parts of the result are asked for, how many threads ask, and whom.
 struct Timed {
   std::string name;
   bool offsets = false, chars = false, rest = false;
   int threads = 1;
+  bool apart = false;
   std::vector<double> seconds = {}, wall_seconds = {};  // of each round
 
   static std::optional<Timed> Parse(const std::string& name) {
@@ -140,7 +145,7 @@ struct Timed {
     if (want != "ids" && want != "offsets" && want != "chars" && !all) return std::nullopt;
     const int threads = colon == std::string::npos ? 1 : std::atoi(name.c_str() + colon + 1);
     if (threads < 1) return std::nullopt;
-    return Timed{name, all || want == "offsets", all || want == "chars", all, threads};
+    return Timed{name, all || want == "offsets", all || want == "chars", all, threads, absl::EndsWith(name, ":apart")};
   }
 
   void AskFor(EncodeOptions& options) const {
@@ -162,8 +167,8 @@ double ProcessorSeconds() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-/// The memory that one thread keeps from round to round.
-struct Memory {
+/// The memory that one thread keeps from round to round; apart from the others', or they would share cache lines.
+struct alignas(128) Memory {
   Scratch scratch;
   Encoding encoding;
 };
@@ -177,21 +182,25 @@ double EncodeAll(const Tokenizer& tokenizer, const std::vector<Input>& inputs, M
   return ProcessorSeconds() - start;
 }
 
-void TimeRound(const Tokenizer& tokenizer, const std::vector<Input>& inputs, std::vector<Memory>& memories,
+using Tokenizers = std::vector<std::unique_ptr<const Tokenizer>>;
+
+/// `tokenizers` has one for each of the threads.
+void TimeRound(const Tokenizers& tokenizers, const std::vector<Input>& inputs, std::vector<Memory>& memories,
                Timed& timed) {
+  const auto of_thread = [&](size_t i) -> const Tokenizer& { return *tokenizers[timed.apart ? i : 0]; };
   const auto start = std::chrono::steady_clock::now();
   std::vector<double> seconds(memories.size());
   std::vector<std::thread> others;
   for (size_t i = 1; i < memories.size(); ++i) {
-    others.emplace_back([&, i] { seconds[i] = EncodeAll(tokenizer, inputs, memories[i]); });
+    others.emplace_back([&, i] { seconds[i] = EncodeAll(of_thread(i), inputs, memories[i]); });
   }
-  seconds[0] = EncodeAll(tokenizer, inputs, memories[0]);
+  seconds[0] = EncodeAll(of_thread(0), inputs, memories[0]);
   for (std::thread& other : others) other.join();
   timed.wall_seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   timed.seconds.push_back(*std::max_element(seconds.begin(), seconds.end()));
 }
 
-void PrintSpeed(const Tokenizer& tokenizer, int rounds, std::vector<Timed>& wanted) {
+void PrintSpeed(const Tokenizers& tokenizers, int rounds, std::vector<Timed>& wanted) {
   std::vector<Input> inputs;
   size_t bytes = 0;
   for (std::string line; std::getline(std::cin, line);) {
@@ -206,7 +215,7 @@ void PrintSpeed(const Tokenizer& tokenizer, int rounds, std::vector<Timed>& want
     for (size_t i = 0; i < wanted.size(); ++i) {
       memories[i].resize(static_cast<size_t>(wanted[i].threads));
       for (Input& input : inputs) wanted[i].AskFor(input.options);
-      TimeRound(tokenizer, inputs, memories[i], wanted[i]);
+      TimeRound(tokenizers, inputs, memories[i], wanted[i]);
     }
     if (round < 0) {
       for (Timed& timed : wanted) timed.seconds = timed.wall_seconds = {};
@@ -249,24 +258,31 @@ int main(int argc, char** argv) {
   }
   const bool understood = mode.empty() ? arguments.size() == 1 : (mode == "--time" || mode == "--load") && rounds > 0;
   if (!understood || (!mode.empty() && wanted.size() + 3 != arguments.size())) {
-    std::cerr << "usage: tokenizer_encode FILE [--time ROUNDS [ids|offsets|all[:THREADS]]... | --load ROUNDS]\n";
+    std::cerr << "usage: tokenizer_encode FILE [--time ROUNDS [ids|offsets|chars|all[:THREADS[:apart]]]... | --load "
+                 "ROUNDS]\n";
     return 2;
   }
-  const auto tokenizer = Tokenizer::FromFile(argv[1]);
-  if (!tokenizer.ok()) {
-    std::cerr << tokenizer.status() << "\n";
-    return 1;
+  Tokenizers tokenizers;
+  int needed = 1;
+  for (const Timed& timed : wanted) needed = std::max(needed, timed.apart ? timed.threads : 1);
+  while (needed-- > 0) {
+    auto tokenizer = Tokenizer::FromFile(argv[1]);
+    if (!tokenizer.ok()) {
+      std::cerr << tokenizer.status() << "\n";
+      return 1;
+    }
+    tokenizers.push_back(*std::move(tokenizer));
   }
   if (mode == "--load") return PrintLoading(argv[1], rounds) ? 0 : 1;
   if (mode == "--time") {
     if (wanted.empty()) wanted.push_back(*Timed::Parse("ids"));
-    PrintSpeed(**tokenizer, rounds, wanted);
+    PrintSpeed(tokenizers, rounds, wanted);
     return 0;
   }
   Scratch scratch;
   Encoding encoding;
   for (std::string line; std::getline(std::cin, line);) {
-    std::cout << Answer(**tokenizer, line, scratch, encoding).dump() << "\n";
+    std::cout << Answer(*tokenizers[0], line, scratch, encoding).dump() << "\n";
   }
   return 0;
 }
