@@ -340,6 +340,12 @@ void BatchQueue::Leave(Request& request) {
   model.waiting -= 1;
 }
 
+/// The request may come again, with another text.
+void BatchQueue::Forget(Request& request) {
+  request.place_ = Request::Place::kNowhere;
+  request.hash_ = 0;
+}
+
 bool BatchQueue::Remove(Request& request) {
   switch (request.place_) {
     case Request::Place::kNowhere:
@@ -351,7 +357,7 @@ bool BatchQueue::Remove(Request& request) {
         models_.at(request.model).waiting -= 1;
       }
       Twins::Leave(request);
-      request.place_ = Request::Place::kNowhere;
+      Forget(request);
       return true;
     }
     case Request::Place::kWaiting:
@@ -361,6 +367,7 @@ bool BatchQueue::Remove(Request& request) {
   Leave(request);
   if (!request.next_twin_) {
     twins_.Close(request);
+    Forget(request);
     return true;
   }
   Request* next = request.next_twin_;
@@ -373,6 +380,7 @@ bool BatchQueue::Remove(Request& request) {
   model.waiting -= 1;
   Enter(model, *next, latest_);
   InheritTurn(model, request, *next);
+  Forget(request);
   return true;
 }
 
@@ -596,7 +604,7 @@ void BatchQueue::Finished(TimePoint end, const Batch& batch, bool learn) {
   if (learn) Learn(model, batch, end, took);
   for (Request* request : batch.requests) {
     twins_.Close(*request);
-    for (Request* each = request; each; each = each->next_twin_) each->place_ = Request::Place::kNowhere;
+    for (Request* each = request; each; each = each->next_twin_) Forget(*each);
   }
 }
 

@@ -3,39 +3,32 @@
 //
 // Contract
 //   - Bounded. At most `max_requests` requests wait or are reserved, and at most `max_tokens` tokens wait. Beyond that,
-//     waiting requests of lower priority make room; where there are none, Reserve and Push answer RESOURCE_EXHAUSTED at
-//     once. A call's requests are accepted together or not at all.
+//     waiting requests of lower priority make room; where that is not enough, none of them goes, and Reserve and Push
+//     answer RESOURCE_EXHAUSTED at once. A call's requests are accepted together or not at all.
 //   - Admission. A request that, as far as the cost table knows, cannot end by its deadline, or would keep one that was
 //     accepted from ending by its own, is refused at once with RESOURCE_EXHAUSTED (see demand.h). Nothing is refused
 //     while nothing is known of the model's speed. When nothing has been learnt of it for a second and the device is
 //     idle, one call is let in that should be refused, and is tried: a wrong estimate must not last.
 //   - Order of decisions, each time a device is free: what is cancelled or expired goes; what is too old under overload
-//   is
-//     shed; then the model with the least time for its weight; then priority; then the earliest deadline; then arrival.
-//     A request without a deadline gets `default_deadline`.
+//     is shed; then the model with the least time for its weight; then priority; then the earliest deadline; then
+//     arrival. A request without a deadline gets `default_deadline`.
 //   - Exceptions from that order, all of them: a request that does not fit the batch's token budget is passed over, as
-//   is
-//     a long one by an engine that pads, if its slack allows (see batch_former.h); at most `max_skips` times, then
+//     is a long one by an engine that pads, if its slack allows (see batch_former.h); at most `max_skips` times, then
 //     nothing passes it. A request that has waited for `max_priority_delay` competes one priority higher, and so on, so
 //     that lower priorities are late under pressure but never starve. What is staged for a worker waits for that
 //     worker, for one batch at most, unless another worker is idle.
 //   - Bound on waiting: once a request is in the highest class and was passed over `max_skips` times, only requests
-//   with
-//     earlier deadlines go first; deadlines are finite, so these are finitely many.
+//     with earlier deadlines go first; deadlines are finite, so these are finitely many.
 //   - A batch is of one model, within its limits, and chosen for goodput: the most answers in time for the device's
-//   time.
-//     It starts at once, unless `max_queue_delay` lets it wait for more, never into the slack of its most urgent
+//     time. It starts at once, unless `max_queue_delay` lets it wait for more, never into the slack of its most urgent
 //     request.
 //   - What is expired, or cannot end in time any more, never starts. What is cancelled before it starts never starts.
 //   - Overload. When the smallest queueing delay over `overload_window` stays above `overload_target`, the requests
-//   that
-//     have waited longer than it are shed, the lowest priority first (see overload.h).
+//     that have waited longer than it are shed, the lowest priority first (see overload.h).
 //   - Several models share the device by start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): under saturation
-//   each
-//     gets time in proportion to its weight; what one does not use goes to the others, and is not saved up.
+//     each gets time in proportion to its weight; what one does not use goes to the others, and is not saved up.
 //   - Identical requests (same model, same tokens, same priority) are computed once, if `share_identical`; each keeps
-//   its
-//     own deadline, cancellation and times.
+//     its own deadline, cancellation and times.
 //   - Time never runs backwards here: a `now` before the last one counts as the last one.
 //
 // Thread-safety: thread-compatible; the Dispatcher guards it with its mutex. In the steady state nothing is allocated
@@ -235,6 +228,7 @@ class BatchQueue {
   void Enter(Model& model, Request& request, TimePoint now);
   bool JoinLeader(Model& model, Request& request);
   void Leave(Request& request);
+  static void Forget(Request& request);
   void End(Request& leader, Ending why, std::vector<Ended>& ended);
   bool IsLate(const Model& model, const Request& request, TimePoint now) const;
   void DropLate(Model& model, TimePoint now, std::vector<Ended>& ended);

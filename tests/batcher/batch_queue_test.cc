@@ -108,7 +108,10 @@ TEST_CASE("ARequestThatEndedMayComeAgain") {
   CHECK(f.queue.empty());
   CHECK(leader->twin() == nullptr);
   f.queue.Finished(kStart + milliseconds(2), batch);
-  REQUIRE(f.Push({twin}).ok());
+  f.requests[1]->ids[0] = 6;
+  REQUIRE(f.Push({twin}).ok());  // with another text
+  f.Pushed({.text = 6});
+  CHECK(f.queue.unstaged() == 1);
   CHECK(f.Next().requests == Requests{twin});
 }
 
