@@ -42,7 +42,7 @@ struct AnswerTask {
 };
 
 v1::AnswerRequest Prototype(const AnswerOptions& options) {
-  auto request = RequestTo<v1::AnswerRequest>(options.run.model);
+  auto request = RequestOf<v1::AnswerRequest>(options.run);
   v1::AnswerOptions& wire = *request.mutable_options();
   wire.set_top_k(options.top_k);
   wire.set_max_answer_tokens(options.max_answer_tokens);

@@ -22,7 +22,7 @@ struct ClassifyTask {
 };
 
 v1::ClassifyRequest Prototype(const ClassifyOptions& options) {
-  auto request = RequestTo<v1::ClassifyRequest>(options.run.model);
+  auto request = RequestOf<v1::ClassifyRequest>(options.run);
   v1::ClassifyOptions& wire = *request.mutable_options();
   wire.set_top_k(options.top_k);
   wire.set_threshold(options.threshold);

@@ -48,7 +48,7 @@ v1::Pooling ToWire(EmbedOptions::Pooling pooling) {
 }
 
 v1::EmbedRequest Prototype(const EmbedOptions& options) {
-  auto request = RequestTo<v1::EmbedRequest>(options.run.model);
+  auto request = RequestOf<v1::EmbedRequest>(options.run);
   v1::EmbedOptions& wire = *request.mutable_options();
   wire.set_pooling(ToWire(options.pooling));
   if (options.normalize) wire.set_normalize(*options.normalize);

@@ -49,6 +49,18 @@ v1::TruncationPolicy ToWire(LongTexts long_texts) {
   return v1::TRUNCATION_POLICY_UNSPECIFIED;
 }
 
+v1::Priority ToWire(Priority priority) {
+  switch (priority) {
+    case Priority::kHigh:
+      return v1::PRIORITY_HIGH;
+    case Priority::kNormal:
+      return v1::PRIORITY_NORMAL;
+    case Priority::kBatch:
+      return v1::PRIORITY_BATCH;
+  }
+  return v1::PRIORITY_UNSPECIFIED;
+}
+
 void AddText(const Input& input, v1::TextInput& sent) {
   sent.set_text(input.text);
   if (input.pair) sent.set_text_pair(*input.pair);

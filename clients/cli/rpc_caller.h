@@ -34,17 +34,19 @@ Timing ToTiming(const v1::Timing& timing);
 std::shared_ptr<const Model> ToModel(const v1::ModelInfo& info);
 inline Range ToRange(const v1::Range& range) { return {range.begin(), range.end()}; }
 v1::TruncationPolicy ToWire(LongTexts long_texts);
+v1::Priority ToWire(Priority priority);
 
 /// For the three commands whose inputs are texts.
 void AddText(const Input& input, v1::TextInput& sent);
 
 /// A request without its inputs and options.
 template <typename Request>
-Request RequestTo(const ModelChoice& model) {
+Request RequestOf(const RunOptions& run) {
   Request request;
-  request.set_model(model.name);
-  request.set_version(model.version);
-  request.set_version_label(model.label);
+  request.set_model(run.model.name);
+  request.set_version(run.model.version);
+  request.set_version_label(run.model.label);
+  request.set_priority(ToWire(run.priority));
   return request;
 }
 

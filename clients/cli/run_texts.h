@@ -18,6 +18,9 @@ namespace bertha::cli {
 
 enum class LongTexts { kRight, kLeft, kError, kWindow };
 
+/// Who goes first when the server has more to do than it can.
+enum class Priority { kHigh, kNormal, kBatch };
+
 struct RunOptions {
   std::string address = "localhost:8001";
   ModelChoice model;
@@ -28,6 +31,7 @@ struct RunOptions {
   LongTexts long_texts = LongTexts::kRight;
   /// Tokens that windows share; unset: the server's default.
   std::optional<uint32_t> stride;
+  Priority priority = Priority::kNormal;
   /// For one call with its retries.
   double timeout_seconds = 30;
   /// Inputs of one call.

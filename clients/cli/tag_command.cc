@@ -42,7 +42,7 @@ v1::Aggregation ToWire(TagOptions::Aggregation aggregation) {
 }  // namespace
 
 int RunTag(const TagOptions& options) {
-  auto request = RequestTo<v1::TagTokensRequest>(options.run.model);
+  auto request = RequestOf<v1::TagTokensRequest>(options.run);
   request.mutable_options()->set_aggregation(ToWire(options.aggregation));
   request.mutable_options()->set_threshold(options.threshold);
   SetLongTexts(options.run, *request.mutable_options());

@@ -131,6 +131,10 @@ void AddCalls(CLI::App& app, RunOptions& run) {
       ->check(InRange(1, 256))
       ->capture_default_str()
       ->type_name("N");
+  AddChoice<Priority>(app, "--priority", run.priority,
+                      {{"high", Priority::kHigh}, {"normal", Priority::kNormal}, {"batch", Priority::kBatch}},
+                      "Who goes first when the server has more to do than it can; batch: takes what others leave",
+                      "high|normal|batch", "normal");
   AddTimeout(app, run.timeout_seconds, "Time for one call, retries included");
 }
 

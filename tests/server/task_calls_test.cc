@@ -156,6 +156,11 @@ TEST_CASE("BadOptionsOfTheTasksAreRefused") {
   tag.mutable_options()->set_aggregation(static_cast<v1::Aggregation>(77));
   CHECK(Is(f.Do(tag, &tags), StatusCode::kInvalidArgument, "options.aggregation: unknown value 77"));
   tag = TagRequest({"a"});
+  tag.set_priority(static_cast<v1::Priority>(9));
+  CHECK(Is(f.Do(tag, &tags), StatusCode::kInvalidArgument, "priority: unknown value 9"));
+  tag.set_priority(v1::PRIORITY_BATCH);
+  CHECK(f.Do(tag, &tags).ok());
+  tag = TagRequest({"a"});
   tag.mutable_options()->set_threshold(-1);
   CHECK(Is(f.Do(tag, &tags), StatusCode::kInvalidArgument, "options.threshold"));
   tag = TagRequest({"a"});

@@ -24,6 +24,11 @@ from bertha.v1 import bertha_pb2, bertha_pb2_grpc
 _MAX_INPUTS = 256  # of one call: the server's default limit
 _MAX_BYTES = 1 << 20  # of one call with several texts: well below gRPC's message limit
 
+_PRIORITY = {
+    "high": bertha_pb2.PRIORITY_HIGH,
+    "normal": bertha_pb2.PRIORITY_NORMAL,
+    "batch": bertha_pb2.PRIORITY_BATCH,
+}
 _TRUNCATION = {
     "right": bertha_pb2.TRUNCATION_POLICY_RIGHT,
     "left": bertha_pb2.TRUNCATION_POLICY_LEFT,
@@ -130,6 +135,7 @@ class Client:
         raw_logits: bool = False,
         truncation: str = "right",
         stride: int | None = None,
+        priority: str = "normal",
         timeout: float = 10.0,
     ) -> Result | list[Result]:
         """One Result for a text, a list of them, in order, for several.
@@ -141,6 +147,7 @@ class Client:
         raw_logits: also fill Result.logits.
         truncation: of a text longer than the model takes, "right" cuts the end, "left" the beginning, "error" fails,
         and "window" computes it in overlapping windows, which share `stride` tokens.
+        priority: "high", "normal", or "batch" for bulk work that takes what others leave on a busy server.
         timeout: seconds for one call with its retries; many texts are sent in several calls, one after another.
 
         Raises BerthaError (a grpc.RpcError) if a call fails: then no results are returned.
@@ -152,7 +159,7 @@ class Client:
             truncation=_choose("truncation", truncation, _TRUNCATION),
             stride=stride,
         )
-        request = bertha_pb2.ClassifyRequest(model=model, options=options, **_version(version))
+        request = bertha_pb2.ClassifyRequest(model=model, options=options, **_version(version), **_priority(priority))
         inputs = _make_inputs(text_or_texts, pairs)
         results = self._results(self._stub.Classify, request, inputs, timeout, _result)
         return results[0] if isinstance(text_or_texts, str) else results
@@ -172,6 +179,7 @@ class Client:
         threshold: float = 0.0,
         truncation: str = "right",
         stride: int | None = None,
+        priority: str = "normal",
         timeout: float = 10.0,
     ) -> Tagged | list[Tagged]:
         """The entities of a text, or a list of such for several texts.
@@ -186,7 +194,7 @@ class Client:
             truncation=_choose("truncation", truncation, _TRUNCATION),
             stride=stride,
         )
-        request = bertha_pb2.TagTokensRequest(model=model, options=options, **_version(version))
+        request = bertha_pb2.TagTokensRequest(model=model, options=options, **_version(version), **_priority(priority))
         results = self._results(self._stub.TagTokens, request, _make_inputs(text_or_texts, None), timeout, _tagged)
         return results[0] if isinstance(text_or_texts, str) else results
 
@@ -208,6 +216,7 @@ class Client:
         max_answer_tokens: int = 15,
         allow_no_answer: bool = False,
         stride: int | None = None,
+        priority: str = "normal",
         timeout: float = 10.0,
     ) -> Answered | list[Answered]:
         """The answer to a question from its context, or a list of such for several questions.
@@ -221,7 +230,7 @@ class Client:
         options = bertha_pb2.AnswerOptions(
             top_k=top_k, max_answer_tokens=max_answer_tokens, allow_no_answer=allow_no_answer, stride=stride
         )
-        request = bertha_pb2.AnswerRequest(model=model, options=options, **_version(version))
+        request = bertha_pb2.AnswerRequest(model=model, options=options, **_version(version), **_priority(priority))
         inputs = _make_questions(question_or_questions, context)
         results = self._results(self._stub.Answer, request, inputs, timeout, _answered)
         return results[0] if isinstance(question_or_questions, str) else results
@@ -245,6 +254,7 @@ class Client:
         tokens: bool = False,
         truncation: str = "right",
         stride: int | None = None,
+        priority: str = "normal",
         timeout: float = 10.0,
     ) -> Embedding | list[Embedding]:
         """The vector of a text, or a list of such for several texts.
@@ -262,7 +272,7 @@ class Client:
             truncation=_choose("truncation", truncation, _TRUNCATION),
             stride=stride,
         )
-        request = bertha_pb2.EmbedRequest(model=model, options=options, **_version(version))
+        request = bertha_pb2.EmbedRequest(model=model, options=options, **_version(version), **_priority(priority))
         inputs = _make_inputs(text_or_texts, pairs)
         results = self._results(self._stub.Embed, request, inputs, timeout, _embedding)
         return results[0] if isinstance(text_or_texts, str) else results
@@ -306,6 +316,10 @@ def _choose(what: str, name: str | None, names: dict[Any, int]) -> int:
     if name not in names:
         raise ValueError(f"{what} must be one of {', '.join(str(n) for n in names)}, not {name!r}")
     return names[name]
+
+
+def _priority(priority: str) -> dict[str, Any]:
+    return {"priority": _choose("priority", priority, _PRIORITY)}
 
 
 def _version(version: int | str) -> dict[str, Any]:
