@@ -1,5 +1,7 @@
 // Every order in which three requests, two workers, cancellation, expiry and shutdown can meet: each request ends
 // exactly once in all of them. A depth-first search over what can happen next; each path is played from the beginning.
+// Left out is only what cannot make a difference: which of two fresh workers begins, and cancelling what cannot be
+// cancelled, which is tried after every event and must change nothing.
 #include <algorithm>
 #include <array>
 #include <chrono>
