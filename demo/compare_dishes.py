@@ -41,7 +41,7 @@ def main() -> None:
     directories = {name: plan.package_folder(name) / f"dishes-{name}" / "1" for name in train_dishes.NAMES}
     for name, path in directories.items():
         if not path.is_dir():
-            train_dishes.run(plan, name)
+            train_dishes.learn(plan, name, train_dishes.teach(plan))
     packages = {name: timing.load(path) for name, path in directories.items()}
     trials = train_dishes.trials()
     first = next(iter(trials))

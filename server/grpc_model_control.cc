@@ -39,6 +39,8 @@ grpc::ServerUnaryReactor* GrpcModelControl::List(grpc::CallbackServerContext* co
   response->mutable_problems()->Assign(status.problems.begin(), status.problems.end());
   response->set_loaded_bytes(status.loaded_bytes);
   response->set_max_bytes(status.max_bytes);
+  response->set_loaded_total(status.counts.loaded);
+  response->set_refused_total(status.counts.refused);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

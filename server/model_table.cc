@@ -24,6 +24,7 @@ void ModelTable::SetLoading(const ModelKey& key) {
 void ModelTable::SetServing(std::shared_ptr<const ServingModel> model) {
   std::shared_ptr<const ServingModel> replaced;  // let go of after the lock
   MutexLock lock(mutex_);
+  counts_.loaded += 1;
   const ModelKey key = model->key;
   ModelEntry& entry = entries_[key];
   replaced = std::move(entry.model);
@@ -33,6 +34,7 @@ void ModelTable::SetServing(std::shared_ptr<const ServingModel> model) {
 
 void ModelTable::SetFailed(const ModelKey& key, std::string reason) {
   MutexLock lock(mutex_);
+  counts_.refused += 1;
   ModelEntry& entry = entries_[key];
   if (entry.state == ModelState::kServing) {
     entry.refused_update = std::move(reason);
@@ -193,6 +195,11 @@ std::vector<ModelEntry> ModelTable::List() const {
     }
   }
   return list;
+}
+
+ModelTable::Counts ModelTable::counts() const {
+  MutexLock lock(mutex_);
+  return counts_;
 }
 
 std::vector<std::string> ModelTable::Problems() const {

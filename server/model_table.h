@@ -98,6 +98,12 @@ class ModelTable {
   /// Every package that was found, by name and version.
   std::vector<ModelEntry> List() const;
 
+  /// Since the start: how often a package came to serve, and how often one was refused.
+  struct Counts {
+    uint64_t loaded = 0, refused = 0;
+  };
+  Counts counts() const;
+
   /// For the log and for operators, a line each: labels that point to a version that does not serve, and a default that
   /// holds only until the next start.
   std::vector<std::string> Problems() const;
@@ -124,6 +130,7 @@ class ModelTable {
   mutable Mutex mutex_;
   std::map<ModelKey, ModelEntry> entries_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Labels> labels_ ABSL_GUARDED_BY(mutex_);
+  Counts counts_ ABSL_GUARDED_BY(mutex_);
   /// The name that was once the only one; empty when default_name_ is set.
   std::string only_name_ ABSL_GUARDED_BY(mutex_);
 };

@@ -274,6 +274,7 @@ void ModelWatcher::Report(std::vector<std::string> problems) {
 DirectoryStatus ModelWatcher::Describe() const {
   DirectoryStatus status;
   status.max_bytes = max_bytes_;
+  status.counts = table_.counts();
   std::map<ModelKey, DirectoryStatus::Package> packages;
   for (ModelEntry& entry : table_.List()) {
     const ModelKey key = entry.key;

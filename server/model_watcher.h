@@ -57,6 +57,7 @@ struct DirectoryStatus {
   /// Bytes of weights in memory, and how many may be (0: any number).
   uint64_t loaded_bytes = 0;
   uint64_t max_bytes = 0;
+  ModelTable::Counts counts;
 };
 
 class ModelWatcher {

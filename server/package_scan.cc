@@ -89,6 +89,9 @@ absl::StatusOr<VersionLabels> ReadLabels(const fs::path& file) {
   return labels;
 }
 
+/// What is made ready beside the packages before it is renamed, as bertha-export does it.
+bool IsHidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
 void ScanLabels(const fs::path& model_dir, ScanResult& result) {
   const std::string name = model_dir.filename().string();
   const fs::path file = model_dir / kLabelsFile;
@@ -116,7 +119,7 @@ void ScanVersions(const fs::path& model_dir, ScanResult& result) {
       result.unreadable.insert(name);
       result.passed_over.push_back(absl::StrCat(Shown(entry.path()), ": cannot be read: ", error.message()));
     }
-    if (!is_directory) continue;
+    if (!is_directory || IsHidden(entry.path())) continue;
     if (!version) {
       result.passed_over.push_back(
           absl::StrCat(Shown(entry.path()), ": passed over, its name is no version (1, 2, ...)"));
@@ -156,6 +159,7 @@ absl::StatusOr<ScanResult> ScanPackages(const std::string& models_dir) {
       result.passed_over.push_back(absl::StrCat(Shown(entry.path()), ": cannot be read: ", error.message()));
       continue;
     }
+    if (IsHidden(entry.path())) continue;
     if (IsName(name)) {
       ScanVersions(entry.path(), result);
       ScanLabels(entry.path(), result);

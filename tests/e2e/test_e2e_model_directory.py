@@ -392,9 +392,9 @@ def test_damaged_packages_that_arrive_while_calls_run_harm_none_of_them(daemon, 
         wait_until(lambda: len(d.log_lines(rf"{model}:{version}: .*refused")) > refusals, f"{name} is refused")
 
         def told():
-            status = status_of(d, model, version)
-            reason = status and (status.reason or status.refused_update)
-            return reason and all(word in reason for word in words)
+            request = control_pb.PackageStatusRequest(model=model, version=version)
+            both = [status_of(d, model, version), d.control().Status(request).packages[0].status]
+            return all(s and all(word in (s.reason or s.refused_update) for word in words) for s in both)
 
         wait_until(told, f"{words} are in the reason of {name}")
         assert first_label(stub, model="a") == "one"
@@ -403,6 +403,8 @@ def test_damaged_packages_that_arrive_while_calls_run_harm_none_of_them(daemon, 
     errors = load.end()
     assert not errors, errors[:3]
     assert load.labels == {"one"}
+    listed = d.control().List(control_pb.ListPackagesRequest())
+    assert listed.refused_total >= len(d.log_lines("refused")) > 0 and listed.loaded_total >= 1
 
 
 def test_one_thread_of_low_priority_loads(daemon, models):

@@ -53,25 +53,39 @@ def test_strange_dishes_share_no_word_with_known_ones() -> None:
     assert len(strange) >= 20 and not known & {word for dish in strange for word in dish.split()}
 
 
-def test_lessons_mark_what_stands_in_their_slots_and_nothing_of_the_posts() -> None:
-    post = "Flight AA12 was late, again @airline"
-    lessons = dishes.lessons(300, [post], seed=1)
-    known = {*dishes.dishes("train")}
-    words = {word.lower() for word in post.split() if word.isalpha()}
-    for review in lessons:
-        for begin, end in review.spans:
-            name = review.text[begin:end].lower()
-            assert name in known or set(name.split()) <= words
-        assert "{" not in review.text
-    assert 100 < sum(post in review.text for review in lessons) < 200
+def test_lessons_are_changed_reviews_some_with_a_post() -> None:
+    post, words, food = "Flight AA12 was late, again @airline", ["zebra", "yonder"], ["quark", "rye"]
+    lessons = dishes.lessons(300, [post], words, food, seed=1)
+    assert lessons == dishes.lessons(300, [post], words, food, seed=1)
+    assert not [lesson for lesson in lessons if "{" in lesson]
+    assert 30 < sum(post in lesson for lesson in lessons) < 90
+    assert sum(word in lesson.split() for lesson in lessons for word in words) > 300
+    assert sum(word in lesson for lesson in lessons for word in food) > 100
 
 
-@pytest.mark.parametrize("family", ["albert", "bert"])
-def test_tags_of_tokens_merge_into_the_spans_they_came_from(family: str) -> None:
+def test_reviews_with_posts_keep_their_spans() -> None:
+    import random
+
+    reviews = dishes.with_posts(made_up("train"), ["No dish here."], random.Random(1))
+    marked = [review.text[begin:end].lower() for review in reviews for begin, end in review.spans]
+    assert len(marked) > 300 and set(marked) <= set(dishes.dishes("train"))
+    assert any(review.text.startswith("No dish here. ") and review.spans for review in reviews)
+
+
+PIECES = [*"abcdefghijklmnopqrstuvwxyz.,!'", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"), "the", "soup", "##ing"]
+
+
+@pytest.mark.parametrize("vocabulary", ["albert", "bert", "albert_of", "bert_of"])
+def test_tags_of_tokens_merge_into_the_spans_they_came_from(vocabulary: str) -> None:
     import vocabularies
 
+    def make(reviews: list[dishes.Review]):
+        of_pieces = vocabulary.endswith("_of")
+        source = [PIECES] if of_pieces else [[review.text for review in reviews], 500]
+        return getattr(vocabularies, vocabulary)(*source, 512)
+
     reviews = made_up("train")
-    tokenizer = getattr(vocabularies, family)([review.text for review in reviews], 500, 512)
+    tokenizer = make(reviews)
     for review in reviews:
         encoding = tokenizer(review.text).encodings[0]
         tags = dishes.tags(review, encoding.offsets, encoding.special_tokens_mask)
@@ -104,7 +118,7 @@ def test_card_states_about_the_f1_of_a_sample() -> None:
     import train_dishes
 
     title, lists = next(iter(train_dishes.trials().items()))
-    stated = float(re.search(rf"\| {title} \|.*\| ([\d.]+) \|", (PACKAGE / "MODEL_CARD.md").read_text())[1])
+    stated = float(re.search(rf"\| {title} \| [\d.]+ \| [\d.]+ \| ([\d.]+) \|", (PACKAGE / "MODEL_CARD.md").read_text())[1])
     reviews = dishes.reviews(train_dishes.SCORED, *lists, train_dishes.SEED + 2)[:SAMPLE]
     found = compare_dishes.judge(timing.load(PACKAGE), reviews)
     dishes_in_sample = sum(len(review.spans) for review in reviews)

@@ -96,6 +96,8 @@ TEST_CASE("ARefusedUpdateLeavesTheOldOneServingWithTheReasonBesideIt") {
   CHECK(table.List()[0].refused_update == "model.pt: damaged");
   Serve(table, "m", 1);
   CHECK(table.List()[0].refused_update.empty());
+  CHECK(table.counts().loaded == 2);
+  CHECK(table.counts().refused == 1);
 }
 
 TEST_CASE("AStoppedModelIsListedWithTheReason") {
