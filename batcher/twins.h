@@ -14,7 +14,8 @@ namespace bertha::batcher {
 
 class Twins {
  public:
-  /// Computes the hash of a request's model, priority and tokens. Done by Find where it was not done before, without a lock.
+  /// Computes the hash of a request's model, priority and tokens. Done by Find where it was not done before, without a
+  /// lock.
   static void Prepare(Request& request);
 
   /// The leader of requests that ask the same as `request`; null if there is none.

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "clients" / "python"), str(ROOT / "models" / "export")]
-QUICK = ("--cpu-threads", "1")  # skips the race between thread counts at load
+# Skips the race between thread counts at load, and leaves nothing of what it learns to the next daemon.
+QUICK = ("--cpu-threads", "1", "--costs-directory=")
 
 
 @pytest.fixture(scope="session")
