@@ -12,7 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "clients" / "python"), str(ROOT / "models" / "export")]
 # Skips the race between thread counts at load, and leaves nothing of what it learns to the next daemon.
-QUICK = ("--cpu-threads", "1", "--costs-directory=")
+QUICK = ("--cpu-threads", "1", "--costs-directory", "")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Bad input gets the status and the words that the service promises, and harms nobody else."""
 
+import collections
 import time
 
 import grpc
@@ -10,6 +11,7 @@ from e2e_support import PATIENCE, Stream, failure, largest_difference, texts_req
 
 CODE = grpc.StatusCode
 GOOD = "A perfectly good text"
+WITHOUT_ADMISSION = ("--queue-admission", "false")
 
 
 @pytest.fixture
@@ -173,8 +175,8 @@ def test_a_client_that_obeys_the_pushback_gets_through(busy):
 
 
 def test_expired_calls_get_deadline_exceeded_and_the_others_their_answers(busy):
-    """Of 40 calls with 0.2 s, which is time for 5 of them, most must expire."""
-    stub = busy().stub()
+    """Of 40 calls with 0.2 s, which is time for 5 of them, most must expire where nothing is refused beforehand."""
+    stub = busy(*WITHOUT_ADMISSION).stub()
     futures = [stub.Classify.future(texts_request([f"text {i}"]), timeout=0.2) for i in range(40)]
     patient = stub.Classify.future(texts_request(["patient"]), timeout=PATIENCE)
     codes = [f.code() for f in futures]
@@ -183,9 +185,23 @@ def test_expired_calls_get_deadline_exceeded_and_the_others_their_answers(busy):
     assert patient.result().results
 
 
+def test_calls_that_cannot_end_in_time_are_refused_at_once_and_the_others_are_in_time(busy):
+    """The same with admission: what is accepted ends in time, and who is refused can try elsewhere."""
+    d = busy()
+    stub = d.stub()
+    for i in range(5):  # it learns how long a forward pass takes
+        stub.Classify(texts_request([f"warm {i}"]), timeout=PATIENCE)
+    futures = [stub.Classify.future(texts_request([f"text {i}"]), timeout=0.2) for i in range(40)]
+    codes = collections.Counter(f.code() for f in futures)
+    assert codes[CODE.RESOURCE_EXHAUSTED] > 20 and codes[CODE.OK] >= 1, codes
+    assert codes[CODE.DEADLINE_EXCEEDED] <= 4, codes
+    refused = next(f for f in futures if f.code() is CODE.RESOURCE_EXHAUSTED)
+    assert "deadline would be missed" in refused.details()
+
+
 def test_expired_requests_are_never_computed(busy):
     """300 requests that expire behind the first would take 12 s of computing."""
-    d = busy("--limits-max-stream-in-flight", "1000")
+    d = busy("--limits-max-stream-in-flight", "1000", *WITHOUT_ADMISSION)
     stream = Stream(d.stub())
     before = d.cpu_seconds()
     stream.send(0, texts_request(["wait"]))
@@ -202,7 +218,7 @@ def test_expired_requests_are_never_computed(busy):
 
 
 def test_the_servers_own_deadline_serves_callers_without_one(busy):
-    d = busy("--queue-default-deadline-ms", "500")
+    d = busy("--queue-default-deadline-ms", "500", *WITHOUT_ADMISSION)
     stream = Stream(d.stub(), timeout=None)
     stream.send(0, texts_request(["wait"]))  # for longer than the others may
     for i in range(1, 40):

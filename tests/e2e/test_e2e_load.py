@@ -88,7 +88,7 @@ class Plan:
         return self._good(
             kind,
             [rng.choice(self._texts)],
-            codes=(CODE.OK, CODE.DEADLINE_EXCEEDED),
+            codes=(CODE.OK, CODE.DEADLINE_EXCEEDED, CODE.RESOURCE_EXHAUSTED),
             timeout=rng.choice([1e-6, 0.0005, 0.002, 0.01, 0.05]),
         )
 

@@ -80,7 +80,7 @@ def test_ids_may_repeat(stream):
 
 
 def test_a_request_with_a_timeout_expires_alone(daemon, slow_models):
-    stream = Stream(daemon("--batch-max-requests", "1", models=slow_models).stub())
+    stream = Stream(daemon("--batch-max-requests", "1", "--queue-admission", "false", models=slow_models).stub())
     stream.send(0, texts_request(["wait"]))  # more than a second
     stream.wait_read(1000)
     for i in range(1, 10):
