@@ -41,9 +41,11 @@ BatchFormer::Trial BatchFormer::Try(std::span<const Candidate> candidates, size_
     if (now + trial.cost > latest_end) return;
     // A batch may not make one late that was in time without it.
     if (trial.count > 1 && now + trial.cost + trial.cost / 8 > soonest && now + first_cost <= soonest) return;
-    const auto in_time = std::count_if(tried_.begin(), tried_.end(),
-                                       [&](size_t i) { return candidates[i].deadline >= now + trial.cost; });
-    trial.goodput = static_cast<double>(in_time) / std::max(1.0, static_cast<double>(trial.cost.count()));
+    Duration in_time{0};
+    for (const size_t i : tried_) {
+      if (candidates[i].deadline >= now + trial.cost) in_time += candidates[i].work;
+    }
+    trial.goodput = static_cast<double>(in_time.count()) / std::max(1.0, static_cast<double>(trial.cost.count()));
     if (trial.goodput >= kAsGood * best.goodput) best = trial;
   };
   tried_.clear();

@@ -1,10 +1,11 @@
 // Which of the waiting requests make the best batch?
 //
-// The goodput of a batch is the number of its requests that end by their deadlines, divided by the time it takes (as
-// in Shen et al., "Nexus", SOSP 2019, and Gujarati et al., "Serving DNNs like Clockwork", OSDI 2020). The most urgent
-// request is always in it; the others follow in the queue's order, up to where one more would cost more than it brings.
-// An engine that pads computes every sequence as long as the longest, so there batches of only the shorter ones are
-// weighed too.
+// The goodput of a batch is the work of its requests that end by their deadlines, divided by the time it takes (after
+// Shen et al., "Nexus", SOSP 2019, and Gujarati et al., "Serving DNNs like Clockwork", OSDI 2020, who count requests:
+// but a short one that is padded to the length of a long one counts as much there, and costs more than it brings). The
+// most urgent request is always in it; the others follow in the queue's order, up to where one more would cost more
+// than it brings. An engine that pads computes every sequence as long as the longest, so there batches of only the
+// shorter ones are weighed too.
 //
 // Thread-safety: thread-compatible.
 #ifndef BERTHA_BATCHER_BATCH_FORMER_H_

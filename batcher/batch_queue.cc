@@ -13,7 +13,7 @@ namespace {
 constexpr double kCertain = 0.9;
 /// How fast the correction of the reckoned work follows what batches really take, and how far.
 constexpr double kLearningRate = 0.1;
-constexpr double kMissed = 0.004, kMarginStep = 0.1, kMostMargin = 8;
+constexpr double kMissed = 0.004, kMarginStep = 0.1, kMostMargin = 32;
 constexpr double kLeastInflation = 0.25, kMostInflation = 8;
 /// A batch that takes longer than this many times what was expected teaches no more than that.
 constexpr int64_t kSurprise = 8;

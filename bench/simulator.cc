@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "batcher/batch_queue.h"
 
 namespace bertha::batcher {
@@ -28,9 +29,10 @@ constexpr char kHelp[] = R"(simulator: a fleet of servers with virtual time.
 
   simulator '{"policy": "bertha", "load": 2.0, ...}'      one JSON object of settings; prints one of results
 
-  policy       bertha, fifo-timeout (waits for a full batch or a delay, as Triton's dynamic batcher does), greedy-fifo (takes
-               what waits, in order, as text-embeddings-inference does), fixed (only full batches, with a timer)
-  load         arrivals by the fleet's capacity: 1 keeps every replica just busy with full batches
+  policy       bertha, fifo-timeout (waits for a full batch or a delay, as Triton's dynamic batcher does), fifo-reject (the same,
+               and what has expired is not computed, as Triton does with timeout_action REJECT), greedy-fifo (takes what
+               waits, in order, as text-embeddings-inference does), fixed (only full batches, with a timer)
+  load         arrivals by the fleet's capacity: 1 keeps every replica just busy with full batches of texts of like length
   arrivals     poisson, bursts (on for 1 s at 3x, off for 2 s), or trace with "trace": a file of "seconds tokens [deadline_ms]"
   seconds      of virtual time (default 30); the first "warm_up" (default 5) do not count
   lengths      {"median": 64, "sigma": 0.8, "least": 8, "most": 512}: lognormal, in tokens
@@ -38,6 +40,7 @@ constexpr char kHelp[] = R"(simulator: a fleet of servers with virtual time.
   replicas     servers behind a balancer (default 1); balancer: round-robin or least-loaded
   models       served by each replica, with equal load (default 1); weights [1, 2, ...]
   costs        file with a cost table ("tokens longest nanoseconds batches" lines), as berthad keeps them
+  speedup      of a machine so many times as fast as the one where the costs were measured (default 1)
   padding      true: the engine pads (default true)
   max_batch_requests, max_batch_tokens, max_queue_delay_ms, overload_target_ms, noise (of batch times), seed
   cold         true: the queue starts without the cost table and has to learn it
@@ -128,14 +131,15 @@ class Bertha final : public Policy {
 };
 
 /// First come, first served, a queue for each model. Waits for a full batch, at most `delay` from the arrival of the
-/// oldest (Triton's dynamic batcher; with no delay text-embeddings-inference's). Nothing is dropped: neither knows of
-/// deadlines unless a queue policy is set for each model.
+/// oldest (Triton's dynamic batcher; with no delay text-embeddings-inference's). Nothing is dropped unless
+/// `rejects_expired`, which Triton does if a queue policy with timeouts is set for the model.
 class Fifo final : public Policy {
  public:
-  Fifo(const Settings& settings, double delay)
+  Fifo(const Settings& settings, double delay, bool rejects_expired = false)
       : limits_(settings.limits),
         most_(settings.queue.max_requests),
         delay_(FromSeconds(delay)),
+        rejects_expired_(rejects_expired),
         queues_(settings.weights.size()) {}
   bool Accept(Job& job, TimePoint /*now*/, std::vector<Job*>& /*dropped*/) override {
     if (waiting_ == most_) return false;
@@ -143,7 +147,8 @@ class Fifo final : public Policy {
     waiting_ += 1;
     return true;
   }
-  void Next(TimePoint now, std::vector<Job*>& batch, std::vector<Job*>& /*dropped*/, TimePoint& wake) override {
+  void Next(TimePoint now, std::vector<Job*>& batch, std::vector<Job*>& dropped, TimePoint& wake) override {
+    if (rejects_expired_) Reject(now, dropped);
     std::deque<Job*>* next = nullptr;
     for (auto& queue : queues_) {
       if (!queue.empty() && (!next || queue.front()->arrived < next->front()->arrived)) next = &queue;
@@ -173,9 +178,20 @@ class Fifo final : public Policy {
   size_t waiting() const override { return waiting_; }
 
  private:
+  void Reject(TimePoint now, std::vector<Job*>& dropped) {
+    for (auto& queue : queues_) {
+      waiting_ -= std::erase_if(queue, [&](Job* job) {
+        const bool expired = job->request.deadline <= now;
+        if (expired) dropped.push_back(job);
+        return expired;
+      });
+    }
+  }
+
   const ModelLimits limits_;
   const size_t most_;
   const Duration delay_;
+  const bool rejects_expired_;
   std::vector<std::deque<Job*>> queues_;
   size_t waiting_ = 0;
 };
@@ -184,6 +200,7 @@ std::unique_ptr<Policy> MakePolicy(const Settings& settings) {
   if (settings.policy == "bertha") return std::make_unique<Bertha>(settings);
   if (settings.policy == "greedy-fifo") return std::make_unique<Fifo>(settings, 0);
   if (settings.policy == "fifo-timeout") return std::make_unique<Fifo>(settings, settings.delay);
+  if (settings.policy == "fifo-reject") return std::make_unique<Fifo>(settings, settings.delay, true);
   if (settings.policy == "fixed") return std::make_unique<Fifo>(settings, std::max(settings.delay, 0.05));
   return nullptr;
 }
@@ -197,26 +214,26 @@ class Simulation {
     if (!settings.trace.empty()) ReadTrace();
   }
 
-  /// Requests a second that one replica serves with full batches of the lengths drawn.
+  /// Requests a second that one replica serves with full batches, each of texts of like length: what nobody exceeds.
   double Capacity() {
     std::mt19937_64 random(settings_.seed + 1);
-    double time = 0;
-    size_t count = 0;
-    for (int i = 0; i < 400; ++i) {
-      size_t tokens = 0, longest = 0, n = 0;
-      while (n < settings_.limits.max_batch_requests) {
-        const size_t length = DrawLength(random);
-        const size_t new_longest = std::max(longest, length);
-        const size_t computed = settings_.limits.pads ? (n + 1) * new_longest : tokens + length;
-        if (n > 0 && computed > settings_.limits.max_batch_tokens) break;
-        tokens += length;
-        longest = new_longest;
-        ++n;
-      }
-      time += Seconds(settings_.costs.Estimate(settings_.limits.pads ? n * longest : tokens, longest));
-      count += n;
+    std::vector<size_t> lengths;
+    for (int i = 0; i < 20'000; ++i) {
+      lengths.push_back(trace_.empty() ? DrawLength(random) : trace_[random() % trace_.size()].tokens);
     }
-    return static_cast<double>(count) / time;
+    std::ranges::sort(lengths);
+    double time = 0;
+    size_t tokens = 0, n = 0;
+    for (size_t i = 0; i < lengths.size(); ++i) {
+      tokens += lengths[i];
+      ++n;
+      const size_t next = i + 1 < lengths.size() ? lengths[i + 1] : 0;
+      const size_t with_next = settings_.limits.pads ? (n + 1) * next : tokens + next;
+      if (next && n < settings_.limits.max_batch_requests && with_next <= settings_.limits.max_batch_tokens) continue;
+      time += Seconds(settings_.costs.Estimate(settings_.limits.pads ? n * lengths[i] : tokens, lengths[i]));
+      tokens = n = 0;
+    }
+    return static_cast<double>(lengths.size()) / time;
   }
 
   Tally& Run() {
@@ -406,11 +423,16 @@ double Quantile(std::vector<double>& values, double part) {
   return *at;
 }
 
-bool ReadCosts(const std::string& path, CostTable& costs) {
+/// The table of a file, for a machine so many times as fast.
+bool ReadCosts(const std::string& path, double speedup, CostTable& costs) {
   std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  auto loaded = CostTable::Load(text.str());
+  std::string text, header;
+  std::getline(file, header);
+  double tokens = 0, longest = 0, nanoseconds = 0, batches = 0;
+  while (file >> tokens >> longest >> nanoseconds >> batches) {
+    absl::StrAppend(&text, tokens, " ", longest, " ", nanoseconds / speedup, " ", batches, "\n");
+  }
+  auto loaded = CostTable::Load(absl::StrCat(header, "\n", text));
   if (!loaded.ok() || !loaded->known()) {
     std::cerr << "simulator: " << path << ": " << (loaded.ok() ? "no costs" : loaded.status().ToString()) << "\n";
     return false;
@@ -451,7 +473,7 @@ bool Read(const json& from, Settings& to) {
   to.queue.overload_target = FromSeconds(from.value("overload_target_ms", 5000.0) / 1e3);
   to.queue.share_identical = false;  // the tokens are all alike
   to.seed = from.value("seed", to.seed);
-  return ReadCosts(from.at("costs"), to.costs);
+  return ReadCosts(from.at("costs"), from.value("speedup", 1.0), to.costs);
 }
 
 int Main(const std::string& argument) {
