@@ -122,8 +122,9 @@ struct Dispatcher::Worker {
   /// What runs next.
   std::unique_ptr<Work> next;
   bool staging = false;
-  /// Since when the encoder is busy with `work`; max() if it is not.
-  TimePoint entered = TimePoint::max();
+  /// Whether the encoder is busy with `work`, and how often the watchdog has looked on.
+  bool busy = false;
+  int looks = 0;
   /// Its requests have been answered by the watchdog.
   bool given_up = false;
 
@@ -307,11 +308,12 @@ template <class Steps>
 bool Dispatcher::Watched(Worker& worker, absl::Status& status, Steps&& steps) {
   {
     MutexLock lock(mutex_);
-    worker.entered = clock_->Now();
+    worker.busy = true;
+    worker.looks = 0;
   }
   status = Guarded(std::forward<Steps>(steps));
   MutexLock lock(mutex_);
-  worker.entered = TimePoint::max();
+  worker.busy = false;
   return !worker.given_up;
 }
 
@@ -436,14 +438,20 @@ bool Dispatcher::healthy() const {
   return CountStuck() < workers_.size();
 }
 
+/// Counts its own looks rather than time: a machine that stood still, or a clock that jumped, is not the engine's
+/// fault.
 void Dispatcher::WatchdogLoop() {
+  constexpr int kLooks = 4;
+  const Duration between = options_.stuck_after / kLooks;
   MutexLock lock(mutex_);
+  auto next_look = std::chrono::steady_clock::now() + between;
   while (!workers_stopped_) {
-    watchdog_wake_.WaitUntil(mutex_, std::chrono::steady_clock::now() + options_.stuck_after / 4);
-    const TimePoint now = clock_->Now();
-    for (const auto& worker : workers_) {
-      if (worker->given_up || worker->entered == TimePoint::max()) continue;
-      if (now - worker->entered > options_.stuck_after) GiveUp(*worker);
+    watchdog_wake_.WaitUntil(mutex_, next_look);
+    if (const auto now = std::chrono::steady_clock::now(); now >= next_look) {
+      next_look = now + between;
+      for (const auto& worker : workers_) {
+        if (worker->busy && !worker->given_up && ++worker->looks > kLooks) GiveUp(*worker);
+      }
     }
     if (CountStuck() == workers_.size()) {
       queue_.Clear(Ending::kStuck, ended_);

@@ -14,8 +14,8 @@
 //   - Work that is cancelled or expired before its batch starts is never computed, and its place is free at once.
 //   - A model that is removed serves what was accepted; its replicas are destroyed by whoever removes it.
 //   - A forward pass that takes longer than `stuck_after` is given up: its requests end with UNAVAILABLE. While all
-//   workers
-//     are stuck, what waits and what comes ends so too, and healthy() is false. A worker that comes back works on.
+//     workers are stuck, what waits and what comes ends so too, and healthy() is false. A worker that comes back works
+//     on. Time in which the whole process stood still does not count.
 //
 // Thread-safety: every method may be called from any thread. One short mutex; nothing is held over a forward pass or a
 // callback. Listeners may call Reserve, Submit and Cancel from OnDone, and must not throw.
@@ -47,7 +47,7 @@ struct DispatcherOptions {
   QueueOptions queue;
   /// Whether the next batch is staged while one runs.
   bool stage_ahead = true;
-  /// How long a forward pass may take before it counts as one that never returns.
+  /// How long a forward pass may take before it counts as one that never returns; it is noticed within a quarter more.
   Duration stuck_after = std::chrono::seconds(60);
   /// healthy() has changed. On a thread of the dispatcher; must not call it back but for healthy().
   std::function<void()> on_health = {};

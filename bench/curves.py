@@ -17,7 +17,7 @@ def run_json(*command: object) -> dict:
     """The JSON object that a command prints."""
     done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        sys.exit(f"{command[0]} ended with {done.returncode}")
+        sys.exit(f"{command[0]} ended with {done.returncode}\n{done.stdout}")
     return json.loads(done.stdout)
 
 
