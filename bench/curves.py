@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 import subprocess
@@ -37,36 +38,60 @@ def print_table(results: list[dict]) -> None:
     print(f"{'load':>6} {'policy':<13} {'offered/s':>10} {'goodput/s':>10} {'in time':>8} {'refused':>8} "
           f"{'p50 ms':>9} {'p99 ms':>9} {'batch':>6}")
     for r in results:
-        print(f"{r['load']:>6.1f} {r['policy']:<13} {r['offered_per_s']:>10.0f} {r['goodput_per_s']:>10.0f} "
+        print(f"{r['load']:>6.1f} {r['policy']:<13} {r['offered_per_s']:>10.1f} {r['goodput_per_s']:>10.1f} "
               f"{r['kept']:>8.1%} {r['refused_per_s'] / max(r['offered_per_s'], 1e-9):>8.1%} {r['p50_ms']:>9.1f} "
               f"{r['p99_ms']:>9.1f} {r['mean_batch']:>6.1f}")
 
 
-def plot(results: list[dict], capacity: float) -> str:
-    """Goodput over load, both by the capacity, as an SVG of one panel."""
+def nice_ticks(low: float, high: float, logarithmic: bool) -> list[float]:
+    if logarithmic:
+        return [10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    step = 10 ** math.floor(math.log10(high / 2))
+    step *= next(factor for factor in (1, 2, 5) if high / (factor * step) <= 5)
+    return [i * step for i in range(int(high / step) + 1)]
+
+
+def panel(top: int, title: str, results: list[dict], lines: list[tuple[str, str]], logarithmic: bool = False) -> list[str]:
+    """SVG of what `lines` (key, dashes) name, over the load, a colour for each policy."""
+    left, width, height = 60, 560, 190
     loads = sorted({r["load"] for r in results})
-    policies = list(dict.fromkeys(r["policy"] for r in results))
-    width, height, left, bottom = 640, 360, 60, 40
-    top = max(r["goodput_per_s"] for r in results) / capacity * 1.1
+    values = [r[key] for r in results for key, _ in lines if r[key] > 0] or [1.0]
+    ticks = nice_ticks(min(values), max(values), logarithmic)
+    low, high = ticks[0], max(max(values), ticks[-1])
 
     def x(load: float) -> float:
-        return left + (width - left - 20) * loads.index(load) / max(1, len(loads) - 1)
+        return left + width * loads.index(load) / max(1, len(loads) - 1)
 
     def y(value: float) -> float:
-        return height - bottom - (height - bottom - 30) * value / top
+        part = math.log(max(value, low) / low) / math.log(high / low) if logarithmic else value / high
+        return top + 24 + height * (1 - part)
 
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
-             f'<rect width="{width}" height="{height}" fill="white"/>',
-             f'<text x="{left}" y="18">answers in time, by the capacity of full batches</text>']
+    parts = [f'<text x="{left}" y="{top + 12}" font-weight="bold">{title}</text>']
+    for tick in ticks:
+        parts.append(f'<line x1="{left}" x2="{left + width}" y1="{y(tick):.0f}" y2="{y(tick):.0f}" stroke="#ddd"/>'
+                     f'<text x="{left - 8}" y="{y(tick) + 4:.0f}" text-anchor="end">{tick:g}</text>')
     for load in loads:
-        parts.append(f'<text x="{x(load):.0f}" y="{height - 18}" text-anchor="middle">{load:g}x</text>')
-    for step in range(5):
-        value = top * step / 4
-        parts.append(f'<line x1="{left}" x2="{width - 20}" y1="{y(value):.0f}" y2="{y(value):.0f}" stroke="#ddd"/>'
-                     f'<text x="{left - 8}" y="{y(value) + 4:.0f}" text-anchor="end">{value:.2f}</text>')
-    for policy, colour in zip(policies, COLOURS * len(policies)):
-        row = [r for r in results if r["policy"] == policy]
-        points = " ".join(f"{x(r['load']):.0f},{y(r['goodput_per_s'] / capacity):.0f}" for r in row)
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-                     f'<text x="{width - 24}" y="{40 + 16 * policies.index(policy)}" text-anchor="end" fill="{colour}">{policy}</text>')
+        parts.append(f'<text x="{x(load):.0f}" y="{top + height + 40}" text-anchor="middle">{load:g}</text>')
+    for policy, colour in colours(results).items():
+        for key, dashes in lines:
+            points = " ".join(f"{x(r['load']):.0f},{y(r[key]):.0f}" for r in results if r["policy"] == policy)
+            parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>')
+    return parts
+
+
+def colours(results: list[dict]) -> dict[str, str]:
+    return dict(zip(dict.fromkeys(r["policy"] for r in results), COLOURS * len(results)))
+
+
+def plot(results: list[dict], capacity: float) -> str:
+    """Goodput by the capacity, latency and batch size over load, as one SVG."""
+    results = [{**r, "goodput": r["goodput_per_s"] / capacity} for r in results]
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 760" font-family="sans-serif" font-size="12">',
+             '<rect width="800" height="760" fill="white"/>',
+             *panel(0, "answers in time, by the capacity", results, [("goodput", "none")]),
+             *panel(250, "p99 (solid) and p50 (dashed) of what was answered, ms", results, [("p99_ms", "none"), ("p50_ms", "4 4")], True),
+             *panel(500, "mean batch", results, [("mean_batch", "none")]),
+             '<text x="340" y="752" text-anchor="middle">arrivals by the capacity</text>']
+    for i, (policy, colour) in enumerate(colours(results).items()):
+        parts.append(f'<text x="640" y="{40 + 18 * i}" fill="{colour}">{policy}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -134,7 +134,8 @@ def _load_model(directory: Path, config: PretrainedConfig, family: Family, archi
         )
     except Exception as error:  # of the configuration, the file's format, pickle, safetensors ...
         raise ExportError(f"the weights in {directory} cannot be loaded: {_why(error, directory)}") from error
-    if mismatched := sorted(report["mismatched_keys"]):
+    mismatched = sorted(key if isinstance(key, str) else key[0] for key in report["mismatched_keys"])  # 5.x adds shapes
+    if mismatched:
         raise ExportError(
             f"{mismatched[0]} has another shape in the weights than {list(model.state_dict()[mismatched[0]].shape)}, "
             "which config.json gives it: they do not belong together"
