@@ -81,9 +81,16 @@ ModelId BatchQueue::AddModel(const ModelLimits& limits, CostTable costs) {
   return next_id_++;
 }
 
-void BatchQueue::CloseModel(ModelId id) { models_.at(id).closed = true; }
+void BatchQueue::CloseModel(ModelId id) {
+  Model& model = models_.at(id);
+  reserved_ -= std::exchange(model.reserved, 0);
+  model.closed = true;
+}
 
-void BatchQueue::EraseModel(ModelId id) { models_.erase(id); }
+void BatchQueue::EraseModel(ModelId id) {
+  CloseModel(id);
+  models_.erase(id);
+}
 
 bool BatchQueue::Waits(ModelId id) const {
   const auto it = models_.find(id);
@@ -94,69 +101,112 @@ bool BatchQueue::Waits(ModelId id) const {
 
 TimePoint BatchQueue::Later(TimePoint now) { return latest_ = std::max(latest_, now); }
 
-absl::Status BatchQueue::Reserve(size_t n, Priority priority, std::vector<Ended>& ended) {
+absl::StatusOr<BatchQueue::Model*> BatchQueue::OpenModel(ModelId id) {
+  const auto model = models_.find(id);
+  if (model != models_.end() && !model->second.closed) return &model->second;
+  return absl::UnavailableError("the model was taken away while the request was prepared; try again");
+}
+
+absl::Status BatchQueue::Reserve(ModelId id, size_t n, Priority priority, std::vector<Ended>& ended) {
   if (n > options_.max_requests) {
     return absl::InvalidArgumentError(absl::StrCat("the call has ", n, " inputs, the queue holds at most ",
                                                    options_.max_requests, "; split the call"));
   }
-  if (absl::Status status = MakeRoom(n, 1, priority, ended); !status.ok()) return status;
+  absl::StatusOr<Model*> model = OpenModel(id);
+  if (!model.ok()) return model.status();
+  if (absl::Status status = MakeRoom(**model, n, 1, priority, ended); !status.ok()) return status;
+  (*model)->reserved += n;
   reserved_ += n;
   return absl::OkStatus();
 }
 
-void BatchQueue::Unreserve(size_t n) { reserved_ -= n; }
+void BatchQueue::Unreserve(ModelId id, size_t n) {
+  const auto model = models_.find(id);
+  if (model == models_.end() || model->second.closed) return;
+  model->second.reserved -= n;
+  reserved_ -= n;
+}
 
-absl::Status BatchQueue::MakeRoom(size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended) {
-  const size_t all_requests = size_ + reserved_ + requests, all_tokens = tokens_ + tokens;
-  if (all_requests <= options_.max_requests && all_tokens <= options_.max_tokens) return absl::OkStatus();
-  if (!WaitsBelow(priority, std::max(all_requests, options_.max_requests) - options_.max_requests,
-                  std::max(all_tokens, options_.max_tokens) - options_.max_tokens)) {
+absl::Status BatchQueue::MakeRoom(Model& model, size_t requests, size_t tokens, Priority priority,
+                                  std::vector<Ended>& ended) {
+  if (size_ + reserved_ + requests <= options_.max_requests && tokens_ + tokens <= options_.max_tokens) {
+    return absl::OkStatus();
+  }
+  if (!ChooseVictims(model, requests, tokens, priority)) {
     return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_, " requests of ", tokens_,
                                                      " tokens wait, ", reserved_,
                                                      " are prepared; limits: ", options_.max_requests, " requests, ",
                                                      options_.max_tokens, " tokens; try again later"));
   }
-  while (size_ + reserved_ + requests > options_.max_requests || tokens_ + tokens > options_.max_tokens) {
-    End(*LeastUrgentBelow(priority), Ending::kEvicted, ended);
-  }
+  for (Request* victim : victims_) End(*victim, Ending::kEvicted, ended);
   return absl::OkStatus();
 }
 
-/// Whether so much waits in lower classes that it can make room. Looks at no more than that.
-bool BatchQueue::WaitsBelow(Priority priority, size_t requests, size_t tokens) const {
-  size_t found_requests = 0, found_tokens = 0;
-  for (size_t rank = kPriorities; --rank > IndexOf(priority);) {
-    for (const auto& [id, model] : models_) {
-      for (const Request* leader : model.classes[rank].by_deadline) {
-        found_tokens += leader->ids.size();
-        for (const Request* each = leader; each; each = each->next_twin_) found_requests += 1;
-        if (found_requests >= requests && found_tokens >= tokens) return true;
-      }
+Request* BatchQueue::LeastUrgentFirst::Next() {
+  while (!leader_) {
+    if (rank_ < kPriorities && at_ != model_->classes[rank_].by_deadline.rend()) {
+      leader_ = *at_++;
+      twin_ = leader_->twin();
+    } else if (rank_ == highest_) {
+      return nullptr;
+    } else {
+      at_ = model_->classes[--rank_].by_deadline.rbegin();
     }
   }
-  return false;
+  if (!twin_) return std::exchange(leader_, nullptr);
+  return std::exchange(twin_, twin_->twin());
 }
 
-Request* BatchQueue::LeastUrgentBelow(Priority priority) {
-  for (size_t rank = kPriorities; --rank > IndexOf(priority);) {
-    Request* least = nullptr;
-    for (auto& [id, model] : models_) {
-      const auto& waiting = model.classes[rank].by_deadline;
-      if (!waiting.empty() && (!least || MoreUrgent()(least, *waiting.rbegin()))) least = *waiting.rbegin();
+double BatchQueue::PartHeld(const Holder& holder) const {
+  return std::max(static_cast<double>(holder.requests) / static_cast<double>(options_.max_requests),
+                  static_cast<double>(holder.tokens) / static_cast<double>(options_.max_tokens)) /
+         holder.weight;
+}
+
+/// Always from the model that holds most, until there is room. False if there is not enough.
+bool BatchQueue::ChooseVictims(const Model& own, size_t requests, size_t tokens, Priority priority) {
+  holders_.clear();
+  victims_.clear();
+  for (const auto& [id, model] : models_) {
+    const size_t held = model.waiting + model.reserved;
+    if (&model == &own) {
+      holders_.push_back({model.limits.weight, held + requests, model.tokens + tokens, 0, true,
+                          LeastUrgentFirst(model, IndexOf(priority) + 1)});
+    } else if (!model.closed) {
+      holders_.push_back({model.limits.weight, held, model.tokens, model.reserved, false, LeastUrgentFirst(model, 0)});
     }
-    if (least) return least;
   }
-  return nullptr;
+  requests += size_ + reserved_;
+  tokens += tokens_;
+  while (requests > options_.max_requests || tokens > options_.max_tokens) {
+    Holder& most = *std::ranges::max_element(
+        holders_, {}, [&](const Holder& holder) { return std::pair(PartHeld(holder), holder.own); });
+    if (Request* victim = most.waiting.Next()) {
+      const size_t freed = victim->place_ == Request::Place::kTwin ? 0 : victim->ids.size();
+      victims_.push_back(victim);
+      most.requests -= 1;
+      most.tokens -= freed;
+      requests -= 1;
+      tokens -= freed;
+    } else if (most.reserved > 0 && requests > options_.max_requests) {
+      most.reserved -= 1;  // Push will refuse them
+      most.requests -= 1;
+      requests -= 1;
+    } else if (most.own) {
+      return false;
+    } else {
+      most = holders_.back();
+      holders_.pop_back();
+    }
+  }
+  return true;
 }
 
-absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended) {
+absl::Status BatchQueue::Admit(Model& model, std::span<Request* const> requests, TimePoint now,
+                               std::vector<Ended>& ended) {
   size_t tokens = 0;
   for (const Request* request : requests) {
     tokens += request->ids.size();
-    const auto model = models_.find(request->model);
-    if (model == models_.end() || model->second.closed) {
-      return absl::UnavailableError("the model was taken away while the request was prepared; try again");
-    }
     if (request->deadline <= now) {
       return absl::DeadlineExceededError("the deadline passed before the request could be queued");
     }
@@ -165,14 +215,12 @@ absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now
     return absl::InvalidArgumentError(absl::StrCat("the call has ", tokens, " tokens, the queue holds at most ",
                                                    options_.max_tokens, "; split the call"));
   }
-  const Model& model = models_.at(requests[0]->model);
   for (Request* request : requests) request->job_.work = WorkOf(model, *request);
-  if (absl::Status status = AdmitInTime(requests, now); !status.ok()) return status;
-  return MakeRoom(requests.size(), tokens, requests[0]->priority, ended);
+  if (absl::Status status = AdmitInTime(model, requests, now); !status.ok()) return status;
+  return MakeRoom(model, requests.size(), tokens, requests[0]->priority, ended);
 }
 
-absl::Status BatchQueue::AdmitInTime(std::span<Request* const> requests, TimePoint now) {
-  Model& model = models_.at(requests[0]->model);
+absl::Status BatchQueue::AdmitInTime(Model& model, std::span<Request* const> requests, TimePoint now) {
   for (Request* request : requests) request->tries_ = false;
   if (!options_.admission || !model.costs.known()) return absl::OkStatus();
   Duration work{0}, longest{0};
@@ -241,10 +289,12 @@ double BatchQueue::ShareOf(const Model& model) const {
 
 absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended) {
   now = Later(now);
-  Unreserve(requests.size());
   if (requests.empty()) return absl::OkStatus();
-  if (absl::Status status = Admit(requests, now, ended); !status.ok()) return status;
-  Model& model = models_.at(requests[0]->model);
+  Unreserve(requests[0]->model, requests.size());
+  absl::StatusOr<Model*> open = OpenModel(requests[0]->model);
+  if (!open.ok()) return open.status();
+  Model& model = **open;
+  if (absl::Status status = Admit(model, requests, now, ended); !status.ok()) return status;
   for (Request* request : requests) {
     if (request->deadline == TimePoint::max()) request->deadline = now + options_.default_deadline;
     request->accepted = now;
@@ -288,6 +338,7 @@ void BatchQueue::Enter(Model& model, Request& request, TimePoint now) {
   Insert(model, request);
   size_ += 1;
   tokens_ += request.ids.size();
+  model.tokens += request.ids.size();
   model.waiting += 1;
 }
 
@@ -337,6 +388,7 @@ void BatchQueue::Leave(Request& request) {
   request.place_ = Request::Place::kNowhere;
   size_ -= 1;
   tokens_ -= request.ids.size();
+  model.tokens -= request.ids.size();
   model.waiting -= 1;
 }
 
@@ -406,13 +458,17 @@ bool BatchQueue::IsLate(const Model& model, const Request& request, TimePoint no
   return static_cast<double>(left.count()) < kCertain * static_cast<double>(alone.count());
 }
 
+/// True, and the request is taken out, if it is late.
+bool BatchQueue::DropIfLate(Model& model, Request& request, TimePoint now, std::vector<Ended>& ended) {
+  if (!IsLate(model, request, now)) return false;
+  LearnMargin(model, true);
+  End(request, request.deadline <= now ? Ending::kExpired : Ending::kTooLate, ended);
+  return true;
+}
+
 void BatchQueue::DropLate(Model& model, TimePoint now, std::vector<Ended>& ended) {
   for (Class& own : model.classes) {
-    while (!own.by_deadline.empty()) {
-      Request& first = **own.by_deadline.begin();
-      if (!IsLate(model, first, now)) break;
-      LearnMargin(model, true);
-      End(first, first.deadline <= now ? Ending::kExpired : Ending::kTooLate, ended);
+    while (!own.by_deadline.empty() && DropIfLate(model, **own.by_deadline.begin(), now, ended)) {
     }
   }
 }
@@ -468,7 +524,7 @@ void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   TimePoint wait_until = TimePoint::max();
   for (auto next = NextModel(); next != models_.end(); next = NextModel()) {
     batch.model = next->first;
-    if (FormOf(next->second, now, batch)) return;
+    if (FormOf(next->second, now, batch, ended)) return;
     wait_until = std::min(wait_until, batch.wait_until);
     next->second.holds = true;
     batch.Clear();
@@ -476,17 +532,29 @@ void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   batch.wait_until = wait_until;
 }
 
-/// False if the model's batch had better wait for more.
-bool BatchQueue::FormOf(Model& model, TimePoint now, Batch& batch) {
-  looked_at_.clear();
-  candidates_.clear();
+/// What a batch can be chosen from, in order. A long text may be late behind a short one that is not.
+void BatchQueue::LookAtWaiting(Model& model, TimePoint now, std::vector<Ended>& ended) {
   const size_t window = BatchFormer::Window(model.limits);
-  for (const Class& own : model.classes) {
-    for (auto it = own.by_deadline.begin(); it != own.by_deadline.end() && looked_at_.size() < window; ++it) {
-      looked_at_.push_back(*it);
-      candidates_.push_back(
-          {(*it)->ids.size(), (*it)->deadline, (*it)->job_.work, (*it)->skipped_ >= options_.max_skips});
+  for (bool dropped = true; dropped;) {
+    looked_at_.clear();
+    for (const Class& own : model.classes) {
+      for (auto it = own.by_deadline.begin(); it != own.by_deadline.end() && looked_at_.size() < window; ++it) {
+        looked_at_.push_back(*it);
+      }
     }
+    dropped = false;
+    for (Request* request : looked_at_) dropped |= DropIfLate(model, *request, now, ended);
+  }
+}
+
+/// False if the model's batch had better wait for more, or nothing is left.
+bool BatchQueue::FormOf(Model& model, TimePoint now, Batch& batch, std::vector<Ended>& ended) {
+  LookAtWaiting(model, now, ended);
+  if (looked_at_.empty()) return false;
+  candidates_.clear();
+  for (const Request* request : looked_at_) {
+    candidates_.push_back(
+        {request->ids.size(), request->deadline, request->job_.work, request->skipped_ >= options_.max_skips});
   }
   const BatchFormer::Choice choice = former_.Choose(candidates_, model.limits, model.costs, now);
   for (const size_t i : choice.members) batch.requests.push_back(looked_at_[i]);
@@ -524,6 +592,7 @@ void BatchQueue::Run(TimePoint now, Batch& batch) {
     model.overload.Started(now - request->accepted, now);
     batch.work += request->job_.work;
     tokens_ -= request->ids.size();
+    model.tokens -= request->ids.size();
     for (const Request* each = request; each; each = each->next_twin_) {
       size_ -= 1;
       model.waiting -= 1;

@@ -2,9 +2,15 @@
 // daemon's Dispatcher and the simulator in bench/ drive the same code.
 //
 // Contract
-//   - Bounded. At most `max_requests` requests wait or are reserved, and at most `max_tokens` tokens wait. Beyond that,
-//     waiting requests of lower priority make room; where that is not enough, none of them goes, and Reserve and Push
-//     answer RESOURCE_EXHAUSTED at once. A call's requests are accepted together or not at all.
+//   - Bounded. At most `max_requests` requests and `max_tokens` tokens wait; places that are reserved count. Beyond
+//     that, room is made by the model that holds most for its weight, the newcomers included, where the larger of its
+//     parts of the requests and of the tokens counts (longest queue drop: Suter, Lakshman, Stiliadis, Choudhury,
+//     INFOCOM 1998; dominant share: Ghodsi and others, NSDI 2011). Its lowest priority goes first, then the least
+//     urgent; the newcomers' own model gives only what is of lower priority than they are. So a model that is within
+//     its weight's share, among the models that have requests here, is never refused for being full, and may use all
+//     that the others leave free. What is staged stays, as does what a closed model has: the shares are of the rest.
+//     Where there is not enough to make room, none of it goes, and Reserve and Push answer RESOURCE_EXHAUSTED at once.
+//     A call's requests are accepted together or not at all.
 //   - Admission. A request that, as far as the cost table knows, cannot end by its deadline, or would keep one that was
 //     accepted from ending by its own, is refused at once with RESOURCE_EXHAUSTED (see demand.h). Nothing is refused
 //     while nothing is known of the model's speed. When nothing has been learnt of it for a second and the device is
@@ -45,6 +51,7 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "batcher/arrival_list.h"
 #include "batcher/batch_former.h"
 #include "batcher/clock.h"
@@ -91,7 +98,7 @@ enum class Ending : uint8_t {
   kExpired,  // its deadline passed
   kTooLate,  // it could not have ended by its deadline any more
   kShed,     // overload
-  kEvicted,  // made room for a request of higher priority
+  kEvicted,  // made room for a higher priority, or for a model that had less
   kCancelled,
   kStopped,  // the server ends
   kStuck,    // the engine does not return
@@ -129,21 +136,23 @@ class BatchQueue {
 
   /// Ids are given in order, from 0, and never again. `limits` are valid; `costs` is what is known of its speed.
   ModelId AddModel(const ModelLimits& limits, CostTable costs = {});
-  /// From now on Push refuses requests of this model; those that wait stay.
+  /// From now on Reserve and Push refuse requests of this model; those that wait stay. Its reservations end.
   void CloseModel(ModelId id);
   /// Forgets a model of which nothing waits or runs.
   void EraseModel(ModelId id);
 
-  /// Holds places for `n` requests that are being prepared. RESOURCE_EXHAUSTED if the queue is full; INVALID_ARGUMENT
-  /// if `n` can never fit. What had to make room goes to `ended`.
-  absl::Status Reserve(size_t n, Priority priority, std::vector<Ended>& ended);
-  /// Gives back places that Reserve held and Push did not use.
-  void Unreserve(size_t n);
+  /// Holds places for `n` requests of a model that are being prepared. RESOURCE_EXHAUSTED if the queue is full;
+  /// INVALID_ARGUMENT if `n` can never fit; UNAVAILABLE if the model is closed or erased. What had to make room goes to
+  /// `ended`. Another model's call may get places that are reserved and no more than that: then more are reserved than
+  /// there are, and Push refuses those of the model that has most.
+  absl::Status Reserve(ModelId id, size_t n, Priority priority, std::vector<Ended>& ended);
+  /// Gives back places that Reserve held and Push did not use. The model may be closed or gone.
+  void Unreserve(ModelId id, size_t n);
 
   /// Accepts all `requests` (whose places are reserved, and which are of one model and priority) or none. Either way
   /// their reservation is used up. DEADLINE_EXCEEDED if a deadline has passed; RESOURCE_EXHAUSTED if there are too many
-  /// tokens or they would be late; INVALID_ARGUMENT if their tokens can never fit; UNAVAILABLE if their model is closed
-  /// or erased.
+  /// tokens, their places were needed by a model that had less, or they would be late; INVALID_ARGUMENT if their tokens
+  /// can never fit; UNAVAILABLE if their model is closed or erased.
   absl::Status Push(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
 
   /// Takes a request out. False if it does not wait here (not accepted, already started, or answered).
@@ -193,6 +202,8 @@ class BatchQueue {
     OverloadDetector overload;
     std::array<Class, kPriorities> classes = {};
     size_t waiting = 0;  // staged and twins included
+    size_t tokens = 0;   // that wait
+    size_t reserved = 0;
     bool closed = false;
     /// It waits for a fuller batch; of the batch that is being formed.
     bool holds = false;
@@ -211,12 +222,39 @@ class BatchQueue {
   };
   using Models = std::map<ModelId, Model>;
 
+  /// What a model could give to make room: its waiting requests, the lowest class and the least urgent first, twins
+  /// before their leader.
+  class LeastUrgentFirst {
+   public:
+    /// Of the classes from `highest` down.
+    LeastUrgentFirst(const Model& model, size_t highest) : model_(&model), highest_(highest) {}
+    /// Null if there are no more.
+    Request* Next();
+
+   private:
+    const Model* model_;
+    size_t highest_;
+    size_t rank_ = kPriorities;
+    absl::btree_set<Request*, MoreUrgent>::const_reverse_iterator at_;
+    Request* leader_ = nullptr;
+    Request* twin_ = nullptr;
+  };
+  /// What a model would hold if the newcomers came and the victims chosen so far went.
+  struct Holder {
+    double weight = 1;
+    size_t requests = 0, tokens = 0;
+    size_t reserved = 0;  // that others may get
+    bool own = false;     // the newcomers'
+    LeastUrgentFirst waiting;
+  };
+
   TimePoint Later(TimePoint now);
-  absl::Status Admit(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
-  absl::Status AdmitInTime(std::span<Request* const> requests, TimePoint now);
-  absl::Status MakeRoom(size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended);
-  bool WaitsBelow(Priority priority, size_t requests, size_t tokens) const;
-  Request* LeastUrgentBelow(Priority priority);
+  absl::StatusOr<Model*> OpenModel(ModelId id);
+  absl::Status Admit(Model& model, std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
+  absl::Status AdmitInTime(Model& model, std::span<Request* const> requests, TimePoint now);
+  absl::Status MakeRoom(Model& model, size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended);
+  bool ChooseVictims(const Model& own, size_t requests, size_t tokens, Priority priority);
+  double PartHeld(const Holder& holder) const;
   static bool Doubts(Model& model, TimePoint now);
   Duration WorkOf(const Model& model, const Request& request) const;
   Duration UntilFree(TimePoint now) const;
@@ -231,6 +269,7 @@ class BatchQueue {
   static void Forget(Request& request);
   void End(Request& leader, Ending why, std::vector<Ended>& ended);
   bool IsLate(const Model& model, const Request& request, TimePoint now) const;
+  bool DropIfLate(Model& model, Request& request, TimePoint now, std::vector<Ended>& ended);
   void DropLate(Model& model, TimePoint now, std::vector<Ended>& ended);
   static void LearnMargin(Model& model, bool missed);
   void Learn(Model& model, const Batch& batch, TimePoint end, Duration took) const;
@@ -238,7 +277,8 @@ class BatchQueue {
   void Promote(Model& model, TimePoint now);
   Models::iterator NextModel();
   void Form(TimePoint now, Batch& batch, std::vector<Ended>& ended);
-  bool FormOf(Model& model, TimePoint now, Batch& batch);
+  void LookAtWaiting(Model& model, TimePoint now, std::vector<Ended>& ended);
+  bool FormOf(Model& model, TimePoint now, Batch& batch, std::vector<Ended>& ended);
   bool Holds(const Batch& batch, TimePoint now, TimePoint& until) const;
   void Unstage(Batch& batch);
   void Run(TimePoint now, Batch& batch);
@@ -250,6 +290,8 @@ class BatchQueue {
   BatchFormer former_;
   std::vector<Request*> looked_at_;
   std::vector<Candidate> candidates_;
+  std::vector<Holder> holders_;
+  std::vector<Request*> victims_;
   std::vector<Batch*> staged_;
   std::vector<TimePoint> free_at_;  // of batches that run: when they are expected to end
   ModelId next_id_ = 0;

@@ -42,7 +42,10 @@ void Measure(size_t waiting, bool share_identical) {
     if (share_identical) Twins::Prepare(*request);  // as the dispatcher does, before it takes its mutex
     request->deadline = now + std::chrono::milliseconds(1000 + random() % 59000);
     request->priority = static_cast<Priority>(random() % 3);
-    if (queue.Reserve(1, request->priority, ended).ok() && queue.Push(std::span(&request, 1), now, ended).ok()) return;
+    if (queue.Reserve(request->model, 1, request->priority, ended).ok() &&
+        queue.Push(std::span(&request, 1), now, ended).ok()) {
+      return;
+    }
     refused += 1;
     spare.push_back(request);
   };
