@@ -54,6 +54,10 @@ absl::Status Validate(const QueueOptions& options) {
 absl::Status Validate(const ModelLimits& limits) {
   absl::Status status;
   status.Update(Positive("max_batch_requests", limits.max_batch_requests > 0));
+  if (limits.max_batch_requests > kMostBatchRequests) {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("max_batch_requests is ", limits.max_batch_requests, "; the most is ", kMostBatchRequests)));
+  }
   status.Update(Positive("max_batch_tokens", limits.max_batch_tokens > 0));
   status.Update(Positive("weight", limits.weight > 0 && limits.weight <= 1e6));
   return status;

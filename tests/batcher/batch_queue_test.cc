@@ -961,6 +961,7 @@ TEST_CASE("ValidateNamesEachBadOption") {
   const QueueOptions good;
   CHECK(Validate(good).ok());
   CHECK(Validate(ModelLimits{}).ok());
+  CHECK(Validate(ModelLimits{.max_batch_requests = 512}).ok());
   const struct {
     absl::string_view name;
     std::function<void(QueueOptions&)> spoil;
@@ -988,6 +989,7 @@ TEST_CASE("ValidateNamesEachBadOption") {
     ModelLimits limits;
   } limit_cases[] = {
       {"max_batch_requests", {.max_batch_requests = 0}},
+      {"max_batch_requests is 513; the most is 512", {.max_batch_requests = 513}},
       {"max_batch_tokens", {.max_batch_tokens = 0}},
       {"weight", {.weight = 0}},
       {"weight", {.weight = -1}},
