@@ -536,31 +536,32 @@ void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   batch.wait_until = wait_until;
 }
 
-/// What a batch can be chosen from, in order. A long text may be late behind a short one that is not.
-void BatchQueue::LookAtWaiting(Model& model, TimePoint now, std::vector<Ended>& ended) {
+/// Looks at the first of those that wait, and chooses from them.
+BatchFormer::Choice BatchQueue::Choose(const Model& model, TimePoint now) {
+  looked_at_.clear();
+  candidates_.clear();
   const size_t window = BatchFormer::Window(model.limits);
-  for (bool dropped = true; dropped;) {
-    looked_at_.clear();
-    for (const Class& own : model.classes) {
-      for (auto it = own.by_deadline.begin(); it != own.by_deadline.end() && looked_at_.size() < window; ++it) {
-        looked_at_.push_back(*it);
-      }
+  for (const Class& own : model.classes) {
+    for (auto it = own.by_deadline.begin(); it != own.by_deadline.end() && looked_at_.size() < window; ++it) {
+      looked_at_.push_back(*it);
+      candidates_.push_back(
+          {(*it)->ids.size(), (*it)->deadline, (*it)->job_.work, (*it)->skipped_ >= options_.max_skips});
     }
-    dropped = false;
-    for (Request* request : looked_at_) dropped |= DropIfLate(model, *request, now, ended);
   }
+  if (candidates_.empty()) return {};
+  return former_.Choose(candidates_, model.limits, model.costs, now);
 }
 
 /// False if the model's batch had better wait for more, or nothing is left.
 bool BatchQueue::FormOf(Model& model, TimePoint now, Batch& batch, std::vector<Ended>& ended) {
-  LookAtWaiting(model, now, ended);
-  if (looked_at_.empty()) return false;
-  candidates_.clear();
-  for (const Request* request : looked_at_) {
-    candidates_.push_back(
-        {request->ids.size(), request->deadline, request->job_.work, request->skipped_ >= options_.max_skips});
+  BatchFormer::Choice choice;
+  for (bool again = true; again;) {
+    choice = Choose(model, now);
+    if (choice.members.empty()) return false;
+    // A long text may be late behind a short one that is not.
+    again = false;
+    for (const size_t i : choice.members) again |= DropIfLate(model, *looked_at_[i], now, ended);
   }
-  const BatchFormer::Choice choice = former_.Choose(candidates_, model.limits, model.costs, now);
   for (const size_t i : choice.members) batch.requests.push_back(looked_at_[i]);
   batch.cost = choice.cost;
   batch.full = choice.full;

@@ -277,7 +277,7 @@ class BatchQueue {
   void Promote(Model& model, TimePoint now);
   Models::iterator NextModel();
   void Form(TimePoint now, Batch& batch, std::vector<Ended>& ended);
-  void LookAtWaiting(Model& model, TimePoint now, std::vector<Ended>& ended);
+  BatchFormer::Choice Choose(const Model& model, TimePoint now);
   bool FormOf(Model& model, TimePoint now, Batch& batch, std::vector<Ended>& ended);
   bool Holds(const Batch& batch, TimePoint now, TimePoint& until) const;
   void Unstage(Batch& batch);

@@ -396,8 +396,8 @@ TEST_CASE("WhatCannotEndInTimeAnyMoreNeverStartsThoughItWasStagedInTime") {
 
 TEST_CASE("WhatCannotEndInTimeAnyMoreNeverStartsBehindAShorterTextThatCan") {
   QueueFixture f({}, {}, Line{Duration(0), milliseconds(1)}.Table());
-  Request* first = f.Pushed({1, kStart + milliseconds(59)});
-  Request* hopeless = f.Pushed({20, kStart + milliseconds(60)});
+  Request* first = f.Pushed({10, kStart + microseconds(54500)});  // just may, if the estimate is too high
+  Request* hopeless = f.Pushed({20, kStart + microseconds(54600)});
   Request* last = f.Pushed({1, kStart + milliseconds(90)});
   CHECK(f.NextRequests(kStart + milliseconds(45)) == Requests{first, last});
   CHECK(f.EndedBy(Ending::kTooLate) == Requests{hopeless});
