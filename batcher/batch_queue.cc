@@ -304,15 +304,14 @@ absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now,
     request->accepted = now;
     request->sequence_ = next_sequence_++;
     request->leader_ = request->next_twin_ = nullptr;  // it may have run before
-    if (JoinLeader(model, *request)) continue;
-    Enter(model, *request, now);
-    if (options_.share_identical) twins_.Lead(*request);
+    if (!JoinLeader(model, *request)) Enter(model, *request, now);
   }
   return absl::OkStatus();
 }
 
+/// False if there is none; then the request leads.
 bool BatchQueue::JoinLeader(Model& model, Request& request) {
-  Request* leader = options_.share_identical ? twins_.Find(request) : nullptr;
+  Request* leader = options_.share_identical ? twins_.FindOrLead(request) : nullptr;
   if (!leader) return false;
   if (leader->place_ != Request::Place::kRunning && MoreUrgent()(&request, leader)) {
     // It takes the leader's place in the queue, with its own deadline.
