@@ -1,7 +1,6 @@
 #include "batcher/batch_queue.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,19 +10,6 @@ namespace {
 
 /// A request is dropped as too late only if so much of its estimated time does not fit any more: estimates err.
 constexpr double kCertain = 0.9;
-/// How fast the correction of the reckoned work follows what batches really take, and how far.
-constexpr double kLearningRate = 0.1;
-constexpr double kMissed = 0.004, kMarginStep = 0.1, kMostMargin = 8;
-constexpr double kLeastInflation = 0.25, kMostInflation = 8;
-/// A batch that takes longer than this many times what was expected teaches no more than that.
-constexpr int64_t kSurprise = 8;
-/// An estimate that nothing has confirmed for so long is doubted.
-constexpr Duration kDoubt = std::chrono::seconds(1);
-/// How fast the margin is forgotten while the device is idle.
-constexpr double kForgetNs = 10e9;
-
-size_t IndexOf(Priority priority) { return static_cast<size_t>(priority); }
-
 absl::Status Positive(absl::string_view option, bool positive) {
   if (positive) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(option, " must be more than 0"));
@@ -63,25 +49,11 @@ absl::Status Validate(const ModelLimits& limits) {
   return status;
 }
 
-void Batch::Clear() {
-  requests.clear();
-  stats = BatchStats{};
-  cost = work = Duration{0};
-  longest = 0;
-  wait_until = TimePoint::max();
-  full = staged = changed = false;
-}
-
-bool BatchQueue::MoreUrgent::operator()(const Request* a, const Request* b) const {
-  if (a->deadline != b->deadline) return a->deadline < b->deadline;
-  return a->sequence_ < b->sequence_;
-}
-
 // ---- models
 
 ModelId BatchQueue::AddModel(const ModelLimits& limits, CostTable costs) {
-  models_.emplace(
-      next_id_, Model{limits, std::move(costs), OverloadDetector(options_.overload_target, options_.overload_window)});
+  models_.emplace(next_id_, Model{limits, ModelSpeed(std::move(costs)),
+                                  OverloadDetector(options_.overload_target, options_.overload_window)});
   return next_id_++;
 }
 
@@ -99,6 +71,12 @@ void BatchQueue::EraseModel(ModelId id) {
 bool BatchQueue::Waits(ModelId id) const {
   const auto it = models_.find(id);
   return it != models_.end() && it->second.waiting > 0;
+}
+
+size_t BatchQueue::unstaged() const {
+  size_t requests = 0;
+  for (const auto& [id, model] : models_) requests += model.queue.size();
+  return requests;
 }
 
 // ---- what comes in
@@ -136,74 +114,24 @@ absl::Status BatchQueue::MakeRoom(Model& model, size_t requests, size_t tokens, 
   if (size_ + reserved_ + requests <= options_.max_requests && tokens_ + tokens <= options_.max_tokens) {
     return absl::OkStatus();
   }
-  if (!ChooseVictims(model, requests, tokens, priority)) {
+  eviction_.Clear();
+  for (const auto& [id, other] : models_) {
+    const size_t held = other.waiting + other.reserved;
+    if (&other == &model) {
+      eviction_.Add({model.limits.weight, held + requests, model.tokens + tokens, 0, true,
+                     LeastUrgentFirst(model.queue, IndexOf(priority) + 1)});
+    } else if (!other.closed) {
+      eviction_.Add({other.limits.weight, held, other.tokens, other.reserved, false, LeastUrgentFirst(other.queue, 0)});
+    }
+  }
+  if (!eviction_.Choose(size_ + reserved_ + requests, tokens_ + tokens)) {
     return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_, " requests of ", tokens_,
                                                      " tokens wait, ", reserved_,
                                                      " are prepared; limits: ", options_.max_requests, " requests, ",
                                                      options_.max_tokens, " tokens; try again later"));
   }
-  for (Request* victim : victims_) End(*victim, Ending::kEvicted, ended);
+  for (Request* victim : eviction_.victims()) End(*victim, Ending::kEvicted, ended);
   return absl::OkStatus();
-}
-
-Request* BatchQueue::LeastUrgentFirst::Next() {
-  while (!leader_) {
-    if (rank_ < kPriorities && at_ != model_->classes[rank_].by_deadline.rend()) {
-      leader_ = *at_++;
-      twin_ = leader_->twin();
-    } else if (rank_ == highest_) {
-      return nullptr;
-    } else {
-      at_ = model_->classes[--rank_].by_deadline.rbegin();
-    }
-  }
-  if (!twin_) return std::exchange(leader_, nullptr);
-  return std::exchange(twin_, twin_->twin());
-}
-
-double BatchQueue::PartHeld(const Holder& holder) const {
-  return std::max(static_cast<double>(holder.requests) / static_cast<double>(options_.max_requests),
-                  static_cast<double>(holder.tokens) / static_cast<double>(options_.max_tokens)) /
-         holder.weight;
-}
-
-/// Always from the model that holds most, until there is room. False if there is not enough.
-bool BatchQueue::ChooseVictims(const Model& own, size_t requests, size_t tokens, Priority priority) {
-  holders_.clear();
-  victims_.clear();
-  for (const auto& [id, model] : models_) {
-    const size_t held = model.waiting + model.reserved;
-    if (&model == &own) {
-      holders_.push_back({model.limits.weight, held + requests, model.tokens + tokens, 0, true,
-                          LeastUrgentFirst(model, IndexOf(priority) + 1)});
-    } else if (!model.closed) {
-      holders_.push_back({model.limits.weight, held, model.tokens, model.reserved, false, LeastUrgentFirst(model, 0)});
-    }
-  }
-  requests += size_ + reserved_;
-  tokens += tokens_;
-  while (requests > options_.max_requests || tokens > options_.max_tokens) {
-    Holder& most = *std::ranges::max_element(
-        holders_, {}, [&](const Holder& holder) { return std::pair(PartHeld(holder), holder.own); });
-    if (Request* victim = most.waiting.Next()) {
-      const size_t freed = victim->place_ == Request::Place::kTwin ? 0 : victim->ids.size();
-      victims_.push_back(victim);
-      most.requests -= 1;
-      most.tokens -= freed;
-      requests -= 1;
-      tokens -= freed;
-    } else if (most.reserved > 0 && requests > options_.max_requests) {
-      most.reserved -= 1;  // Push will refuse them
-      most.requests -= 1;
-      requests -= 1;
-    } else if (most.own) {
-      return false;
-    } else {
-      most = holders_.back();
-      holders_.pop_back();
-    }
-  }
-  return true;
 }
 
 absl::Status BatchQueue::Admit(Model& model, std::span<Request* const> requests, TimePoint now,
@@ -219,63 +147,47 @@ absl::Status BatchQueue::Admit(Model& model, std::span<Request* const> requests,
     return absl::InvalidArgumentError(absl::StrCat("the call has ", tokens, " tokens, the queue holds at most ",
                                                    options_.max_tokens, "; split the call"));
   }
-  for (Request* request : requests) request->job_.work = WorkOf(model, *request);
+  for (Request* request : requests) request->job_.work = model.speed.WorkOf(request->ids.size(), model.limits);
   if (absl::Status status = AdmitInTime(model, requests, now); !status.ok()) return status;
   return MakeRoom(model, requests.size(), tokens, requests[0]->priority, ended);
 }
 
 absl::Status BatchQueue::AdmitInTime(Model& model, std::span<Request* const> requests, TimePoint now) {
   for (Request* request : requests) request->tries_ = false;
-  if (!options_.admission || !model.costs.known()) return absl::OkStatus();
+  if (!options_.admission || !model.speed.costs().known()) return absl::OkStatus();
   Duration work{0}, longest{0};
   TimePoint deadline = now + options_.default_deadline;
   for (Request* request : requests) {
     deadline = std::min(deadline, request->deadline);
     if (options_.share_identical && twins_.Find(*request)) continue;
     work += request->job_.work;
-    longest = std::max(longest, model.costs.Estimate(request->ids.size(), request->ids.size()));
+    longest = std::max(longest, model.speed.Alone(request->ids.size()));
   }
   const double speed = static_cast<double>(options_.workers) * ShareOf(model);
   Duration before = UntilFree(now);
   const size_t rank = IndexOf(requests[0]->priority);
   for (size_t i = 0; i < rank; ++i) {
-    before += Duration(static_cast<int64_t>(static_cast<double>(model.classes[i].demand.total().count()) / speed));
+    before +=
+        Duration(static_cast<int64_t>(static_cast<double>(model.queue.classes()[i].demand.total().count()) / speed));
   }
   const bool idle = size_ == 0 && before == Duration::zero();
   if (idle) {
-    model.margin_ns *= std::exp(-static_cast<double>((now - model.relaxed).count()) / kForgetNs);
-    model.relaxed = now;
+    model.speed.Relax(now);
   } else {
     // It ends when its batch does, not when its own share of the work is done.
-    before += Duration(static_cast<int64_t>(model.batch_ns + model.margin_ns));
+    before += model.speed.Delay();
   }
   const Duration alone = before + longest - (deadline - now);
-  const Duration excess =
-      std::max(alone, model.classes[rank].demand.Excess(Demand::JobOf(work, deadline, now), before, speed, now));
+  const Duration excess = std::max(
+      alone, model.queue.classes()[rank].demand.Excess(Demand::JobOf(work, deadline, now), before, speed, now));
   if (excess <= Duration::zero()) return absl::OkStatus();
-  if (idle && Doubts(model, now)) {
+  if (idle && model.speed.Doubts(now)) {
     for (Request* request : requests) request->tries_ = true;
     return absl::OkStatus();
   }
   return absl::ResourceExhaustedError(
       absl::StrCat("overloaded: with ", size_, " requests waiting, a deadline would be missed by ",
                    Milliseconds(excess), " ms; try again later, another server, or with a later deadline"));
-}
-
-/// Whether it is time to try what should be refused: estimates that let nothing in would never be corrected.
-bool BatchQueue::Doubts(Model& model, TimePoint now) {
-  if (model.learnt == TimePoint()) model.learnt = now;
-  if (now - model.learnt < kDoubt) return false;
-  model.learnt = now;
-  return true;
-}
-
-Duration BatchQueue::WorkOf(const Model& model, const Request& request) const {
-  const size_t length = request.ids.size();
-  const size_t together =
-      std::clamp<size_t>(model.limits.max_batch_tokens / length, 1, model.limits.max_batch_requests);
-  const auto batch = static_cast<double>(model.costs.Estimate(together * length, length).count());
-  return Duration(static_cast<int64_t>(model.inflation * batch / static_cast<double>(together)));
 }
 
 Duration BatchQueue::UntilFree(TimePoint now) const {
@@ -334,11 +246,7 @@ bool BatchQueue::JoinLeader(Model& model, Request& request) {
 /// The request waits from now on.
 void BatchQueue::Enter(Model& model, Request& request, TimePoint now) {
   if (model.waiting == 0) model.served = std::max(model.served, served_);
-  request.rank_ = request.priority;
-  request.skipped_ = 0;
-  request.job_ = Demand::JobOf(request.job_.work, request.deadline, now);
-  model.classes[IndexOf(request.rank_)].demand.Add(request.job_);
-  Insert(model, request);
+  model.queue.Enter(request, now);
   size_ += 1;
   tokens_ += request.ids.size();
   model.tokens += request.ids.size();
@@ -347,32 +255,8 @@ void BatchQueue::Enter(Model& model, Request& request, TimePoint now) {
 
 /// `next` goes on in the class, and with the skips, of the one whose place it took.
 void BatchQueue::InheritTurn(Model& model, const Request& from, Request& next) {
-  Move(model, next, from.rank_);
+  model.queue.Move(next, from.rank_);
   next.skipped_ = from.skipped_;
-}
-
-/// Lets a request compete in another class.
-void BatchQueue::Move(Model& model, Request& request, Priority rank) {
-  Erase(model, request);
-  model.classes[IndexOf(request.rank_)].demand.Remove(request.job_);
-  request.rank_ = rank;
-  model.classes[IndexOf(rank)].demand.Add(request.job_);
-  Insert(model, request);
-}
-
-void BatchQueue::Insert(Model& model, Request& request) {
-  Class& own = model.classes[IndexOf(request.rank_)];
-  own.by_deadline.insert(&request);
-  own.by_arrival[IndexOf(request.priority)].Insert(request);
-  request.place_ = Request::Place::kWaiting;
-  unstaged_ += 1;
-}
-
-void BatchQueue::Erase(Model& model, Request& request) {
-  Class& own = model.classes[IndexOf(request.rank_)];
-  own.by_deadline.erase(&request);
-  own.by_arrival[IndexOf(request.priority)].Erase(request);
-  unstaged_ -= 1;
 }
 
 // ---- what goes out
@@ -381,13 +265,13 @@ void BatchQueue::Erase(Model& model, Request& request) {
 void BatchQueue::Leave(Request& request) {
   Model& model = models_.at(request.model);
   if (request.place_ == Request::Place::kWaiting) {
-    Erase(model, request);
+    model.queue.Take(request);
   } else {
     Batch& batch = *request.batch_;
     batch.requests.erase(std::find(batch.requests.begin(), batch.requests.end(), &request));
     batch.changed = true;
   }
-  model.classes[IndexOf(request.rank_)].demand.Remove(request.job_);
+  model.queue.Leave(request);
   request.place_ = Request::Place::kNowhere;
   size_ -= 1;
   tokens_ -= request.ids.size();
@@ -447,7 +331,7 @@ void BatchQueue::End(Request& request, Ending why, std::vector<Ended>& ended) {
 void BatchQueue::Clear(Ending why, std::vector<Ended>& ended) {
   while (!staged_.empty()) Unstage(*staged_.back());
   for (auto& [id, model] : models_) {
-    for (Class& own : model.classes) {
+    for (const ModelQueue::Class& own : model.queue.classes()) {
       while (!own.by_deadline.empty()) End(**own.by_deadline.begin(), why, ended);
     }
   }
@@ -457,20 +341,20 @@ void BatchQueue::Clear(Ending why, std::vector<Ended>& ended) {
 bool BatchQueue::IsLate(const Model& model, const Request& request, TimePoint now) const {
   const Duration left = request.deadline - now;
   if (left <= Duration::zero() || !options_.admission || request.tries_) return left <= Duration::zero();
-  const Duration alone = model.costs.Estimate(request.ids.size(), request.ids.size());
+  const Duration alone = model.speed.Alone(request.ids.size());
   return static_cast<double>(left.count()) < kCertain * static_cast<double>(alone.count());
 }
 
 /// True, and the request is taken out, if it is late.
 bool BatchQueue::DropIfLate(Model& model, Request& request, TimePoint now, std::vector<Ended>& ended) {
   if (!IsLate(model, request, now)) return false;
-  LearnMargin(model, true);
+  model.speed.LearnMargin(true);
   End(request, request.deadline <= now ? Ending::kExpired : Ending::kTooLate, ended);
   return true;
 }
 
 void BatchQueue::DropLate(Model& model, TimePoint now, std::vector<Ended>& ended) {
-  for (Class& own : model.classes) {
+  for (const ModelQueue::Class& own : model.queue.classes()) {
     while (!own.by_deadline.empty() && DropIfLate(model, **own.by_deadline.begin(), now, ended)) {
     }
   }
@@ -480,7 +364,7 @@ void BatchQueue::Shed(Model& model, TimePoint now, std::vector<Ended>& ended) {
   if (!model.overload.Overloaded(now)) return;
   for (size_t priority = kPriorities; priority-- > 0;) {
     const size_t before = ended.size();
-    for (const Class& own : model.classes) {
+    for (const ModelQueue::Class& own : model.queue.classes()) {
       const ArrivalList& arrivals = own.by_arrival[priority];
       while (arrivals.oldest() && now - arrivals.oldest()->accepted > options_.overload_target) {
         End(*arrivals.oldest(), Ending::kShed, ended);
@@ -490,26 +374,12 @@ void BatchQueue::Shed(Model& model, TimePoint now, std::vector<Ended>& ended) {
   }
 }
 
-void BatchQueue::Promote(Model& model, TimePoint now) {
-  for (size_t rank = kPriorities; --rank > 0;) {
-    for (size_t priority = rank; priority < kPriorities; ++priority) {
-      const auto steps = static_cast<int64_t>(priority - rank + 1);
-      const ArrivalList& arrivals = model.classes[rank].by_arrival[priority];
-      while (arrivals.oldest() && (now - arrivals.oldest()->accepted) / steps > options_.max_priority_delay) {
-        Move(model, *arrivals.oldest(), static_cast<Priority>(rank - 1));
-      }
-    }
-  }
-}
-
 // ---- batches
 
 BatchQueue::Models::iterator BatchQueue::NextModel() {
   auto best = models_.end();
   for (auto it = models_.begin(); it != models_.end(); ++it) {
-    const auto& classes = it->second.classes;
-    if (it->second.holds) continue;
-    if (std::ranges::all_of(classes, [](const Class& own) { return own.by_deadline.empty(); })) continue;
+    if (it->second.holds || it->second.queue.empty()) continue;
     if (best == models_.end() || it->second.served < best->second.served) best = it;
   }
   return best;
@@ -521,7 +391,7 @@ void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   for (auto& [id, model] : models_) {
     DropLate(model, now, ended);
     Shed(model, now, ended);
-    Promote(model, now);
+    model.queue.Promote(now, options_.max_priority_delay);
     model.holds = false;
   }
   TimePoint wait_until = TimePoint::max();
@@ -540,7 +410,7 @@ BatchFormer::Choice BatchQueue::Choose(const Model& model, TimePoint now) {
   looked_at_.clear();
   candidates_.clear();
   const size_t window = BatchFormer::Window(model.limits);
-  for (const Class& own : model.classes) {
+  for (const ModelQueue::Class& own : model.queue.classes()) {
     for (auto it = own.by_deadline.begin(); it != own.by_deadline.end() && looked_at_.size() < window; ++it) {
       looked_at_.push_back(*it);
       candidates_.push_back(
@@ -548,7 +418,7 @@ BatchFormer::Choice BatchQueue::Choose(const Model& model, TimePoint now) {
     }
   }
   if (candidates_.empty()) return {};
-  return former_.Choose(candidates_, model.limits, model.costs, now);
+  return former_.Choose(candidates_, model.limits, model.speed.costs(), now);
 }
 
 /// False if the model's batch had better wait for more, or nothing is left.
@@ -570,7 +440,7 @@ bool BatchQueue::FormOf(Model& model, TimePoint now, Batch& batch, std::vector<E
   for (const size_t i : choice.members) {
     for (; passed < i; ++passed) looked_at_[passed]->skipped_ += 1;
     ++passed;
-    Erase(model, *looked_at_[i]);
+    model.queue.Take(*looked_at_[i]);
     batch.longest = std::max(batch.longest, looked_at_[i]->ids.size());
   }
   served_ = model.served;
@@ -592,7 +462,7 @@ void BatchQueue::Run(TimePoint now, Batch& batch) {
   Model& model = models_.at(batch.model);
   for (Request* request : batch.requests) {
     request->place_ = Request::Place::kRunning;
-    model.classes[IndexOf(request->rank_)].demand.Remove(request->job_);
+    model.queue.Leave(*request);
     model.overload.Started(now - request->accepted, now);
     batch.work += request->job_.work;
     tokens_ -= request->ids.size();
@@ -628,7 +498,7 @@ void BatchQueue::Stage(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
 
 void BatchQueue::Unstage(Batch& batch) {
   // Of an emptied batch the model may be gone.
-  for (Request* request : batch.requests) Insert(models_.at(request->model), *request);
+  for (Request* request : batch.requests) models_.at(request->model).queue.PutBack(*request);
   batch.requests.clear();
   batch.staged = false;
   batch.changed = true;
@@ -638,7 +508,7 @@ void BatchQueue::Unstage(Batch& batch) {
 /// Whether what waits would make a better batch.
 bool BatchQueue::Better(const Model& model, const Batch& batch, TimePoint now) const {
   if (std::ranges::any_of(batch.requests, [&](const Request* r) { return IsLate(model, *r, now); })) return true;
-  for (const Class& own : model.classes) {
+  for (const ModelQueue::Class& own : model.queue.classes()) {
     if (own.by_deadline.empty()) continue;
     const Request& first = **own.by_deadline.begin();
     const Request& last = *batch.requests.back();
@@ -662,38 +532,17 @@ bool BatchQueue::Start(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   return false;
 }
 
-/// Keeps the share of accepted requests that end late near kMissed, whatever the estimates are worth.
-void BatchQueue::LearnMargin(Model& model, bool missed) {
-  const double step = kMarginStep * model.batch_ns;
-  model.margin_ns = std::clamp(model.margin_ns + (missed ? step : -kMissed * step), 0.0, kMostMargin * model.batch_ns);
-}
-
 void BatchQueue::Finished(TimePoint end, const Batch& batch, bool learn) {
   const Duration took = std::max(Duration::zero(), end - batch.started);
   Later(end);
   Model& model = models_.at(batch.model);
   free_at_.erase(std::find(free_at_.begin(), free_at_.end(), batch.started + batch.cost));
   model.served += static_cast<double>((took - batch.cost).count()) / model.limits.weight;
-  if (learn) Learn(model, batch, end, took);
+  if (learn) model.speed.Learn(batch, end, took, latest_);
   for (Request* request : batch.requests) {
     twins_.Close(*request);
     for (Request* each = request; each; each = each->next_twin_) Forget(*each);
   }
-}
-
-void BatchQueue::Learn(Model& model, const Batch& batch, TimePoint end, Duration took) const {
-  if (took <= Duration::zero()) return;  // a clock that jumped teaches nothing
-  model.learnt = latest_;
-  if (batch.cost > Duration::zero() && took / kSurprise > batch.cost) {
-    took = kSurprise * batch.cost;  // the clock jumped ahead, or the machine stood still
-  } else {
-    for (const Request* request : batch.requests) LearnMargin(model, end > request->deadline);
-  }
-  model.batch_ns += kLearningRate * (static_cast<double>(took.count()) - model.batch_ns);
-  model.costs.Record(batch.stats.padded_tokens, batch.longest, took);
-  if (!batch.full || batch.work <= Duration::zero()) return;
-  const double real = model.inflation * static_cast<double>(took.count()) / static_cast<double>(batch.work.count());
-  model.inflation += kLearningRate * (std::clamp(real, kLeastInflation, kMostInflation) - model.inflation);
 }
 
 }  // namespace bertha::batcher

@@ -42,21 +42,21 @@
 #ifndef BERTHA_BATCHER_BATCH_QUEUE_H_
 #define BERTHA_BATCHER_BATCH_QUEUE_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
 #include <vector>
 
-#include "absl/container/btree_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "batcher/arrival_list.h"
+#include "batcher/batch.h"
 #include "batcher/batch_former.h"
 #include "batcher/clock.h"
 #include "batcher/cost_table.h"
-#include "batcher/demand.h"
+#include "batcher/eviction.h"
+#include "batcher/model_queue.h"
+#include "batcher/model_speed.h"
 #include "batcher/overload.h"
 #include "batcher/request.h"
 #include "batcher/twins.h"
@@ -109,30 +109,11 @@ struct Ended {
   Ending why = Ending::kExpired;
 };
 
-/// What runs together. Reused: keeps its capacity.
-struct Batch {
-  ModelId model = 0;
-  /// In the order of their outputs. Each may have twins, which get the same answer.
-  std::vector<Request*> requests;
-  BatchStats stats;
-  /// What it is expected to take; zero if nothing is known.
-  Duration cost{0};
-  /// If there are no requests though some wait: when to ask again.
-  TimePoint wait_until = TimePoint::max();
-
-  /// For the queue.
-  TimePoint started;
-  Duration work{0};
-  size_t longest = 0;
-  bool full = false, staged = false, changed = false;
-
-  void Clear();
-};
-
 class BatchQueue {
  public:
   /// `options` are valid.
-  explicit BatchQueue(const QueueOptions& options) : options_(options) {}
+  explicit BatchQueue(const QueueOptions& options)
+      : options_(options), eviction_(options.max_requests, options.max_tokens) {}
 
   /// Ids are given in order, from 0, and never again. `limits` are valid; `costs` is what is known of its speed.
   ModelId AddModel(const ModelLimits& limits, CostTable costs = {});
@@ -180,27 +161,18 @@ class BatchQueue {
   size_t tokens() const { return tokens_; }
   bool empty() const { return size_ == 0; }
   /// Requests that wait and are not staged or twins.
-  size_t unstaged() const { return unstaged_; }
+  size_t unstaged() const;
   /// Whether requests of this model wait.
   bool Waits(ModelId id) const;
   /// What the queue knows of a model's speed.
-  const CostTable& costs(ModelId id) const { return models_.at(id).costs; }
+  const CostTable& costs(ModelId id) const { return models_.at(id).speed.costs(); }
 
  private:
-  struct MoreUrgent {
-    bool operator()(const Request* a, const Request* b) const;
-  };
-  /// The waiting requests of a model that compete in one class.
-  struct Class {
-    absl::btree_set<Request*, MoreUrgent> by_deadline;
-    std::array<ArrivalList, kPriorities> by_arrival = {};  // by their own priority
-    Demand demand;
-  };
   struct Model {
     ModelLimits limits;
-    CostTable costs;
+    ModelSpeed speed;
     OverloadDetector overload;
-    std::array<Class, kPriorities> classes = {};
+    ModelQueue queue = {};
     size_t waiting = 0;  // staged and twins included
     size_t tokens = 0;   // that wait
     size_t reserved = 0;
@@ -209,61 +181,18 @@ class BatchQueue {
     bool holds = false;
     /// Device time that it had, divided by its weight; comparable between models (a virtual start time).
     double served = 0;
-    /// Measured time of full batches over the work that their requests were reckoned with.
-    double inflation = 1;
-    /// What its batches took lately, ns.
-    double batch_ns = 0;
-    /// Time that admission keeps free beyond what it reckons with.
-    double margin_ns = 0;
-    /// When it was last made less because nothing waited.
-    TimePoint relaxed;
-    /// When a batch last taught something, or was last let in to do so.
-    TimePoint learnt;
   };
   using Models = std::map<ModelId, Model>;
-
-  /// What a model could give to make room: its waiting requests, the lowest class and the least urgent first, twins
-  /// before their leader.
-  class LeastUrgentFirst {
-   public:
-    /// Of the classes from `highest` down.
-    LeastUrgentFirst(const Model& model, size_t highest) : model_(&model), highest_(highest) {}
-    /// Null if there are no more.
-    Request* Next();
-
-   private:
-    const Model* model_;
-    size_t highest_;
-    size_t rank_ = kPriorities;
-    absl::btree_set<Request*, MoreUrgent>::const_reverse_iterator at_;
-    Request* leader_ = nullptr;
-    Request* twin_ = nullptr;
-  };
-  /// What a model would hold if the newcomers came and the victims chosen so far went.
-  struct Holder {
-    double weight = 1;
-    size_t requests = 0, tokens = 0;
-    size_t reserved = 0;  // that others may get
-    bool own = false;     // the newcomers'
-    LeastUrgentFirst waiting;
-  };
 
   TimePoint Later(TimePoint now);
   absl::StatusOr<Model*> OpenModel(ModelId id);
   absl::Status Admit(Model& model, std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
   absl::Status AdmitInTime(Model& model, std::span<Request* const> requests, TimePoint now);
   absl::Status MakeRoom(Model& model, size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended);
-  bool ChooseVictims(const Model& own, size_t requests, size_t tokens, Priority priority);
-  double PartHeld(const Holder& holder) const;
-  static bool Doubts(Model& model, TimePoint now);
-  Duration WorkOf(const Model& model, const Request& request) const;
   Duration UntilFree(TimePoint now) const;
   double ShareOf(const Model& model) const;
-  void Insert(Model& model, Request& request);
-  void Erase(Model& model, Request& request);
-  void Move(Model& model, Request& request, Priority rank);
-  void InheritTurn(Model& model, const Request& from, Request& next);
   void Enter(Model& model, Request& request, TimePoint now);
+  static void InheritTurn(Model& model, const Request& from, Request& next);
   bool JoinLeader(Model& model, Request& request);
   void Leave(Request& request);
   static void Forget(Request& request);
@@ -271,10 +200,7 @@ class BatchQueue {
   bool IsLate(const Model& model, const Request& request, TimePoint now) const;
   bool DropIfLate(Model& model, Request& request, TimePoint now, std::vector<Ended>& ended);
   void DropLate(Model& model, TimePoint now, std::vector<Ended>& ended);
-  static void LearnMargin(Model& model, bool missed);
-  void Learn(Model& model, const Batch& batch, TimePoint end, Duration took) const;
   void Shed(Model& model, TimePoint now, std::vector<Ended>& ended);
-  void Promote(Model& model, TimePoint now);
   Models::iterator NextModel();
   void Form(TimePoint now, Batch& batch, std::vector<Ended>& ended);
   BatchFormer::Choice Choose(const Model& model, TimePoint now);
@@ -288,16 +214,14 @@ class BatchQueue {
   Models models_;
   Twins twins_;
   BatchFormer former_;
+  Eviction eviction_;
   std::vector<Request*> looked_at_;
   std::vector<Candidate> candidates_;
-  std::vector<Holder> holders_;
-  std::vector<Request*> victims_;
   std::vector<Batch*> staged_;
   std::vector<TimePoint> free_at_;  // of batches that run: when they are expected to end
   ModelId next_id_ = 0;
   size_t size_ = 0;
   size_t tokens_ = 0;
-  size_t unstaged_ = 0;
   size_t reserved_ = 0;
   uint64_t next_sequence_ = 0;
   double served_ = 0;  // of the model that was chosen last: where one that comes begins
