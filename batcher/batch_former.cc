@@ -8,8 +8,6 @@ namespace bertha::batcher {
 namespace {
 
 constexpr size_t kAnyLength = std::numeric_limits<size_t>::max();
-/// Bounds the time that choosing takes.
-constexpr size_t kMostCandidates = 512;
 /// A batch is made larger even if its goodput is lower by this factor: estimates are not better than that.
 constexpr double kAsGood = 0.999;
 /// Lengths at which batches of shorter sequences are tried grow by this.
@@ -21,8 +19,7 @@ bool WeighedAt(size_t size) { return size < 8 || size % (std::bit_floor(size) / 
 }  // namespace
 
 size_t BatchFormer::Window(const ModelLimits& limits) {
-  const size_t most = std::min(limits.max_batch_requests, kMostCandidates);
-  return limits.pads ? std::min(4 * most, kMostCandidates) : std::min(2 * most, kMostCandidates);
+  return std::min((limits.pads ? 4 : 2) * limits.max_batch_requests, kMostBatchRequests);
 }
 
 BatchFormer::Trial BatchFormer::Try(std::span<const Candidate> candidates, size_t longest_allowed,

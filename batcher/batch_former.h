@@ -21,8 +21,11 @@
 
 namespace bertha::batcher {
 
+/// So many requests are looked at to form a batch, which bounds the time that takes; none can have more.
+inline constexpr size_t kMostBatchRequests = 512;
+
 struct ModelLimits {
-  /// Requests in one batch.
+  /// Requests in one batch, up to kMostBatchRequests.
   size_t max_batch_requests = 64;
   /// Tokens in one batch as the engine computes them, padding included. Bounds the time that one batch can take, and
   /// with it how long an urgent request waits for the device.

@@ -1,7 +1,6 @@
 #include "batcher/batch_queue.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,19 +10,6 @@ namespace {
 
 /// A request is dropped as too late only if so much of its estimated time does not fit any more: estimates err.
 constexpr double kCertain = 0.9;
-/// How fast the correction of the reckoned work follows what batches really take, and how far.
-constexpr double kLearningRate = 0.1;
-constexpr double kMissed = 0.004, kMarginStep = 0.1, kMostMargin = 32;
-constexpr double kLeastInflation = 0.25, kMostInflation = 8;
-/// A batch that takes longer than this many times what was expected teaches no more than that.
-constexpr int64_t kSurprise = 8;
-/// An estimate that nothing has confirmed for so long is doubted.
-constexpr Duration kDoubt = std::chrono::seconds(1);
-/// How fast the margin is forgotten while the device is idle.
-constexpr double kForgetNs = 10e9;
-
-size_t IndexOf(Priority priority) { return static_cast<size_t>(priority); }
-
 absl::Status Positive(absl::string_view option, bool positive) {
   if (positive) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(option, " must be more than 0"));
@@ -54,109 +40,105 @@ absl::Status Validate(const QueueOptions& options) {
 absl::Status Validate(const ModelLimits& limits) {
   absl::Status status;
   status.Update(Positive("max_batch_requests", limits.max_batch_requests > 0));
+  if (limits.max_batch_requests > kMostBatchRequests) {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("max_batch_requests is ", limits.max_batch_requests, "; the most is ", kMostBatchRequests)));
+  }
   status.Update(Positive("max_batch_tokens", limits.max_batch_tokens > 0));
   status.Update(Positive("weight", limits.weight > 0 && limits.weight <= 1e6));
   return status;
 }
 
-void Batch::Clear() {
-  requests.clear();
-  stats = BatchStats{};
-  cost = work = Duration{0};
-  longest = 0;
-  wait_until = TimePoint::max();
-  full = staged = changed = false;
-}
-
-bool BatchQueue::MoreUrgent::operator()(const Request* a, const Request* b) const {
-  if (a->deadline != b->deadline) return a->deadline < b->deadline;
-  return a->sequence_ < b->sequence_;
-}
-
 // ---- models
 
 ModelId BatchQueue::AddModel(const ModelLimits& limits, CostTable costs) {
-  models_.emplace(
-      next_id_, Model{limits, std::move(costs), OverloadDetector(options_.overload_target, options_.overload_window)});
+  models_.emplace(next_id_, Model{limits, ModelSpeed(std::move(costs)),
+                                  OverloadDetector(options_.overload_target, options_.overload_window)});
   return next_id_++;
 }
 
-void BatchQueue::CloseModel(ModelId id) { models_.at(id).closed = true; }
+void BatchQueue::CloseModel(ModelId id) {
+  Model& model = models_.at(id);
+  reserved_ -= std::exchange(model.reserved, 0);
+  model.closed = true;
+}
 
-void BatchQueue::EraseModel(ModelId id) { models_.erase(id); }
+void BatchQueue::EraseModel(ModelId id) {
+  CloseModel(id);
+  models_.erase(id);
+}
 
 bool BatchQueue::Waits(ModelId id) const {
   const auto it = models_.find(id);
   return it != models_.end() && it->second.waiting > 0;
 }
 
+size_t BatchQueue::unstaged() const {
+  size_t requests = 0;
+  for (const auto& [id, model] : models_) requests += model.queue.size();
+  return requests;
+}
+
 // ---- what comes in
 
 TimePoint BatchQueue::Later(TimePoint now) { return latest_ = std::max(latest_, now); }
 
-absl::Status BatchQueue::Reserve(size_t n, Priority priority, std::vector<Ended>& ended) {
+absl::StatusOr<BatchQueue::Model*> BatchQueue::OpenModel(ModelId id) {
+  const auto model = models_.find(id);
+  if (model != models_.end() && !model->second.closed) return &model->second;
+  return absl::UnavailableError("the model was taken away while the request was prepared; try again");
+}
+
+absl::Status BatchQueue::Reserve(ModelId id, size_t n, Priority priority, std::vector<Ended>& ended) {
   if (n > options_.max_requests) {
     return absl::InvalidArgumentError(absl::StrCat("the call has ", n, " inputs, the queue holds at most ",
                                                    options_.max_requests, "; split the call"));
   }
-  if (absl::Status status = MakeRoom(n, 1, priority, ended); !status.ok()) return status;
+  absl::StatusOr<Model*> model = OpenModel(id);
+  if (!model.ok()) return model.status();
+  if (absl::Status status = MakeRoom(**model, n, 1, priority, ended); !status.ok()) return status;
+  (*model)->reserved += n;
   reserved_ += n;
   return absl::OkStatus();
 }
 
-void BatchQueue::Unreserve(size_t n) { reserved_ -= n; }
+void BatchQueue::Unreserve(ModelId id, size_t n) {
+  const auto model = models_.find(id);
+  if (model == models_.end() || model->second.closed) return;
+  model->second.reserved -= n;
+  reserved_ -= n;
+}
 
-absl::Status BatchQueue::MakeRoom(size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended) {
-  const size_t all_requests = size_ + reserved_ + requests, all_tokens = tokens_ + tokens;
-  if (all_requests <= options_.max_requests && all_tokens <= options_.max_tokens) return absl::OkStatus();
-  if (!WaitsBelow(priority, std::max(all_requests, options_.max_requests) - options_.max_requests,
-                  std::max(all_tokens, options_.max_tokens) - options_.max_tokens)) {
+absl::Status BatchQueue::MakeRoom(Model& model, size_t requests, size_t tokens, Priority priority,
+                                  std::vector<Ended>& ended) {
+  if (size_ + reserved_ + requests <= options_.max_requests && tokens_ + tokens <= options_.max_tokens) {
+    return absl::OkStatus();
+  }
+  eviction_.Clear();
+  for (const auto& [id, other] : models_) {
+    const size_t held = other.waiting + other.reserved;
+    if (&other == &model) {
+      eviction_.Add({model.limits.weight, held + requests, model.tokens + tokens, 0, true,
+                     LeastUrgentFirst(model.queue, IndexOf(priority) + 1)});
+    } else if (!other.closed) {
+      eviction_.Add({other.limits.weight, held, other.tokens, other.reserved, false, LeastUrgentFirst(other.queue, 0)});
+    }
+  }
+  if (!eviction_.Choose(size_ + reserved_ + requests, tokens_ + tokens)) {
     return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_, " requests of ", tokens_,
                                                      " tokens wait, ", reserved_,
                                                      " are prepared; limits: ", options_.max_requests, " requests, ",
                                                      options_.max_tokens, " tokens; try again later"));
   }
-  while (size_ + reserved_ + requests > options_.max_requests || tokens_ + tokens > options_.max_tokens) {
-    End(*LeastUrgentBelow(priority), Ending::kEvicted, ended);
-  }
+  for (Request* victim : eviction_.victims()) End(*victim, Ending::kEvicted, ended);
   return absl::OkStatus();
 }
 
-/// Whether so much waits in lower classes that it can make room. Looks at no more than that.
-bool BatchQueue::WaitsBelow(Priority priority, size_t requests, size_t tokens) const {
-  size_t found_requests = 0, found_tokens = 0;
-  for (size_t rank = kPriorities; --rank > IndexOf(priority);) {
-    for (const auto& [id, model] : models_) {
-      for (const Request* leader : model.classes[rank].by_deadline) {
-        found_tokens += leader->ids.size();
-        for (const Request* each = leader; each; each = each->next_twin_) found_requests += 1;
-        if (found_requests >= requests && found_tokens >= tokens) return true;
-      }
-    }
-  }
-  return false;
-}
-
-Request* BatchQueue::LeastUrgentBelow(Priority priority) {
-  for (size_t rank = kPriorities; --rank > IndexOf(priority);) {
-    Request* least = nullptr;
-    for (auto& [id, model] : models_) {
-      const auto& waiting = model.classes[rank].by_deadline;
-      if (!waiting.empty() && (!least || MoreUrgent()(least, *waiting.rbegin()))) least = *waiting.rbegin();
-    }
-    if (least) return least;
-  }
-  return nullptr;
-}
-
-absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended) {
+absl::Status BatchQueue::Admit(Model& model, std::span<Request* const> requests, TimePoint now,
+                               std::vector<Ended>& ended) {
   size_t tokens = 0;
   for (const Request* request : requests) {
     tokens += request->ids.size();
-    const auto model = models_.find(request->model);
-    if (model == models_.end() || model->second.closed) {
-      return absl::UnavailableError("the model was taken away while the request was prepared; try again");
-    }
     if (request->deadline <= now) {
       return absl::DeadlineExceededError("the deadline passed before the request could be queued");
     }
@@ -165,65 +147,47 @@ absl::Status BatchQueue::Admit(std::span<Request* const> requests, TimePoint now
     return absl::InvalidArgumentError(absl::StrCat("the call has ", tokens, " tokens, the queue holds at most ",
                                                    options_.max_tokens, "; split the call"));
   }
-  const Model& model = models_.at(requests[0]->model);
-  for (Request* request : requests) request->job_.work = WorkOf(model, *request);
-  if (absl::Status status = AdmitInTime(requests, now); !status.ok()) return status;
-  return MakeRoom(requests.size(), tokens, requests[0]->priority, ended);
+  for (Request* request : requests) request->job_.work = model.speed.WorkOf(request->ids.size(), model.limits);
+  if (absl::Status status = AdmitInTime(model, requests, now); !status.ok()) return status;
+  return MakeRoom(model, requests.size(), tokens, requests[0]->priority, ended);
 }
 
-absl::Status BatchQueue::AdmitInTime(std::span<Request* const> requests, TimePoint now) {
-  Model& model = models_.at(requests[0]->model);
+absl::Status BatchQueue::AdmitInTime(Model& model, std::span<Request* const> requests, TimePoint now) {
   for (Request* request : requests) request->tries_ = false;
-  if (!options_.admission || !model.costs.known()) return absl::OkStatus();
+  if (!options_.admission || !model.speed.costs().known()) return absl::OkStatus();
   Duration work{0}, longest{0};
   TimePoint deadline = now + options_.default_deadline;
   for (Request* request : requests) {
     deadline = std::min(deadline, request->deadline);
     if (options_.share_identical && twins_.Find(*request)) continue;
     work += request->job_.work;
-    longest = std::max(longest, model.costs.Estimate(request->ids.size(), request->ids.size()));
+    longest = std::max(longest, model.speed.Alone(request->ids.size()));
   }
   const double speed = static_cast<double>(options_.workers) * ShareOf(model);
   Duration before = UntilFree(now);
   const size_t rank = IndexOf(requests[0]->priority);
   for (size_t i = 0; i < rank; ++i) {
-    before += Duration(static_cast<int64_t>(static_cast<double>(model.classes[i].demand.total().count()) / speed));
+    before +=
+        Duration(static_cast<int64_t>(static_cast<double>(model.queue.classes()[i].demand.total().count()) / speed));
   }
   const bool idle = size_ == 0 && before == Duration::zero();
   if (idle) {
-    model.margin_ns *= std::exp(-static_cast<double>((now - model.relaxed).count()) / kForgetNs);
-    model.relaxed = now;
+    model.speed.Relax(now);
   } else {
     // It ends when its batch does, not when its own share of the work is done.
-    before += Duration(static_cast<int64_t>(model.batch_ns + model.margin_ns));
+    before += model.speed.Delay();
   }
   const Duration alone = before + longest - (deadline - now);
-  const Duration excess =
-      std::max(alone, model.classes[rank].demand.Excess(Demand::JobOf(work, deadline, now), before, speed, now));
+  const Duration excess = std::max(
+      alone, model.queue.classes()[rank].demand.Excess(Demand::JobOf(work, deadline, now), before, speed, now));
   if (excess <= Duration::zero()) return absl::OkStatus();
-  if (idle && Doubts(model, now)) {
+  if (idle && model.speed.Doubts(now)) {
     for (Request* request : requests) request->tries_ = true;
     return absl::OkStatus();
   }
   return absl::ResourceExhaustedError(
       absl::StrCat("overloaded: with ", size_, " requests waiting, a deadline would be missed by ",
                    Milliseconds(excess), " ms; try again later, another server, or with a later deadline"));
-}
-
-/// Whether it is time to try what should be refused: estimates that let nothing in would never be corrected.
-bool BatchQueue::Doubts(Model& model, TimePoint now) {
-  if (model.learnt == TimePoint()) model.learnt = now;
-  if (now - model.learnt < kDoubt) return false;
-  model.learnt = now;
-  return true;
-}
-
-Duration BatchQueue::WorkOf(const Model& model, const Request& request) const {
-  const size_t length = request.ids.size();
-  const size_t together =
-      std::clamp<size_t>(model.limits.max_batch_tokens / length, 1, model.limits.max_batch_requests);
-  const auto batch = static_cast<double>(model.costs.Estimate(together * length, length).count());
-  return Duration(static_cast<int64_t>(model.inflation * batch / static_cast<double>(together)));
 }
 
 Duration BatchQueue::UntilFree(TimePoint now) const {
@@ -241,24 +205,25 @@ double BatchQueue::ShareOf(const Model& model) const {
 
 absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended) {
   now = Later(now);
-  Unreserve(requests.size());
   if (requests.empty()) return absl::OkStatus();
-  if (absl::Status status = Admit(requests, now, ended); !status.ok()) return status;
-  Model& model = models_.at(requests[0]->model);
+  Unreserve(requests[0]->model, requests.size());
+  absl::StatusOr<Model*> open = OpenModel(requests[0]->model);
+  if (!open.ok()) return open.status();
+  Model& model = **open;
+  if (absl::Status status = Admit(model, requests, now, ended); !status.ok()) return status;
   for (Request* request : requests) {
     if (request->deadline == TimePoint::max()) request->deadline = now + options_.default_deadline;
     request->accepted = now;
     request->sequence_ = next_sequence_++;
     request->leader_ = request->next_twin_ = nullptr;  // it may have run before
-    if (JoinLeader(model, *request)) continue;
-    Enter(model, *request, now);
-    if (options_.share_identical) twins_.Lead(*request);
+    if (!JoinLeader(model, *request)) Enter(model, *request, now);
   }
   return absl::OkStatus();
 }
 
+/// False if there is none; then the request leads.
 bool BatchQueue::JoinLeader(Model& model, Request& request) {
-  Request* leader = options_.share_identical ? twins_.Find(request) : nullptr;
+  Request* leader = options_.share_identical ? twins_.FindOrLead(request) : nullptr;
   if (!leader) return false;
   if (leader->place_ != Request::Place::kRunning && MoreUrgent()(&request, leader)) {
     // It takes the leader's place in the queue, with its own deadline.
@@ -281,44 +246,17 @@ bool BatchQueue::JoinLeader(Model& model, Request& request) {
 /// The request waits from now on.
 void BatchQueue::Enter(Model& model, Request& request, TimePoint now) {
   if (model.waiting == 0) model.served = std::max(model.served, served_);
-  request.rank_ = request.priority;
-  request.skipped_ = 0;
-  request.job_ = Demand::JobOf(request.job_.work, request.deadline, now);
-  model.classes[IndexOf(request.rank_)].demand.Add(request.job_);
-  Insert(model, request);
+  model.queue.Enter(request, now);
   size_ += 1;
   tokens_ += request.ids.size();
+  model.tokens += request.ids.size();
   model.waiting += 1;
 }
 
 /// `next` goes on in the class, and with the skips, of the one whose place it took.
 void BatchQueue::InheritTurn(Model& model, const Request& from, Request& next) {
-  Move(model, next, from.rank_);
+  model.queue.Move(next, from.rank_);
   next.skipped_ = from.skipped_;
-}
-
-/// Lets a request compete in another class.
-void BatchQueue::Move(Model& model, Request& request, Priority rank) {
-  Erase(model, request);
-  model.classes[IndexOf(request.rank_)].demand.Remove(request.job_);
-  request.rank_ = rank;
-  model.classes[IndexOf(rank)].demand.Add(request.job_);
-  Insert(model, request);
-}
-
-void BatchQueue::Insert(Model& model, Request& request) {
-  Class& own = model.classes[IndexOf(request.rank_)];
-  own.by_deadline.insert(&request);
-  own.by_arrival[IndexOf(request.priority)].Insert(request);
-  request.place_ = Request::Place::kWaiting;
-  unstaged_ += 1;
-}
-
-void BatchQueue::Erase(Model& model, Request& request) {
-  Class& own = model.classes[IndexOf(request.rank_)];
-  own.by_deadline.erase(&request);
-  own.by_arrival[IndexOf(request.priority)].Erase(request);
-  unstaged_ -= 1;
 }
 
 // ---- what goes out
@@ -327,16 +265,17 @@ void BatchQueue::Erase(Model& model, Request& request) {
 void BatchQueue::Leave(Request& request) {
   Model& model = models_.at(request.model);
   if (request.place_ == Request::Place::kWaiting) {
-    Erase(model, request);
+    model.queue.Take(request);
   } else {
     Batch& batch = *request.batch_;
     batch.requests.erase(std::find(batch.requests.begin(), batch.requests.end(), &request));
     batch.changed = true;
   }
-  model.classes[IndexOf(request.rank_)].demand.Remove(request.job_);
+  model.queue.Leave(request);
   request.place_ = Request::Place::kNowhere;
   size_ -= 1;
   tokens_ -= request.ids.size();
+  model.tokens -= request.ids.size();
   model.waiting -= 1;
 }
 
@@ -392,7 +331,7 @@ void BatchQueue::End(Request& request, Ending why, std::vector<Ended>& ended) {
 void BatchQueue::Clear(Ending why, std::vector<Ended>& ended) {
   while (!staged_.empty()) Unstage(*staged_.back());
   for (auto& [id, model] : models_) {
-    for (Class& own : model.classes) {
+    for (const ModelQueue::Class& own : model.queue.classes()) {
       while (!own.by_deadline.empty()) End(**own.by_deadline.begin(), why, ended);
     }
   }
@@ -402,17 +341,21 @@ void BatchQueue::Clear(Ending why, std::vector<Ended>& ended) {
 bool BatchQueue::IsLate(const Model& model, const Request& request, TimePoint now) const {
   const Duration left = request.deadline - now;
   if (left <= Duration::zero() || !options_.admission || request.tries_) return left <= Duration::zero();
-  const Duration alone = model.costs.Estimate(request.ids.size(), request.ids.size());
+  const Duration alone = model.speed.Alone(request.ids.size());
   return static_cast<double>(left.count()) < kCertain * static_cast<double>(alone.count());
 }
 
+/// True, and the request is taken out, if it is late.
+bool BatchQueue::DropIfLate(Model& model, Request& request, TimePoint now, std::vector<Ended>& ended) {
+  if (!IsLate(model, request, now)) return false;
+  model.speed.LearnMargin(true);
+  End(request, request.deadline <= now ? Ending::kExpired : Ending::kTooLate, ended);
+  return true;
+}
+
 void BatchQueue::DropLate(Model& model, TimePoint now, std::vector<Ended>& ended) {
-  for (Class& own : model.classes) {
-    while (!own.by_deadline.empty()) {
-      Request& first = **own.by_deadline.begin();
-      if (!IsLate(model, first, now)) break;
-      LearnMargin(model, true);
-      End(first, first.deadline <= now ? Ending::kExpired : Ending::kTooLate, ended);
+  for (const ModelQueue::Class& own : model.queue.classes()) {
+    while (!own.by_deadline.empty() && DropIfLate(model, **own.by_deadline.begin(), now, ended)) {
     }
   }
 }
@@ -421,7 +364,7 @@ void BatchQueue::Shed(Model& model, TimePoint now, std::vector<Ended>& ended) {
   if (!model.overload.Overloaded(now)) return;
   for (size_t priority = kPriorities; priority-- > 0;) {
     const size_t before = ended.size();
-    for (const Class& own : model.classes) {
+    for (const ModelQueue::Class& own : model.queue.classes()) {
       const ArrivalList& arrivals = own.by_arrival[priority];
       while (arrivals.oldest() && now - arrivals.oldest()->accepted > options_.overload_target) {
         End(*arrivals.oldest(), Ending::kShed, ended);
@@ -431,26 +374,12 @@ void BatchQueue::Shed(Model& model, TimePoint now, std::vector<Ended>& ended) {
   }
 }
 
-void BatchQueue::Promote(Model& model, TimePoint now) {
-  for (size_t rank = kPriorities; --rank > 0;) {
-    for (size_t priority = rank; priority < kPriorities; ++priority) {
-      const auto steps = static_cast<int64_t>(priority - rank + 1);
-      const ArrivalList& arrivals = model.classes[rank].by_arrival[priority];
-      while (arrivals.oldest() && (now - arrivals.oldest()->accepted) / steps > options_.max_priority_delay) {
-        Move(model, *arrivals.oldest(), static_cast<Priority>(rank - 1));
-      }
-    }
-  }
-}
-
 // ---- batches
 
 BatchQueue::Models::iterator BatchQueue::NextModel() {
   auto best = models_.end();
   for (auto it = models_.begin(); it != models_.end(); ++it) {
-    const auto& classes = it->second.classes;
-    if (it->second.holds) continue;
-    if (std::ranges::all_of(classes, [](const Class& own) { return own.by_deadline.empty(); })) continue;
+    if (it->second.holds || it->second.queue.empty()) continue;
     if (best == models_.end() || it->second.served < best->second.served) best = it;
   }
   return best;
@@ -462,13 +391,13 @@ void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   for (auto& [id, model] : models_) {
     DropLate(model, now, ended);
     Shed(model, now, ended);
-    Promote(model, now);
+    model.queue.Promote(now, options_.max_priority_delay);
     model.holds = false;
   }
   TimePoint wait_until = TimePoint::max();
   for (auto next = NextModel(); next != models_.end(); next = NextModel()) {
     batch.model = next->first;
-    if (FormOf(next->second, now, batch)) return;
+    if (FormOf(next->second, now, batch, ended)) return;
     wait_until = std::min(wait_until, batch.wait_until);
     next->second.holds = true;
     batch.Clear();
@@ -476,19 +405,32 @@ void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   batch.wait_until = wait_until;
 }
 
-/// False if the model's batch had better wait for more.
-bool BatchQueue::FormOf(Model& model, TimePoint now, Batch& batch) {
+/// Looks at the first of those that wait, and chooses from them.
+BatchFormer::Choice BatchQueue::Choose(const Model& model, TimePoint now) {
   looked_at_.clear();
   candidates_.clear();
   const size_t window = BatchFormer::Window(model.limits);
-  for (const Class& own : model.classes) {
+  for (const ModelQueue::Class& own : model.queue.classes()) {
     for (auto it = own.by_deadline.begin(); it != own.by_deadline.end() && looked_at_.size() < window; ++it) {
       looked_at_.push_back(*it);
       candidates_.push_back(
           {(*it)->ids.size(), (*it)->deadline, (*it)->job_.work, (*it)->skipped_ >= options_.max_skips});
     }
   }
-  const BatchFormer::Choice choice = former_.Choose(candidates_, model.limits, model.costs, now);
+  if (candidates_.empty()) return {};
+  return former_.Choose(candidates_, model.limits, model.speed.costs(), now);
+}
+
+/// False if the model's batch had better wait for more, or nothing is left.
+bool BatchQueue::FormOf(Model& model, TimePoint now, Batch& batch, std::vector<Ended>& ended) {
+  BatchFormer::Choice choice;
+  for (bool again = true; again;) {
+    choice = Choose(model, now);
+    if (choice.members.empty()) return false;
+    // A long text may be late behind a short one that is not.
+    again = false;
+    for (const size_t i : choice.members) again |= DropIfLate(model, *looked_at_[i], now, ended);
+  }
   for (const size_t i : choice.members) batch.requests.push_back(looked_at_[i]);
   batch.cost = choice.cost;
   batch.full = choice.full;
@@ -498,7 +440,7 @@ bool BatchQueue::FormOf(Model& model, TimePoint now, Batch& batch) {
   for (const size_t i : choice.members) {
     for (; passed < i; ++passed) looked_at_[passed]->skipped_ += 1;
     ++passed;
-    Erase(model, *looked_at_[i]);
+    model.queue.Take(*looked_at_[i]);
     batch.longest = std::max(batch.longest, looked_at_[i]->ids.size());
   }
   served_ = model.served;
@@ -520,10 +462,11 @@ void BatchQueue::Run(TimePoint now, Batch& batch) {
   Model& model = models_.at(batch.model);
   for (Request* request : batch.requests) {
     request->place_ = Request::Place::kRunning;
-    model.classes[IndexOf(request->rank_)].demand.Remove(request->job_);
+    model.queue.Leave(*request);
     model.overload.Started(now - request->accepted, now);
     batch.work += request->job_.work;
     tokens_ -= request->ids.size();
+    model.tokens -= request->ids.size();
     for (const Request* each = request; each; each = each->next_twin_) {
       size_ -= 1;
       model.waiting -= 1;
@@ -555,7 +498,7 @@ void BatchQueue::Stage(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
 
 void BatchQueue::Unstage(Batch& batch) {
   // Of an emptied batch the model may be gone.
-  for (Request* request : batch.requests) Insert(models_.at(request->model), *request);
+  for (Request* request : batch.requests) models_.at(request->model).queue.PutBack(*request);
   batch.requests.clear();
   batch.staged = false;
   batch.changed = true;
@@ -565,7 +508,7 @@ void BatchQueue::Unstage(Batch& batch) {
 /// Whether what waits would make a better batch.
 bool BatchQueue::Better(const Model& model, const Batch& batch, TimePoint now) const {
   if (std::ranges::any_of(batch.requests, [&](const Request* r) { return IsLate(model, *r, now); })) return true;
-  for (const Class& own : model.classes) {
+  for (const ModelQueue::Class& own : model.queue.classes()) {
     if (own.by_deadline.empty()) continue;
     const Request& first = **own.by_deadline.begin();
     const Request& last = *batch.requests.back();
@@ -589,38 +532,17 @@ bool BatchQueue::Start(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   return false;
 }
 
-/// Keeps the share of accepted requests that end late near kMissed, whatever the estimates are worth.
-void BatchQueue::LearnMargin(Model& model, bool missed) {
-  const double step = kMarginStep * model.batch_ns;
-  model.margin_ns = std::clamp(model.margin_ns + (missed ? step : -kMissed * step), 0.0, kMostMargin * model.batch_ns);
-}
-
 void BatchQueue::Finished(TimePoint end, const Batch& batch, bool learn) {
   const Duration took = std::max(Duration::zero(), end - batch.started);
   Later(end);
   Model& model = models_.at(batch.model);
   free_at_.erase(std::find(free_at_.begin(), free_at_.end(), batch.started + batch.cost));
   model.served += static_cast<double>((took - batch.cost).count()) / model.limits.weight;
-  if (learn) Learn(model, batch, end, took);
+  if (learn) model.speed.Learn(batch, end, took, latest_);
   for (Request* request : batch.requests) {
     twins_.Close(*request);
     for (Request* each = request; each; each = each->next_twin_) Forget(*each);
   }
-}
-
-void BatchQueue::Learn(Model& model, const Batch& batch, TimePoint end, Duration took) const {
-  if (took <= Duration::zero()) return;  // a clock that jumped teaches nothing
-  model.learnt = latest_;
-  if (batch.cost > Duration::zero() && took / kSurprise > batch.cost) {
-    took = kSurprise * batch.cost;  // the clock jumped ahead, or the machine stood still
-  } else {
-    for (const Request* request : batch.requests) LearnMargin(model, end > request->deadline);
-  }
-  model.batch_ns += kLearningRate * (static_cast<double>(took.count()) - model.batch_ns);
-  model.costs.Record(batch.stats.padded_tokens, batch.longest, took);
-  if (!batch.full || batch.work <= Duration::zero()) return;
-  const double real = model.inflation * static_cast<double>(took.count()) / static_cast<double>(batch.work.count());
-  model.inflation += kLearningRate * (std::clamp(real, kLeastInflation, kMostInflation) - model.inflation);
 }
 
 }  // namespace bertha::batcher

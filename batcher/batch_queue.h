@@ -2,9 +2,15 @@
 // daemon's Dispatcher and the simulator in bench/ drive the same code.
 //
 // Contract
-//   - Bounded. At most `max_requests` requests wait or are reserved, and at most `max_tokens` tokens wait. Beyond that,
-//     waiting requests of lower priority make room; where that is not enough, none of them goes, and Reserve and Push
-//     answer RESOURCE_EXHAUSTED at once. A call's requests are accepted together or not at all.
+//   - Bounded. At most `max_requests` requests and `max_tokens` tokens wait; places that are reserved count. Beyond
+//     that, room is made by the model that holds most for its weight, the newcomers included, where the larger of its
+//     parts of the requests and of the tokens counts (longest queue drop: Suter, Lakshman, Stiliadis, Choudhury,
+//     INFOCOM 1998; dominant share: Ghodsi and others, NSDI 2011). Its lowest priority goes first, then the least
+//     urgent; the newcomers' own model gives only what is of lower priority than they are. So a model that is within
+//     its weight's share, among the models that have requests here, is never refused for being full, and may use all
+//     that the others leave free. What is staged stays, as does what a closed model has: the shares are of the rest.
+//     Where there is not enough to make room, none of it goes, and Reserve and Push answer RESOURCE_EXHAUSTED at once.
+//     A call's requests are accepted together or not at all.
 //   - Admission. A request that, as far as the cost table knows, cannot end by its deadline, or would keep one that was
 //     accepted from ending by its own, is refused at once with RESOURCE_EXHAUSTED (see demand.h). Nothing is refused
 //     while nothing is known of the model's speed. When nothing has been learnt of it for a second and the device is
@@ -36,20 +42,21 @@
 #ifndef BERTHA_BATCHER_BATCH_QUEUE_H_
 #define BERTHA_BATCHER_BATCH_QUEUE_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
 #include <vector>
 
-#include "absl/container/btree_set.h"
 #include "absl/status/status.h"
-#include "batcher/arrival_list.h"
+#include "absl/status/statusor.h"
+#include "batcher/batch.h"
 #include "batcher/batch_former.h"
 #include "batcher/clock.h"
 #include "batcher/cost_table.h"
-#include "batcher/demand.h"
+#include "batcher/eviction.h"
+#include "batcher/model_queue.h"
+#include "batcher/model_speed.h"
 #include "batcher/overload.h"
 #include "batcher/request.h"
 #include "batcher/twins.h"
@@ -91,7 +98,7 @@ enum class Ending : uint8_t {
   kExpired,  // its deadline passed
   kTooLate,  // it could not have ended by its deadline any more
   kShed,     // overload
-  kEvicted,  // made room for a request of higher priority
+  kEvicted,  // made room for a higher priority, or for a model that had less
   kCancelled,
   kStopped,  // the server ends
   kStuck,    // the engine does not return
@@ -102,48 +109,31 @@ struct Ended {
   Ending why = Ending::kExpired;
 };
 
-/// What runs together. Reused: keeps its capacity.
-struct Batch {
-  ModelId model = 0;
-  /// In the order of their outputs. Each may have twins, which get the same answer.
-  std::vector<Request*> requests;
-  BatchStats stats;
-  /// What it is expected to take; zero if nothing is known.
-  Duration cost{0};
-  /// If there are no requests though some wait: when to ask again.
-  TimePoint wait_until = TimePoint::max();
-
-  /// For the queue.
-  TimePoint started;
-  Duration work{0};
-  size_t longest = 0;
-  bool full = false, staged = false, changed = false;
-
-  void Clear();
-};
-
 class BatchQueue {
  public:
   /// `options` are valid.
-  explicit BatchQueue(const QueueOptions& options) : options_(options) {}
+  explicit BatchQueue(const QueueOptions& options)
+      : options_(options), eviction_(options.max_requests, options.max_tokens) {}
 
   /// Ids are given in order, from 0, and never again. `limits` are valid; `costs` is what is known of its speed.
   ModelId AddModel(const ModelLimits& limits, CostTable costs = {});
-  /// From now on Push refuses requests of this model; those that wait stay.
+  /// From now on Reserve and Push refuse requests of this model; those that wait stay. Its reservations end.
   void CloseModel(ModelId id);
   /// Forgets a model of which nothing waits or runs.
   void EraseModel(ModelId id);
 
-  /// Holds places for `n` requests that are being prepared. RESOURCE_EXHAUSTED if the queue is full; INVALID_ARGUMENT
-  /// if `n` can never fit. What had to make room goes to `ended`.
-  absl::Status Reserve(size_t n, Priority priority, std::vector<Ended>& ended);
-  /// Gives back places that Reserve held and Push did not use.
-  void Unreserve(size_t n);
+  /// Holds places for `n` requests of a model that are being prepared. RESOURCE_EXHAUSTED if the queue is full;
+  /// INVALID_ARGUMENT if `n` can never fit; UNAVAILABLE if the model is closed or erased. What had to make room goes to
+  /// `ended`. Another model's call may get places that are reserved and no more than that: then more are reserved than
+  /// there are, and Push refuses those of the model that has most.
+  absl::Status Reserve(ModelId id, size_t n, Priority priority, std::vector<Ended>& ended);
+  /// Gives back places that Reserve held and Push did not use. The model may be closed or gone.
+  void Unreserve(ModelId id, size_t n);
 
   /// Accepts all `requests` (whose places are reserved, and which are of one model and priority) or none. Either way
   /// their reservation is used up. DEADLINE_EXCEEDED if a deadline has passed; RESOURCE_EXHAUSTED if there are too many
-  /// tokens or they would be late; INVALID_ARGUMENT if their tokens can never fit; UNAVAILABLE if their model is closed
-  /// or erased.
+  /// tokens, their places were needed by a model that had less, or they would be late; INVALID_ARGUMENT if their tokens
+  /// can never fit; UNAVAILABLE if their model is closed or erased.
   absl::Status Push(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
 
   /// Takes a request out. False if it does not wait here (not accepted, already started, or answered).
@@ -171,74 +161,50 @@ class BatchQueue {
   size_t tokens() const { return tokens_; }
   bool empty() const { return size_ == 0; }
   /// Requests that wait and are not staged or twins.
-  size_t unstaged() const { return unstaged_; }
+  size_t unstaged() const;
   /// Whether requests of this model wait.
   bool Waits(ModelId id) const;
   /// What the queue knows of a model's speed.
-  const CostTable& costs(ModelId id) const { return models_.at(id).costs; }
+  const CostTable& costs(ModelId id) const { return models_.at(id).speed.costs(); }
 
  private:
-  struct MoreUrgent {
-    bool operator()(const Request* a, const Request* b) const;
-  };
-  /// The waiting requests of a model that compete in one class.
-  struct Class {
-    absl::btree_set<Request*, MoreUrgent> by_deadline;
-    std::array<ArrivalList, kPriorities> by_arrival = {};  // by their own priority
-    Demand demand;
-  };
   struct Model {
     ModelLimits limits;
-    CostTable costs;
+    ModelSpeed speed;
     OverloadDetector overload;
-    std::array<Class, kPriorities> classes = {};
+    ModelQueue queue = {};
     size_t waiting = 0;  // staged and twins included
+    size_t tokens = 0;   // that wait
+    size_t reserved = 0;
     bool closed = false;
     /// It waits for a fuller batch; of the batch that is being formed.
     bool holds = false;
     /// Device time that it had, divided by its weight; comparable between models (a virtual start time).
     double served = 0;
-    /// Measured time of full batches over the work that their requests were reckoned with.
-    double inflation = 1;
-    /// What its batches took lately, ns.
-    double batch_ns = 0;
-    /// Time that admission keeps free beyond what it reckons with.
-    double margin_ns = 0;
-    /// When it was last made less because nothing waited.
-    TimePoint relaxed;
-    /// When a batch last taught something, or was last let in to do so.
-    TimePoint learnt;
   };
   using Models = std::map<ModelId, Model>;
 
   TimePoint Later(TimePoint now);
-  absl::Status Admit(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
-  absl::Status AdmitInTime(std::span<Request* const> requests, TimePoint now);
-  absl::Status MakeRoom(size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended);
-  bool WaitsBelow(Priority priority, size_t requests, size_t tokens) const;
-  Request* LeastUrgentBelow(Priority priority);
-  static bool Doubts(Model& model, TimePoint now);
-  Duration WorkOf(const Model& model, const Request& request) const;
+  absl::StatusOr<Model*> OpenModel(ModelId id);
+  absl::Status Admit(Model& model, std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
+  absl::Status AdmitInTime(Model& model, std::span<Request* const> requests, TimePoint now);
+  absl::Status MakeRoom(Model& model, size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended);
   Duration UntilFree(TimePoint now) const;
   double ShareOf(const Model& model) const;
-  void Insert(Model& model, Request& request);
-  void Erase(Model& model, Request& request);
-  void Move(Model& model, Request& request, Priority rank);
-  void InheritTurn(Model& model, const Request& from, Request& next);
   void Enter(Model& model, Request& request, TimePoint now);
+  static void InheritTurn(Model& model, const Request& from, Request& next);
   bool JoinLeader(Model& model, Request& request);
   void Leave(Request& request);
   static void Forget(Request& request);
   void End(Request& leader, Ending why, std::vector<Ended>& ended);
   bool IsLate(const Model& model, const Request& request, TimePoint now) const;
+  bool DropIfLate(Model& model, Request& request, TimePoint now, std::vector<Ended>& ended);
   void DropLate(Model& model, TimePoint now, std::vector<Ended>& ended);
-  static void LearnMargin(Model& model, bool missed);
-  void Learn(Model& model, const Batch& batch, TimePoint end, Duration took) const;
   void Shed(Model& model, TimePoint now, std::vector<Ended>& ended);
-  void Promote(Model& model, TimePoint now);
   Models::iterator NextModel();
   void Form(TimePoint now, Batch& batch, std::vector<Ended>& ended);
-  bool FormOf(Model& model, TimePoint now, Batch& batch);
+  BatchFormer::Choice Choose(const Model& model, TimePoint now);
+  bool FormOf(Model& model, TimePoint now, Batch& batch, std::vector<Ended>& ended);
   bool Holds(const Batch& batch, TimePoint now, TimePoint& until) const;
   void Unstage(Batch& batch);
   void Run(TimePoint now, Batch& batch);
@@ -248,6 +214,7 @@ class BatchQueue {
   Models models_;
   Twins twins_;
   BatchFormer former_;
+  Eviction eviction_;
   std::vector<Request*> looked_at_;
   std::vector<Candidate> candidates_;
   std::vector<Batch*> staged_;
@@ -255,7 +222,6 @@ class BatchQueue {
   ModelId next_id_ = 0;
   size_t size_ = 0;
   size_t tokens_ = 0;
-  size_t unstaged_ = 0;
   size_t reserved_ = 0;
   uint64_t next_sequence_ = 0;
   double served_ = 0;  // of the model that was chosen last: where one that comes begins

@@ -65,13 +65,8 @@ double CostTable::Line(double tokens, double longest) const {
 }
 
 Duration CostTable::Estimate(size_t tokens, size_t longest) const {
-  double ns = Line(static_cast<double>(tokens), static_cast<double>(longest));
-  const Cell& cell = cells_[CellOf(tokens, longest)];
-  if (cell.count > 0) {
-    const double trust = cell.count / (cell.count + kTrust);
-    ns *= 1 + trust * (cell.ns / std::max(1.0, Line(cell.tokens, cell.longest)) - 1);
-  }
-  return Duration(static_cast<int64_t>(ns));
+  const double line = Line(static_cast<double>(tokens), static_cast<double>(longest));
+  return Duration(static_cast<int64_t>(line * cells_[CellOf(tokens, longest)].correction));
 }
 
 void CostTable::Record(size_t tokens, size_t longest, Duration time) {
@@ -89,10 +84,24 @@ void CostTable::Record(size_t tokens, size_t longest, Duration time) {
   learn(cell.longest, static_cast<double>(longest));
   learn(cell.ns, static_cast<double>(time.count()));
   known_ = true;
-  if (recorded_++ < kFitEvery || recorded_ % kFitEvery == 0) Fit();
+  if (recorded_++ < kFitEvery || recorded_ % kFitEvery == 0) {
+    Fit();
+  } else {
+    Correct(cell);
+  }
+}
+
+void CostTable::Correct(Cell& cell) const {
+  const double trust = cell.count / (cell.count + kTrust);
+  cell.correction = 1 + trust * (cell.ns / std::max(1.0, Line(cell.tokens, cell.longest)) - 1);
 }
 
 void CostTable::Fit() {
+  FitLine();
+  for (const size_t index : filled_) Correct(cells_[index]);
+}
+
+void CostTable::FitLine() {
   std::array<std::array<double, 3>, 3> a = {};
   std::array<double, 3> b = {};
   Features scale = {0, 0, 0};  // of each term at the mean cell, so that the ridge has a unit

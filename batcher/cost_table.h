@@ -54,11 +54,14 @@ class CostTable {
   /// Means over the batches of a shape; `count` is how many, up to where old ones are forgotten.
   struct Cell {
     float tokens = 0, longest = 0, ns = 0, count = 0;
+    double correction = 1;  // what the line is multiplied by
   };
 
   static Features FeaturesOf(double tokens, double longest);
   static size_t CellOf(size_t tokens, size_t longest);
   double Line(double tokens, double longest) const;
+  void Correct(Cell& cell) const;
+  void FitLine();
   void Fit();
 
   std::vector<Cell> cells_;     // [kTokenSteps * kLongestSteps]

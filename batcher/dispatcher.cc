@@ -23,7 +23,8 @@ absl::Status StatusOf(Ending why) {
     case Ending::kShed:
       return absl::ResourceExhaustedError("overloaded: it waited too long and was not computed; try again later");
     case Ending::kEvicted:
-      return absl::ResourceExhaustedError("overloaded: it made room for a higher priority; try again later");
+      return absl::ResourceExhaustedError(
+          "overloaded: it made room for a higher priority or another model; try again later");
     case Ending::kCancelled:
       return absl::CancelledError("cancelled by the caller; it was not computed");
     case Ending::kStopped:
@@ -133,12 +134,13 @@ struct Dispatcher::Worker {
 
 Reservation& Reservation::operator=(Reservation&& other) noexcept {
   std::swap(dispatcher_, other.dispatcher_);
+  std::swap(model_, other.model_);
   std::swap(size_, other.size_);
   return *this;
 }
 
 Reservation::~Reservation() {
-  if (dispatcher_) dispatcher_->Unreserve(size_);
+  if (dispatcher_) dispatcher_->Unreserve(model_, size_);
 }
 
 Dispatcher::Dispatcher(const DispatcherOptions& options, const Clock* clock)
@@ -197,19 +199,19 @@ CostTable Dispatcher::Costs(ModelId id) const {
   return queue_.costs(id);
 }
 
-absl::StatusOr<Reservation> Dispatcher::Reserve(size_t n, Priority priority) {
+absl::StatusOr<Reservation> Dispatcher::Reserve(ModelId model, size_t n, Priority priority) {
   MutexLock lock(mutex_);
   if (stopping_) return Stopped();
   if (CountStuck() == workers_.size()) return Stuck();
-  const absl::Status status = queue_.Reserve(n, priority, ended_);
+  const absl::Status status = queue_.Reserve(model, n, priority, ended_);
   FlushEnded();
   if (!status.ok()) return status;
-  return Reservation(this, n);
+  return Reservation(this, model, n);
 }
 
-void Dispatcher::Unreserve(size_t n) {
+void Dispatcher::Unreserve(ModelId model, size_t n) {
   MutexLock lock(mutex_);
-  queue_.Unreserve(n);
+  queue_.Unreserve(model, n);
 }
 
 absl::Status Dispatcher::Submit(Reservation reservation, std::span<Request* const> requests) {
@@ -217,12 +219,14 @@ absl::Status Dispatcher::Submit(Reservation reservation, std::span<Request* cons
     for (Request* request : requests) Twins::Prepare(*request);
   }
   MutexLock lock(mutex_);
-  if (reservation.dispatcher_ != this || reservation.size_ != requests.size()) {
+  const auto of_model = [&](const Request* request) { return request->model == reservation.model_; };
+  if (reservation.dispatcher_ != this || reservation.size_ != requests.size() ||
+      !std::ranges::all_of(requests, of_model)) {
     return absl::InternalError("the reservation is not for these requests");
   }
   reservation.dispatcher_ = nullptr;  // Push uses it up.
   if (stopping_ || CountStuck() == workers_.size()) {
-    queue_.Unreserve(requests.size());
+    queue_.Unreserve(reservation.model_, reservation.size_);
     return stopping_ ? Stopped() : Stuck();
   }
   const absl::Status status = queue_.Push(requests, clock_->Now(), ended_);

@@ -65,8 +65,10 @@ class Reservation {
 
  private:
   friend class Dispatcher;
-  Reservation(Dispatcher* dispatcher, size_t size) : dispatcher_(dispatcher), size_(size) {}
+  Reservation(Dispatcher* dispatcher, ModelId model, size_t size)
+      : dispatcher_(dispatcher), model_(model), size_(size) {}
   Dispatcher* dispatcher_ = nullptr;
+  ModelId model_ = 0;
   size_t size_ = 0;
 };
 
@@ -90,12 +92,12 @@ class Dispatcher {
   /// given out again. Once for each model; at any time, also after Stop.
   void RemoveModel(ModelId id);
 
-  /// Holds `n` places. RESOURCE_EXHAUSTED, INVALID_ARGUMENT: see BatchQueue::Reserve. UNAVAILABLE after Stop, and while
-  /// no worker is healthy.
-  absl::StatusOr<Reservation> Reserve(size_t n, Priority priority = Priority::kNormal);
+  /// Holds `n` places. RESOURCE_EXHAUSTED, INVALID_ARGUMENT: see BatchQueue::Reserve. UNAVAILABLE also after Stop, and
+  /// while no worker is healthy.
+  absl::StatusOr<Reservation> Reserve(ModelId model, size_t n, Priority priority = Priority::kNormal);
 
-  /// Accepts all `requests` or none; uses up `reservation`, whose size is theirs. Errors: see BatchQueue::Push;
-  /// UNAVAILABLE after Stop.
+  /// Accepts all `requests` or none; uses up `reservation`, whose model and size are theirs. Errors: see
+  /// BatchQueue::Push; UNAVAILABLE after Stop.
   absl::Status Submit(Reservation reservation, std::span<Request* const> requests);
 
   /// Ends those of a call's requests that still wait, all at once: their OnDone comes with CANCELLED. One that has
@@ -153,7 +155,7 @@ class Dispatcher {
   void Recycle(std::unique_ptr<Work> work);
   void Deliver(const Work& work);
   std::unique_ptr<Work> TakeSpare();
-  void Unreserve(size_t n);
+  void Unreserve(ModelId model, size_t n);
   void ReportHealth() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t CountStuck() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -18,6 +18,8 @@ using ModelId = size_t;
 /// Who goes first, and who is refused last, when not all can be served.
 enum class Priority : uint8_t { kHigh, kNormal, kBatch };
 inline constexpr size_t kPriorities = 3;
+/// The highest has 0.
+constexpr size_t IndexOf(Priority priority) { return static_cast<size_t>(priority); }
 
 /// The batch in which a request was computed.
 struct BatchStats {
@@ -70,9 +72,13 @@ struct Request {
 
   /// The next of the identical requests that get this one's answer; null if there is none.
   Request* twin() const { return next_twin_; }
+  /// Whether it is the one of those that waits and runs.
+  bool leads() const { return place_ != Place::kTwin; }
 
  private:
   friend class BatchQueue;
+  friend class ModelQueue;
+  friend struct MoreUrgent;
   friend class ArrivalList;
   friend class Twins;
   enum class Place : uint8_t { kNowhere, kWaiting, kStaged, kRunning, kTwin };

@@ -13,6 +13,11 @@ absl::string_view BytesOf(std::span<const int32_t> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
 }
 
+bool AskTheSame(const Request& a, const Request& b) {
+  return a.model == b.model && a.priority == b.priority && std::ranges::equal(a.ids, b.ids) &&
+         std::ranges::equal(a.type_ids, b.type_ids);
+}
+
 }  // namespace
 
 void Twins::Prepare(Request& request) {
@@ -22,15 +27,14 @@ void Twins::Prepare(Request& request) {
 Request* Twins::Find(Request& request) const {
   if (request.hash_ == 0) Prepare(request);
   const auto found = leaders_.find(request.hash_);
-  if (found == leaders_.end()) return nullptr;
-  Request& leader = *found->second;
-  const bool same = leader.model == request.model && leader.priority == request.priority &&
-                    std::ranges::equal(leader.ids, request.ids) &&
-                    std::ranges::equal(leader.type_ids, request.type_ids);
-  return same ? &leader : nullptr;
+  return found != leaders_.end() && AskTheSame(*found->second, request) ? found->second : nullptr;
 }
 
-void Twins::Lead(Request& request) { leaders_.try_emplace(request.hash_, &request); }
+Request* Twins::FindOrLead(Request& request) {
+  if (request.hash_ == 0) Prepare(request);
+  const auto [found, leads] = leaders_.try_emplace(request.hash_, &request);
+  return !leads && AskTheSame(*found->second, request) ? found->second : nullptr;
+}
 
 void Twins::Join(Request& request, Request& leader) {
   request.leader_ = &leader;

@@ -14,15 +14,15 @@ namespace bertha::batcher {
 
 class Twins {
  public:
-  /// Computes the hash of a request's model, priority and tokens. Done by Find where it was not done before, without a
-  /// lock.
+  /// Computes the hash of a request's model, priority and tokens. Done when it is looked for, where it was not done
+  /// before, without a lock.
   static void Prepare(Request& request);
 
   /// The leader of requests that ask the same as `request`; null if there is none.
   Request* Find(Request& request) const;
 
-  /// Makes `request` a leader, unless another one has its hash.
-  void Lead(Request& request);
+  /// The same; if there is none, `request` is the leader from now on, unless another one has its hash.
+  Request* FindOrLead(Request& request);
 
   /// Makes `request` a twin of `leader`.
   static void Join(Request& request, Request& leader);

@@ -105,7 +105,7 @@ class Bertha final : public Policy {
   }
   bool Accept(Job& job, TimePoint now, std::vector<Job*>& dropped) override {
     Request* request = &job.request;
-    bool accepted = queue_.Reserve(1, request->priority, ended_).ok();
+    bool accepted = queue_.Reserve(request->model, 1, request->priority, ended_).ok();
     accepted = accepted && queue_.Push(std::span(&request, 1), now, ended_).ok();
     Collect(dropped);
     return accepted;

@@ -62,7 +62,7 @@ void Call::Run() {
   if (absl::Status status = CheckSize(); !status.ok()) return Finish(status);
   if (absl::Status status = Validate(); !status.ok()) return Finish(status);
   if (absl::Status status = ReadPriority(); !status.ok()) return Finish(status);
-  auto reservation = context_.dispatcher.Reserve(size(), priority_);
+  auto reservation = context_.dispatcher.Reserve(model_->id, size(), priority_);
   if (!reservation.ok()) return Finish(reservation.status());
   size_t bytes = 0;
   for (size_t i = 0; i < size(); ++i) bytes += TextBytes(i);
@@ -203,7 +203,7 @@ absl::Status Call::Submit(batcher::Reservation reservation) {
   }
   if (requests_.size() != inputs_.size()) {
     reservation = {};  // gives the places back, which are among those that are needed now
-    auto more = context_.dispatcher.Reserve(requests_.size(), priority_);
+    auto more = context_.dispatcher.Reserve(model_->id, requests_.size(), priority_);
     if (!more.ok()) return more.status();
     reservation = *std::move(more);
   }

@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "batcher/batch_former.h"
 
 namespace bertha::server {
 namespace {
@@ -38,6 +39,7 @@ struct Setting {
   const char* short_flag = "";
 };
 
+static_assert(batcher::kMostBatchRequests == 512, "the help of batch.max_requests says so");
 constexpr int64_t kDay = 86'400'000;
 
 const std::vector<Setting>& Settings() {
@@ -66,7 +68,8 @@ const std::vector<Setting>& Settings() {
       {"cpu.threads", Number{&Config::cpu_threads, 0, 1024},
        "Threads of one forward pass. 0: 1, or the available cores divided by cpu.workers, whichever is measured to be "
        "faster when the model is loaded"},
-      {"batch.max_requests", Number{&Config::batch_max_requests, 1, 1 << 20}, "Most texts in one batch"},
+      {"batch.max_requests", Number{&Config::batch_max_requests, 1, batcher::kMostBatchRequests},
+       "Most texts in one batch, up to 512"},
       {"batch.max_tokens", Number{&Config::batch_max_tokens, 1, 1 << 30},
        "Most tokens in one batch, padding included. Bounds how long an urgent request waits for a running batch"},
       {"queue.max_requests", Number{&Config::queue_max_requests, 1, 1 << 30},

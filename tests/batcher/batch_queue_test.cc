@@ -2,9 +2,11 @@
 #include "batcher/batch_queue.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <map>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -37,10 +39,10 @@ TEST_CASE("AnEmptyQueueHasNoBatch") {
 
 TEST_CASE("TheQueueIsBoundedInRequestsReservedOnesIncluded") {
   QueueFixture f({.max_requests = 3});
-  REQUIRE(f.queue.Reserve(2, Priority::kNormal, f.ended).ok());
+  REQUIRE(f.queue.Reserve(0, 2, Priority::kNormal, f.ended).ok());
   f.Pushed({});
   CHECK(f.CodeOf({}) == kExhausted);
-  f.queue.Unreserve(2);
+  f.queue.Unreserve(0, 2);
   CHECK(f.Push({f.New({}), f.New({})}).ok());
   CHECK(f.CodeOf({}) == kExhausted);
   CHECK(f.queue.size() == 3);
@@ -54,7 +56,7 @@ TEST_CASE("TheQueueIsBoundedInTokens") {
   CHECK(f.CodeOf({7}) == kExhausted);
   f.Pushed({6});
   CHECK(f.queue.tokens() == 10);
-  CHECK(f.queue.Reserve(1, Priority::kNormal, f.ended).code() == kExhausted);  // before anybody tokenizes
+  CHECK(f.queue.Reserve(0, 1, Priority::kNormal, f.ended).code() == kExhausted);  // before anybody tokenizes
 }
 
 TEST_CASE("ACallIsAcceptedTogetherOrNotAtAll") {
@@ -75,7 +77,7 @@ TEST_CASE("ARefusedCallGivesItsReservationBack") {
 
 TEST_CASE("ACallThatCanNeverFitIsTheCallersMistake") {
   QueueFixture f({.max_requests = 2, .max_tokens = 10});
-  CHECK(f.queue.Reserve(3, Priority::kHigh, f.ended).code() == absl::StatusCode::kInvalidArgument);
+  CHECK(f.queue.Reserve(0, 3, Priority::kHigh, f.ended).code() == absl::StatusCode::kInvalidArgument);
   CHECK(f.Push({f.New({6}), f.New({6})}).code() == absl::StatusCode::kInvalidArgument);
 }
 
@@ -392,6 +394,15 @@ TEST_CASE("WhatCannotEndInTimeAnyMoreNeverStartsThoughItWasStagedInTime") {
   CHECK(f.EndedBy(Ending::kTooLate) == Requests{hopeless});
 }
 
+TEST_CASE("WhatCannotEndInTimeAnyMoreNeverStartsBehindAShorterTextThatCan") {
+  QueueFixture f({}, {}, Line{Duration(0), milliseconds(1)}.Table());
+  Request* first = f.Pushed({10, kStart + microseconds(54500)});  // just may, if the estimate is too high
+  Request* hopeless = f.Pushed({20, kStart + microseconds(54600)});
+  Request* last = f.Pushed({1, kStart + milliseconds(90)});
+  CHECK(f.NextRequests(kStart + milliseconds(45)) == Requests{first, last});
+  CHECK(f.EndedBy(Ending::kTooLate) == Requests{hopeless});
+}
+
 // ---- overload
 
 TEST_CASE("OverloadShedsTheOldestOfTheLowestPriorityAfterAWholeWindow") {
@@ -441,14 +452,11 @@ TEST_CASE("AnOverloadTargetOfZeroShedsNothing") {
 
 /// Serves `batches` batches, while each model of `served` always has work; adds the device time that each had.
 void Saturate(QueueFixture& f, size_t workers, bool stage, int batches, TimePoint& now, const std::vector<Line>& lines,
-              std::map<ModelId, double>& served) {
-  size_t turn = 0;
+              std::map<ModelId, double>& served, const std::function<size_t()>& next_length) {
   std::map<ModelId, size_t> waiting;
   const auto Refill = [&] {
     for (const auto& [model, time] : served) {
-      for (; waiting[model] < 100; ++waiting[model], ++turn) {
-        f.Pushed({.length = 1 + turn * 7 % 50, .model = model}, now);
-      }
+      for (; waiting[model] < 100; ++waiting[model]) f.Pushed({.length = next_length(), .model = model}, now);
     }
   };
   struct Worker {
@@ -482,6 +490,11 @@ void Saturate(QueueFixture& f, size_t workers, bool stage, int batches, TimePoin
   now = std::ranges::max_element(all, {}, &Worker::ends)->ends;
 }
 
+/// 1 to 50, each as often as the others.
+std::function<size_t()> EvenLengths() {
+  return [turn = size_t{0}]() mutable { return 1 + turn++ * 7 % 50; };
+}
+
 const std::vector<Line> kTwoSpeeds = {{milliseconds(1), microseconds(20)}, {milliseconds(3), microseconds(35)}};
 
 TEST_CASE("UnderSaturationEachModelGetsTimeInProportionToItsWeight") {
@@ -495,12 +508,51 @@ TEST_CASE("UnderSaturationEachModelGetsTimeInProportionToItsWeight") {
             f.queue.AddModel({.max_batch_tokens = 300, .weight = 3}, known ? kTwoSpeeds[1].Table() : CostTable());
         TimePoint now = kStart;
         std::map<ModelId, double> served = {{0, 0.0}, {other, 0.0}};
-        Saturate(f, workers, stage, 2000, now, kTwoSpeeds, served);
+        Saturate(f, workers, stage, 2000, now, kTwoSpeeds, served, EvenLengths());
         CHECK(served[other] / (served[0] + served[other]) == Approx(0.75).epsilon(0.05));
         CHECK(served[0] / (served[0] + served[other]) == Approx(0.25).epsilon(0.05));
       }
     }
   }
+}
+
+TEST_CASE("UnderSaturationRandomWeightsAreHonouredWithinFivePercentWhateverTheLengths") {
+  double worst = 0;
+  for (unsigned seed = 0; seed < (kSanitized ? 4 : 20); ++seed) {
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    const auto pick = [&](size_t low, size_t high) { return std::uniform_int_distribution<size_t>(low, high)(random); };
+    const size_t workers = pick(1, 3);
+    const bool stage = pick(0, 1) == 1;
+    QueueFixture f({.workers = workers}, {});
+    f.queue.EraseModel(0);
+    std::vector<Line> lines = {{}};
+    std::vector<double> weights = {0};
+    std::map<ModelId, double> served;
+    for (size_t n = pick(2, 4); n > 0; --n) {
+      lines.push_back({microseconds(pick(100, 3000)), microseconds(pick(1, 100))});
+      weights.push_back(static_cast<double>(pick(5, 50)) / 10);
+      const ModelLimits limits{.max_batch_requests = pick(1, 64),
+                               .max_batch_tokens = pick(50, 500),
+                               .pads = pick(0, 1) == 1,
+                               .weight = weights.back()};
+      served[f.queue.AddModel(limits, pick(0, 1) ? lines.back().Table() : CostTable())] = 0;
+    }
+    TimePoint now = kStart;
+    Saturate(f, workers, stage, 4000, now, lines, served, [&] { return pick(0, 3) ? pick(1, 20) : pick(1, 200); });
+    double time = 0, all = 0;
+    for (const auto& [model, had] : served) {
+      time += had;
+      all += weights[model];
+    }
+    for (const auto& [model, had] : served) {
+      const double ratio = had / time / (weights[model] / all);
+      CAPTURE(model, ratio);
+      CHECK(ratio == Approx(1).epsilon(0.05));
+      worst = std::max(worst, std::abs(ratio - 1));
+    }
+  }
+  WARN("at worst " << 100 * worst << "% off");
 }
 
 TEST_CASE("AnIdleModelsShareGoesToTheOthersAndIsNotSavedUp") {
@@ -509,10 +561,10 @@ TEST_CASE("AnIdleModelsShareGoesToTheOthersAndIsNotSavedUp") {
   const std::vector<Line> lines = {kTwoSpeeds[0], kTwoSpeeds[0]};
   TimePoint now = kStart;
   std::map<ModelId, double> alone = {{0, 0.0}};
-  Saturate(f, 1, false, 500, now, lines, alone);
+  Saturate(f, 1, false, 500, now, lines, alone, EvenLengths());
   CHECK(alone[0] >= 0.99 * static_cast<double>((now - kStart).count()));
   std::map<ModelId, double> both = {{0, 0.0}, {other, 0.0}};
-  Saturate(f, 1, false, 40, now, lines, both);
+  Saturate(f, 1, false, 40, now, lines, both, EvenLengths());
   CHECK(both[other] / (both[0] + both[other]) == Approx(0.5).epsilon(0.1));
 }
 
@@ -909,6 +961,7 @@ TEST_CASE("ValidateNamesEachBadOption") {
   const QueueOptions good;
   CHECK(Validate(good).ok());
   CHECK(Validate(ModelLimits{}).ok());
+  CHECK(Validate(ModelLimits{.max_batch_requests = 512}).ok());
   const struct {
     absl::string_view name;
     std::function<void(QueueOptions&)> spoil;
@@ -936,6 +989,7 @@ TEST_CASE("ValidateNamesEachBadOption") {
     ModelLimits limits;
   } limit_cases[] = {
       {"max_batch_requests", {.max_batch_requests = 0}},
+      {"max_batch_requests is 513; the most is 512", {.max_batch_requests = 513}},
       {"max_batch_tokens", {.max_batch_tokens = 0}},
       {"weight", {.weight = 0}},
       {"weight", {.weight = -1}},

@@ -1,5 +1,6 @@
 #include "batcher/dispatcher.h"
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <random>
@@ -39,7 +40,7 @@ struct Fixture {
     REQUIRE(dispatcher->AddModel(std::move(replicas), limits).ok());
   }
   absl::Status Submit(std::vector<Request*> call) {
-    absl::StatusOr<Reservation> reservation = dispatcher->Reserve(call.size());
+    absl::StatusOr<Reservation> reservation = dispatcher->Reserve(call[0]->model, call.size());
     if (!reservation.ok()) return reservation.status();
     return dispatcher->Submit(*std::move(reservation), call);
   }
@@ -76,7 +77,7 @@ TEST_CASE("ARequestGetsTheRowsOfItsTokens") {
   REQUIRE(dispatcher.AddModel(std::move(replicas), {}).ok());
   TestRequest a(3, 2, &recorder), b(5, 3, &recorder);
   std::vector<Request*> call = {a.get(), b.get()};
-  REQUIRE(dispatcher.Submit(*dispatcher.Reserve(2), call).ok());
+  REQUIRE(dispatcher.Submit(*dispatcher.Reserve(0, 2), call).ok());
   recorder.Await(2);
   CHECK(recorder[a.request].output == std::vector<float>{3, 0, 3, 1});
   CHECK(recorder[b.request].output == std::vector<float>{5, 0, 5, 1, 5, 2});
@@ -116,8 +117,8 @@ TEST_CASE("AFullQueueRefusesAtOnce") {
 
 TEST_CASE("AnUnusedReservationIsGivenBack") {
   Fixture f(false, {.max_requests = 1});
-  { CHECK(f.dispatcher->Reserve(1).ok()); }
-  CHECK(f.dispatcher->Reserve(1).ok());
+  { CHECK(f.dispatcher->Reserve(0, 1).ok()); }
+  CHECK(f.dispatcher->Reserve(0, 1).ok());
 }
 
 TEST_CASE("CancelledWorkIsNeverComputedAndFreesItsPlace") {
@@ -185,7 +186,7 @@ TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {
   TestRequest first(1, 1, &recorder), a(2, 3, &recorder), bad(kPoison, 1, &recorder), b(4, 2, &recorder);
   std::vector<Request*> calls[] = {{first.get()}, {a.get(), bad.get(), b.get()}};
   for (const auto& call : calls) {
-    REQUIRE(dispatcher.Submit(*dispatcher.Reserve(call.size()), call).ok());
+    REQUIRE(dispatcher.Submit(*dispatcher.Reserve(0, call.size()), call).ok());
     gate.AwaitArrivals(1);
   }
   gate.Open();
@@ -216,7 +217,7 @@ TEST_CASE("StopFinishesWhatRunsAndEndsWhatWaits") {
   f.gate.Open();
   stopper.join();
   CHECK(f.recorder[f.blocker.request].status.ok());
-  CHECK(f.dispatcher->Reserve(1).status().code() == absl::StatusCode::kUnavailable);
+  CHECK(f.dispatcher->Reserve(0, 1).status().code() == absl::StatusCode::kUnavailable);
 }
 
 TEST_CASE("AListenerMaySubmitFromOnDone") {
@@ -259,7 +260,7 @@ TEST_CASE("IdenticalRequestsAreComputedOnceAndEachIsAnswered") {
       gone(5, 1, &recorder);
   const auto submit = [&](TestRequest& test) {
     Request* request = test.get();
-    REQUIRE(dispatcher.Submit(*dispatcher.Reserve(1), std::span(&request, 1)).ok());
+    REQUIRE(dispatcher.Submit(*dispatcher.Reserve(0, 1), std::span(&request, 1)).ok());
   };
   submit(running);
   gate.AwaitArrivals(1);
@@ -338,7 +339,7 @@ TEST_CASE("AForwardPassThatDoesNotReturnIsGivenUpAndTheWorkerWorksOnWhenItDoes")
   TestRequest stuck(1, 1, &recorder), waiting(2, 1, &recorder), later(3, 1, &recorder);
   for (TestRequest* test : {&stuck, &waiting}) {
     Request* request = test->get();
-    REQUIRE(dispatcher.Submit(*dispatcher.Reserve(1), std::span(&request, 1)).ok());
+    REQUIRE(dispatcher.Submit(*dispatcher.Reserve(0, 1), std::span(&request, 1)).ok());
     gate.AwaitArrivals(1);
   }
   clock.Advance(std::chrono::seconds(20));  // no reason
@@ -349,11 +350,11 @@ TEST_CASE("AForwardPassThatDoesNotReturnIsGivenUpAndTheWorkerWorksOnWhenItDoes")
   for (TestRequest* test : {&stuck, &waiting}) {
     CHECK(recorder[test->request].status.code() == absl::StatusCode::kUnavailable);
   }
-  CHECK(dispatcher.Reserve(1).status().code() == absl::StatusCode::kUnavailable);
+  CHECK(dispatcher.Reserve(0, 1).status().code() == absl::StatusCode::kUnavailable);
   gate.Open();
   while (!dispatcher.healthy()) std::this_thread::yield();
   Request* request = later.get();
-  REQUIRE(dispatcher.Submit(*dispatcher.Reserve(1), std::span(&request, 1)).ok());
+  REQUIRE(dispatcher.Submit(*dispatcher.Reserve(0, 1), std::span(&request, 1)).ok());
   recorder.Await(3);
   CHECK(recorder[later.request].status.ok());
   CHECK(recorder[stuck.request].times == 1);
@@ -384,6 +385,20 @@ ModelId AddMortal(Dispatcher& dispatcher, size_t workers, std::atomic<int>& aliv
   absl::StatusOr<ModelId> id = dispatcher.AddModel(std::move(replicas), {.max_batch_requests = 1});
   REQUIRE(id.ok());
   return *id;
+}
+
+TEST_CASE("AReservationIsForItsModelAndMayOutliveIt") {
+  Fixture f(false, {.max_requests = 2});
+  std::atomic<int> alive = 0;
+  const ModelId gone = AddMortal(*f.dispatcher, 1, alive);
+  TestRequest request(1, 1, &f.recorder, gone);
+  Request* one = request.get();
+  CHECK(f.dispatcher->Submit(*f.dispatcher->Reserve(0, 1), {&one, 1}).code() == absl::StatusCode::kInternal);
+  Reservation kept = *f.dispatcher->Reserve(gone, 1), unused = *f.dispatcher->Reserve(gone, 1);
+  f.dispatcher->RemoveModel(gone);
+  CHECK(f.dispatcher->Submit(std::move(kept), {&one, 1}).code() == absl::StatusCode::kUnavailable);
+  unused = {};
+  CHECK(f.dispatcher->Reserve(0, 2).ok());
 }
 
 TEST_CASE("ARemovedModelServesWhatWasAcceptedAndThenItsReplicasAreGone") {
@@ -439,6 +454,7 @@ TEST_CASE("WhileModelsComeAndGoUnderLoadEveryRequestOfOneThatIsHeldIsAnswered") 
   constexpr size_t kWorkers = 2;
   constexpr int kModels = 60, kCallers = 3;
   std::atomic<int> alive = 0, refused = 0;
+  std::atomic<size_t> accepted = 0;
   FakeClock clock;
   Recorder recorder;
   Dispatcher dispatcher(Options({.max_requests = 64}, kWorkers), &clock);
@@ -456,11 +472,13 @@ TEST_CASE("WhileModelsComeAndGoUnderLoadEveryRequestOfOneThatIsHeldIsAnswered") 
           id = current;
         }
         auto request = std::make_unique<TestRequest>(static_cast<int32_t>(id) + 1, 2, &recorder, id);
-        absl::StatusOr<Reservation> reservation = dispatcher.Reserve(1);
+        absl::StatusOr<Reservation> reservation = dispatcher.Reserve(id, 1);
         if (!reservation.ok()) continue;
         Request* one = request->get();
         if (dispatcher.Submit(*std::move(reservation), {&one, 1}).ok()) {
           mine.push_back(std::move(request));
+          // So many that the queue is never full: it would give places of the old model to the new one.
+          recorder.Await(std::max<size_t>(++accepted, 32) - 32);
         } else {
           ++refused;  // the model went away between the look at `current` and Submit
         }
@@ -515,7 +533,7 @@ TEST_CASE("UnderConcurrentSubmitsCancelsAndStopEveryAcceptedRequestEndsExactlyOn
         std::mt19937 random(seed * 100 + t);
         for (int i = t * kEach; i < (t + 1) * kEach; ++i) {
           Request* request = requests[i]->get();
-          absl::StatusOr<Reservation> reservation = dispatcher->Reserve(1);
+          absl::StatusOr<Reservation> reservation = dispatcher->Reserve(request->model, 1);
           if (!reservation.ok()) continue;
           accepted[i] = dispatcher->Submit(*std::move(reservation), {&request, 1}).ok();
           if (random() % 3 == 0) dispatcher->Cancel(*request);

@@ -68,7 +68,8 @@ struct QueueFixture {
     return &request;
   }
   absl::Status Push(const std::vector<Request*>& call, TimePoint now = kStart) {
-    if (absl::Status status = queue.Reserve(call.size(), call[0]->priority, ended); !status.ok()) return status;
+    if (absl::Status status = queue.Reserve(call[0]->model, call.size(), call[0]->priority, ended); !status.ok())
+      return status;
     return queue.Push(call, now, ended);
   }
   /// Pushes one request, which must be accepted.

@@ -15,6 +15,7 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "batcher/batch_queue.h"
 #include "tests/batcher/queue_fixture.h"
@@ -40,10 +41,13 @@ enum class Op : uint8_t {
   kRemove,
   kAdvance,
   kBack,
-  kClose
+  kFlood,
+  kAdd,
+  kClose,
+  kErase
 };
-constexpr std::array<const char*, 11> kNames = {"push",   "reserve", "unreserve", "next", "stage", "start",
-                                                "finish", "remove",  "advance",   "back", "close"};
+constexpr std::array<const char*, 14> kNames = {"push",   "reserve", "unreserve", "next",  "stage", "start", "finish",
+                                                "remove", "advance", "back",      "flood", "add",   "close", "erase"};
 
 struct Operation {
   Op op = Op::kPush;
@@ -67,18 +71,21 @@ struct World {
     options.admission = pick(0, 1) == 1;
     options.share_identical = pick(0, 3) > 0;
     options.workers = pick(1, 3);
-    for (size_t n = pick(1, 3); n > 0; --n) {
+    models = pick(1, 3);
+    for (size_t n = 0; n < kMostModels; ++n) {
       limits.push_back({.max_batch_requests = pick(1, 6),
                         .max_batch_tokens = pick(10, 60),
                         .pads = pick(0, 1) == 1,
-                        .weight = static_cast<double>(pick(1, 4))});
+                        .weight = static_cast<double>(pick(1, 40)) / 10});
       lines.push_back({microseconds(pick(100, 3000)), microseconds(pick(1, 100))});
       known.push_back(pick(0, 1) == 1);
     }
     texts = pick(0, 1) ? 3 : 1000;
     serve = pick(0, 1) == 1;
   }
+  static constexpr size_t kMostModels = 8;
   QueueOptions options;
+  size_t models = 0;  // at the beginning; the others may come
   std::vector<ModelLimits> limits;
   std::vector<Line> lines;
   std::vector<bool> known;
@@ -108,17 +115,17 @@ struct Group {
 /// What happened, for the proof that the schedules reach everything.
 struct Tally {
   size_t accepted = 0, answered = 0, cancelled = 0, refused = 0, twins = 0, passed_over = 0, kept = 0, formed_again = 0;
+  /// Evicted for another model; calls that were within their share of a full queue; reserved places that others got;
+  /// models that went.
+  size_t gave_room = 0, within_share = 0, lost_places = 0, erased = 0;
   std::map<Ending, size_t> endings;
 };
 
 class Run {
  public:
   Run(const World& world, Tally& tally) : world_(world), tally_(tally), queue_(world.options) {
-    for (size_t i = 0; i < world_.limits.size(); ++i) {
-      queue_.AddModel(world_.limits[i], world_.known[i] ? world_.lines[i].Table() : CostTable());
-    }
+    for (size_t i = 0; i < world_.models; ++i) AddModel();
     workers_.resize(world_.options.workers);
-    closed_.resize(world_.limits.size());
     queue_.NextBatch(kStart, workers_[0].running, ended_);  // it knows what time it is
   }
 
@@ -142,6 +149,10 @@ class Run {
     Batch running, next;
     bool busy = false, has_next = false;
   };
+  struct Model {
+    bool closed = false, erased = false;
+    size_t reserved = 0;
+  };
 
   void Fail(const std::string& what) {
     if (failure_.empty()) failure_ = what;
@@ -156,6 +167,13 @@ class Run {
     return clock_;
   }
 
+  void AddModel() {
+    const size_t i = models_.size();
+    models_.emplace_back();
+    Check(queue_.AddModel(world_.limits[i], world_.known[i] ? world_.lines[i].Table() : CostTable()) == i,
+          "ids are not in order");
+  }
+
   void Do(const Operation& operation) {
     const uint32_t number = operation.number;
     Worker& worker = workers_[number % workers_.size()];
@@ -163,14 +181,16 @@ class Run {
       case Op::kPush:
         return Push(number);
       case Op::kReserve: {
-        const size_t n = 1 + number % 4;
-        if (Reserve(n, static_cast<Priority>(number / 4 % kPriorities))) held_ += n;
+        const size_t n = 1 + number % 4, model = number / 12 % models_.size();
+        if (Reserve(model, n, static_cast<Priority>(number / 4 % kPriorities))) models_[model].reserved += n;
         return;
       }
-      case Op::kUnreserve:
-        queue_.Unreserve(held_);
-        held_ = 0;
+      case Op::kUnreserve: {
+        const ModelId model = number % models_.size();
+        queue_.Unreserve(model, models_[model].reserved);
+        models_[model].reserved = 0;
         return;
+      }
       case Op::kNext:
         if (worker.busy || worker.has_next) return;
         queue_.NextBatch(Now(), worker.running, ended_);
@@ -198,25 +218,154 @@ class Run {
       case Op::kBack:
         clock_ -= milliseconds(number % 1000);
         return;
-      case Op::kClose:
-        if (number % 20 > 0) return;
-        queue_.CloseModel(number / 20 % closed_.size());
-        closed_[number / 20 % closed_.size()] = true;
+      case Op::kFlood:
+        return Flood(number);
+      case Op::kAdd:
+        if (models_.size() < world_.limits.size()) AddModel();
         return;
+      case Op::kClose: {
+        const ModelId model = number % models_.size();
+        if (models_[model].erased) return;
+        queue_.CloseModel(model);
+        models_[model].closed = true;  // what is reserved is given back nevertheless
+        return;
+      }
+      case Op::kErase:
+        return Erase(number % models_.size());
     }
+  }
+
+  void Erase(ModelId model) {
+    const auto is_of_model = [&](const Group& group) { return group.members[0]->model == model; };
+    if (models_[model].erased || std::ranges::any_of(groups_, is_of_model)) return;
+    queue_.EraseModel(model);
+    models_[model].closed = models_[model].erased = true;
+    tally_.erased += 1;
+  }
+
+  Request* LeaderOf(const Group& group) const {
+    return *std::ranges::min_element(
+        group.members, {}, [&](const Request* r) { return std::tuple(r->deadline, shadows_.at(r).sequence); });
+  }
+
+  auto OrderOf(const Group& group) const {
+    const Request* leader = LeaderOf(group);
+    return std::tuple(group.rank, leader->deadline, shadows_.at(leader).sequence);
+  }
+
+  bool Waits(const Group& group) const {
+    return !group.members.empty() && shadows_.at(group.members[0]).state == Shadow::State::kWaiting;
   }
 
   // ---- what comes in
 
-  bool Reserve(size_t n, Priority priority) {
-    const bool fits =
-        queue_.size() + held_ + n <= world_.options.max_requests && queue_.tokens() + 1 <= world_.options.max_tokens;
-    const absl::Status status = queue_.Reserve(n, priority, ended_);
-    Check(status.ok() || !fits, absl::StrCat("refused though there was room: ", status.ToString()));
-    Check(status.ok() || n > world_.options.max_requests || absl::IsResourceExhausted(status), status.ToString());
-    Leave(Ending::kEvicted, priority);
+  /// What a model has in the queue.
+  struct Held {
+    size_t requests = 0, tokens = 0;
+    size_t fixed_requests = 0, fixed_tokens = 0;  // of those, what makes no room
+  };
+  std::vector<Held> HeldNow() const {
+    std::vector<Held> held(models_.size());
+    for (const Group& group : groups_) {
+      if (!Waits(group)) continue;
+      Held& own = held[group.members[0]->model];
+      const size_t n = group.members.size(), length = group.members[0]->ids.size();
+      const bool fixed = group.staged || models_[group.members[0]->model].closed;
+      own.requests += n;
+      own.tokens += length;
+      own.fixed_requests += fixed ? n : 0;
+      own.fixed_tokens += fixed ? length : 0;
+    }
+    for (ModelId i = 0; i < held.size(); ++i) held[i].requests += models_[i].closed ? 0 : models_[i].reserved;
+    return held;
+  }
+  double PartOf(ModelId model, const Held& held) const {
+    return std::max(static_cast<double>(held.requests) / static_cast<double>(world_.options.max_requests),
+                    static_cast<double>(held.tokens) / static_cast<double>(world_.options.max_tokens)) /
+           world_.limits[model].weight;
+  }
+
+  /// A call that is about to be reserved or pushed: what it should get.
+  struct Ask {
+    ModelId model = 0;
+    Priority priority = Priority::kNormal;
+    std::vector<Held> held;  // with the call
+    bool fits = false;
+    bool within_share = false;
+  };
+  Ask AskFor(ModelId model, Priority priority, size_t n, size_t tokens) const {
+    Ask ask{model, priority, HeldNow()};
+    ask.held[model].requests += n;
+    ask.held[model].tokens += tokens;
+    Held all, fixed;
+    double weights = 0;
+    for (ModelId i = 0; i < models_.size(); ++i) {
+      const Held& held = ask.held[i];
+      all.requests += held.requests;
+      all.tokens += held.tokens;
+      if (i != model) fixed.requests += held.fixed_requests;
+      if (i != model) fixed.tokens += held.fixed_tokens;
+      if (!models_[i].closed && held.requests > 0) weights += world_.limits[i].weight;
+    }
+    const size_t max_requests = world_.options.max_requests, max_tokens = world_.options.max_tokens;
+    ask.fits = all.requests <= max_requests && all.tokens <= max_tokens;
+    const double rest = 1 - std::max(static_cast<double>(fixed.requests) / static_cast<double>(max_requests),
+                                     static_cast<double>(fixed.tokens) / static_cast<double>(max_tokens));
+    ask.within_share = PartOf(model, ask.held[model]) < rest / weights - 1e-9;
+    return ask;
+  }
+
+  /// Room was made for the call, or not.
+  void CheckRoom(Ask ask, const absl::Status& status) {
+    Check(status.ok() || ended_.empty(), "somebody made room for a call that was refused");
+    const bool refused = absl::IsResourceExhausted(status) && absl::StrContains(status.message(), "is full");
+    Check(!refused || !ask.within_share, "a model within its share is refused for being full");
+    Check(!refused || !ask.fits, "refused though there was room");
+    if (status.ok() && !ask.fits && ask.within_share) tally_.within_share += 1;
+    for (const Ended& each : ended_) {
+      const ModelId model = each.request->model;
+      const Group& group = *shadows_.at(each.request).group;
+      Check(each.why == Ending::kEvicted, "ended while nothing was chosen");
+      Check(!ask.fits, "evicted though there was room");
+      Check(!group.staged && !models_[model].closed, "evicted though it is staged, or its model closed");
+      if (model == ask.model) {
+        Check(group.rank > ask.priority, "evicted for its own model, but not for a higher priority");
+      } else {
+        Check(PartOf(model, ask.held[model]) > PartOf(ask.model, ask.held[ask.model]),
+              "evicted for a model that has more");
+        tally_.gave_room += 1;
+      }
+      for (const Group& other : groups_) {
+        if (!Waits(other) || other.staged || other.members[0]->model != model) continue;
+        Check(OrderOf(other) <= OrderOf(group), "evicted though another one is less urgent");
+      }
+      Check(group.members.size() == 1 || each.request != LeaderOf(group), "evicted before its twins");
+      ask.held[model].requests -= 1;
+      ask.held[model].tokens -= group.members.size() == 1 ? each.request->ids.size() : 0;
+      tally_.endings[each.why] += 1;
+      LeaveGroup(*each.request);
+    }
+    ended_.clear();
     if (!status.ok()) tally_.refused += 1;
+  }
+
+  bool Reserve(ModelId model, size_t n, Priority priority) {
+    const Ask ask = AskFor(model, priority, n, 1);
+    const absl::Status status = queue_.Reserve(model, n, priority, ended_);
+    const bool never_fits = n > world_.options.max_requests;
+    Check(status.ok() || absl::IsResourceExhausted(status) || never_fits || models_[model].closed, status.ToString());
+    Check(!status.ok() || !models_[model].closed, "reserved for a closed model");
+    CheckRoom(ask, status);
     return status.ok();
+  }
+
+  Request* NewRequest(int32_t text, size_t length, ModelId model, Priority priority) {
+    requests_.push_back(std::make_unique<TestRequest>(text, length, nullptr, model));
+    Request& request = requests_.back()->request;
+    request.priority = priority;
+    index_[&request] = requests_.size() - 1;
+    shadows_[&request];
+    return &request;
   }
 
   void Push(uint32_t number) {
@@ -224,42 +373,58 @@ class Run {
     std::minstd_rand random(number + 1);
     const auto pick = [&](size_t low, size_t high) { return std::uniform_int_distribution<size_t>(low, high)(random); };
     const size_t n = pick(0, 2) ? 1 : pick(1, 4);
-    const ModelId model = pick(0, world_.limits.size() - 1);
+    const ModelId model = pick(0, models_.size() - 1);
     const auto priority = static_cast<Priority>(pick(0, kPriorities - 1));
     std::vector<Request*> call;
-    size_t tokens = 0;
     for (size_t i = 0; i < n; ++i) {
       const auto text = static_cast<int32_t>(pick(1, world_.texts));
       const size_t length = world_.texts < 10 ? static_cast<size_t>(text) * 5 : pick(1, pick(0, 4) ? 15 : 70);
-      requests_.push_back(std::make_unique<TestRequest>(text, length, nullptr, model));
-      Request& request = requests_.back()->request;
-      request.priority = priority;
-      if (pick(0, 3)) request.deadline = about + milliseconds(pick(0, 60));
-      index_[&request] = requests_.size() - 1;
-      shadows_[&request];
-      tokens += length;
-      call.push_back(&request);
+      call.push_back(NewRequest(text, length, model, priority));
+      if (pick(0, 3)) call.back()->deadline = about + milliseconds(pick(0, 60));
     }
-    if (!Reserve(n, priority)) return;
+    PushCall(call);
+  }
+
+  /// Calls without deadlines for one model until one is refused.
+  void Flood(uint32_t number) {
+    const ModelId model = number % models_.size();
+    const auto priority = static_cast<Priority>(number / 16 % kPriorities);
+    for (int i = 0; i < 40; ++i) {
+      const auto text = static_cast<int32_t>(1 + static_cast<size_t>(i) % world_.texts);
+      if (!PushCall({NewRequest(text, 1 + number / 64 % 20, model, priority)})) return;
+    }
+  }
+
+  bool PushCall(const std::vector<Request*>& call) {
+    const ModelId model = call[0]->model;
+    const Priority priority = call[0]->priority;
+    if (!Reserve(model, call.size(), priority)) return false;
+    size_t tokens = 0;
+    for (const Request* request : call) tokens += request->ids.size();
     const TimePoint given = Now();
-    const bool fits = queue_.size() + held_ + n <= world_.options.max_requests &&
-                      queue_.tokens() + tokens <= world_.options.max_tokens;
+    const Ask ask = AskFor(model, priority, call.size(), tokens);
     const bool expired = std::ranges::any_of(call, [&](const Request* r) { return r->deadline <= now_; });
     const bool idle = queue_.empty();
     const bool judged = world_.options.admission && queue_.costs(model).known();
     const absl::Status status = queue_.Push(call, given, ended_);
-    Leave(Ending::kEvicted, priority);
-    Check(status.ok() || !fits || expired || judged || closed_[model],
-          absl::StrCat("refused without a reason: ", status.ToString()));
-    Check(!status.ok() || (!expired && !closed_[model]), "accepted though expired or closed");
+    CheckRoom(ask, status);
+    Check(status.ok() || !ask.fits || expired || judged, absl::StrCat("refused without a reason: ", status.ToString()));
+    Check(!status.ok() || !expired, "accepted though expired");
     if (!status.ok()) {
-      tally_.refused += 1;
-      return;
+      if (ReservedEverywhere() + queue_.size() + call.size() > world_.options.max_requests) tally_.lost_places += 1;
+      return false;
     }
     for (Request* request : call) {
       Accept(*request);
       shadows_.at(request).tries = idle;
     }
+    return true;
+  }
+
+  size_t ReservedEverywhere() const {
+    size_t reserved = 0;
+    for (const Model& model : models_) reserved += model.closed ? 0 : model.reserved;
+    return reserved;
   }
 
   void Accept(Request& request) {
@@ -287,11 +452,6 @@ class Run {
 
   // ---- what goes out
 
-  Request* LeaderOf(const Group& group) const {
-    return *std::ranges::min_element(
-        group.members, {}, [&](const Request* r) { return std::tuple(r->deadline, shadows_.at(r).sequence); });
-  }
-
   void LeaveGroup(Request& request) {
     Shadow& shadow = shadows_.at(&request);
     Group& group = *shadow.group;
@@ -309,7 +469,7 @@ class Run {
   }
 
   /// Checks and takes note of what the queue ended by itself.
-  void Leave(Ending expected, Priority by = Priority::kHigh) {
+  void Leave(Ending expected) {
     for (const Ended& each : ended_) {
       Request& request = *each.request;
       Shadow& shadow = shadows_.at(&request);
@@ -331,13 +491,9 @@ class Run {
                     now_ - request.accepted > world_.options.overload_target,
                 absl::StrCat(Name(&request), " was shed though it is not old"));
           break;
-        case Ending::kEvicted:
-          Check(expected == Ending::kEvicted && shadow.group->rank > by, "evicted for no higher priority");
-          break;
         default:
           Check(each.why == expected, "ended for a reason that nobody gave");
       }
-      if (expected == Ending::kEvicted) Check(each.why == Ending::kEvicted, "ended while nothing was chosen");
       LeaveGroup(request);
     }
     ended_.clear();
@@ -360,15 +516,6 @@ class Run {
     for (Group& group : groups_) {
       if (!kept) group.staged = false;
     }
-  }
-
-  auto OrderOf(const Group& group) const {
-    const Request* leader = LeaderOf(group);
-    return std::tuple(group.rank, leader->deadline, shadows_.at(leader).sequence);
-  }
-
-  bool Waits(const Group& group) const {
-    return !group.members.empty() && shadows_.at(group.members[0]).state == Shadow::State::kWaiting;
   }
 
   /// A batch was chosen just now.
@@ -522,7 +669,7 @@ class Run {
 
   void CheckCounts() {
     size_t requests = 0, tokens = 0, unstaged = 0;
-    std::vector<size_t> of_model(world_.limits.size());
+    std::vector<size_t> of_model(models_.size());
     for (const Group& group : groups_) {
       if (!Waits(group)) continue;
       requests += group.members.size();
@@ -535,7 +682,7 @@ class Run {
     Check(queue_.unstaged() == unstaged, absl::StrCat("unstaged are ", queue_.unstaged(), ", should be ", unstaged));
     Check(queue_.empty() == (requests == 0), "wrongly empty");
     for (ModelId i = 0; i < of_model.size(); ++i) Check(queue_.Waits(i) == (of_model[i] > 0), "Waits is wrong");
-    Check(requests + held_ <= world_.options.max_requests, "over max_requests");
+    Check(requests <= world_.options.max_requests, "over max_requests");
     Check(tokens <= world_.options.max_tokens, "over max_tokens");
   }
 
@@ -572,10 +719,9 @@ class Run {
   Tally& tally_;
   BatchQueue queue_;
   std::deque<Worker> workers_;  // batches stay where they are
-  std::vector<bool> closed_;
+  std::vector<Model> models_;
   TimePoint clock_ = kStart;  // may jump back
   TimePoint now_ = kStart;    // as the queue sees it
-  size_t held_ = 0;
   uint64_t next_sequence_ = 0;
   std::vector<std::unique_ptr<TestRequest>> requests_;
   std::map<const Request*, size_t> index_;
@@ -621,7 +767,7 @@ std::string Text(const Schedule& schedule) {
 
 Schedule RandomSchedule(unsigned seed) {
   std::mt19937 random(seed + 1000000);
-  std::discrete_distribution<int> ops({30, 2, 2, 18, 14, 14, 20, 8, 14, 2, 1});
+  std::discrete_distribution<int> ops({30, 4, 4, 18, 14, 14, 20, 8, 14, 2, 1, 1, 0.5, 2});
   Schedule schedule(kOperations);
   for (Operation& operation : schedule) {
     operation.op = static_cast<Op>(ops(random));
@@ -648,13 +794,15 @@ TEST_CASE("OverRandomSchedulesThePromisesHold") {
   // The schedules reached everything that is to be proved.
   CHECK(tally.endings.size() == 5);
   for (const size_t n : {tally.answered, tally.cancelled, tally.refused, tally.twins, tally.passed_over, tally.kept,
-                         tally.formed_again}) {
+                         tally.formed_again, tally.gave_room, tally.within_share, tally.lost_places, tally.erased}) {
     CHECK(n > 100);
   }
   std::string counts =
       absl::StrCat("accepted ", tally.accepted, ", answered ", tally.answered, ", cancelled ", tally.cancelled,
                    ", refused calls ", tally.refused, ", twins ", tally.twins, ", passed over ", tally.passed_over,
-                   ", kept ", tally.kept, ", formed again ", tally.formed_again, ", by ending");
+                   ", kept ", tally.kept, ", formed again ", tally.formed_again, ", gave room to another model ",
+                   tally.gave_room, ", within their share of a full queue ", tally.within_share,
+                   ", lost reserved places ", tally.lost_places, ", models erased ", tally.erased, ", by ending");
   for (const auto& [why, n] : tally.endings) absl::StrAppend(&counts, " ", static_cast<int>(why), ": ", n);
   WARN(counts);
 }

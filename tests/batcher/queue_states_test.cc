@@ -81,7 +81,8 @@ class Path {
       case Op::kPush: {
         Request* one = &request;
         pushed_[step.which] = true;
-        const bool accepted = queue_.Reserve(1, one->priority, ended_).ok() && queue_.Push({&one, 1}, now, ended_).ok();
+        const bool accepted =
+            queue_.Reserve(0, 1, one->priority, ended_).ok() && queue_.Push({&one, 1}, now, ended_).ok();
         accepted_[step.which] = accepted;
         Check(accepted == (one->deadline > now), "wrongly accepted or refused");
         break;

@@ -25,8 +25,9 @@ TEST_CASE("TheLeaderOfIdenticalRequestsIsFoundAndOfOthersNot") {
   other_types.type_ids[4] = 1;
   other_priority.request.priority = Priority::kHigh;
   CHECK(twins.Find(leader.request) == nullptr);
-  twins.Lead(leader.request);
+  CHECK(twins.FindOrLead(leader.request) == nullptr);
   CHECK(twins.Find(same.request) == &leader.request);
+  CHECK(twins.FindOrLead(same.request) == &leader.request);
   for (TestRequest* other : {&shorter, &other_text, &other_model, &other_types, &other_priority}) {
     CHECK(twins.Find(other->request) == nullptr);
   }
@@ -35,8 +36,7 @@ TEST_CASE("TheLeaderOfIdenticalRequestsIsFoundAndOfOthersNot") {
 TEST_CASE("ClosingALeaderKeepsItsTwinsAndAdmitsNoMore") {
   Twins twins;
   TestRequest leader(7, 5), twin(7, 5), later(7, 5);
-  twins.Find(leader.request);
-  twins.Lead(leader.request);
+  CHECK(twins.FindOrLead(leader.request) == nullptr);
   REQUIRE(twins.Find(twin.request) == &leader.request);
   Twins::Join(twin.request, leader.request);
   twins.Close(leader.request);
@@ -61,8 +61,7 @@ TEST_CASE("ATwinThatLeavesBreaksNoChain") {
 TEST_CASE("WhoReplacesALeaderGetsItsTwins") {
   Twins twins;
   TestRequest leader(7, 5), a(7, 5), b(7, 5), c(7, 5), newcomer(7, 5), later(7, 5);
-  twins.Find(leader.request);
-  twins.Lead(leader.request);
+  CHECK(twins.FindOrLead(leader.request) == nullptr);
   for (TestRequest* twin : {&a, &b, &c}) Twins::Join(twin->request, leader.request);
 
   twins.Replace(leader.request, b.request);  // one of them

@@ -40,6 +40,7 @@ TEST_CASE("ABadFileIsRefusedWithLineAndKey") {
        "f.yaml, line 2: queue.max_request: unknown key; did you mean queue.max_requests?"},
       {"queues: 3\n", "f.yaml, line 1: queues: unknown key"},
       {"queue:\n  max_requests: many\n", "f.yaml, line 2: queue.max_requests: \"many\" is not an integer from 1"},
+      {"batch:\n  max_requests: 513\n", "batch.max_requests: \"513\" is not an integer from 1 to 512"},
       {"queue:\n  max_requests: -1\n", "queue.max_requests: \"-1\" is not an integer"},
       {"queue:\n  max_requests: 1\n  max_requests: 2\n", "queue.max_requests: is there twice"},
       {"queue:\n  max_requests: [1]\n", "queue.max_requests: expected a single value"},

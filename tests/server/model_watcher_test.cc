@@ -148,7 +148,7 @@ TEST_CASE("AReplacedPackageIsSwitchedToAndTheOldOneIsFreedWhenItsLastCallEnds") 
   CHECK(f.alive == 2);
   CHECK(f.watcher.Describe().loaded_bytes == 2 * kWeights);
   // Who still holds the old one is served by it.
-  CHECK(f.dispatcher.Reserve(1).ok());
+  CHECK(f.dispatcher.Reserve(held->id, 1).ok());
   held.reset();
   Fixture::AwaitTrue([&] { return f.alive == 1 && f.watcher.Describe().loaded_bytes == kWeights; });
   CHECK(f.Classify(f.Request({"x"}, "m")).ok());
