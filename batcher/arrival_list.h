@@ -12,6 +12,7 @@ class ArrivalList {
  public:
   /// Null if there is none.
   Request* oldest() const { return oldest_; }
+  Request* newest() const { return newest_; }
 
   /// Puts a request in its place. Those that came last, or before all others, are placed at once.
   void Insert(Request& request) {
@@ -23,6 +24,9 @@ class ArrivalList {
     (older ? older->newer_ : oldest_) = &request;
     (request.newer_ ? request.newer_->older_ : newest_) = &request;
   }
+
+  /// The one that came next after `request`, which is here; null if there is none.
+  static Request* After(const Request& request) { return request.newer_; }
 
   void Erase(Request& request) {
     (request.older_ ? request.older_->newer_ : oldest_) = request.newer_;

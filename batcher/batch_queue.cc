@@ -212,7 +212,8 @@ absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now,
   Model& model = **open;
   if (absl::Status status = Admit(model, requests, now, ended); !status.ok()) return status;
   for (Request* request : requests) {
-    if (request->deadline == TimePoint::max()) request->deadline = now + options_.default_deadline;
+    request->has_own_deadline_ = request->deadline != TimePoint::max();
+    if (!request->has_own_deadline_) request->deadline = now + options_.default_deadline;
     request->accepted = now;
     request->sequence_ = next_sequence_++;
     request->leader_ = request->next_twin_ = nullptr;  // it may have run before
@@ -360,14 +361,22 @@ void BatchQueue::DropLate(Model& model, TimePoint now, std::vector<Ended>& ended
   }
 }
 
+/// Sheds in favour of those that came later; who said how long the answer is of use keeps the place.
 void BatchQueue::Shed(Model& model, TimePoint now, std::vector<Ended>& ended) {
   if (!model.overload.Overloaded(now)) return;
+  const auto is_old = [&](const Request& request) { return now - request.accepted > options_.overload_target; };
+  const auto has_newcomers = [&](const ModelQueue::Class& own) {
+    return std::ranges::any_of(own.by_arrival,
+                               [&](const ArrivalList& list) { return list.newest() && !is_old(*list.newest()); });
+  };
+  if (std::ranges::none_of(model.queue.classes(), has_newcomers)) return;
   for (size_t priority = kPriorities; priority-- > 0;) {
     const size_t before = ended.size();
     for (const ModelQueue::Class& own : model.queue.classes()) {
-      const ArrivalList& arrivals = own.by_arrival[priority];
-      while (arrivals.oldest() && now - arrivals.oldest()->accepted > options_.overload_target) {
-        End(*arrivals.oldest(), Ending::kShed, ended);
+      Request* next = nullptr;
+      for (Request* request = own.by_arrival[priority].oldest(); request && is_old(*request); request = next) {
+        next = ArrivalList::After(*request);
+        if (!request->has_own_deadline_) End(*request, Ending::kShed, ended);
       }
     }
     if (ended.size() > before) return;

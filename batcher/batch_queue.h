@@ -30,7 +30,8 @@
 //     request.
 //   - What is expired, or cannot end in time any more, never starts. What is cancelled before it starts never starts.
 //   - Overload. When the smallest queueing delay over `overload_window` stays above `overload_target`, the requests
-//     that have waited longer than it are shed, the lowest priority first (see overload.h).
+//     that have waited longer than it are shed, the lowest priority first, in favour of those that came later (see
+//     overload.h). Not those with a deadline of their own: the queue took them because it can be met.
 //   - Several models share the device by start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): under saturation
 //     each gets time in proportion to its weight; what one does not use goes to the others, and is not saved up.
 //   - Identical requests (same model, same tokens, same priority) are computed once, if `share_identical`; each keeps

@@ -86,6 +86,8 @@ struct Request {
   Place place_ = Place::kNowhere;
   /// The class that it competes in: its priority, or a higher one when it has waited long.
   Priority rank_ = Priority::kNormal;
+  /// Whether its caller said how long the answer is of use.
+  bool has_own_deadline_ = false;
   /// Batches that passed it over.
   uint32_t skipped_ = 0;
   /// Whether it was let in to find out if the estimate holds: not given up because of it.

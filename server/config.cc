@@ -82,8 +82,9 @@ const std::vector<Setting>& Settings() {
       {"queue.max_priority_delay_ms", Number{&Config::queue_max_priority_delay_ms, 1, kDay},
        "Milliseconds after which a waiting call is treated as one of the next higher priority"},
       {"queue.overload_target_ms", Number{&Config::queue_overload_target_ms, 0, kDay},
-       "When even the shortest wait of a whole window is longer, calls that waited longer are refused, the lowest "
-       "priority first. 0: never"},
+       "When even the shortest wait of a whole window is longer, calls without a deadline that waited longer are "
+       "refused "
+       "in favour of later ones, the lowest priority first. 0: never"},
       {"queue.overload_window_ms", Number{&Config::queue_overload_window_ms, 1, kDay}, "The window of the above"},
       {"queue.admission", Text{&Config::queue_admission, {"true", "false"}},
        "Refuse at once what cannot end by its deadline, as far as the model's speed is known"},

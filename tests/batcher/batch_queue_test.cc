@@ -437,6 +437,29 @@ TEST_CASE("OverloadShedsTheOldestOfTheLowestPriorityAfterAWholeWindow") {
   }
 }
 
+TEST_CASE("OverloadShedsOnlyInFavourOfThoseThatCameLater") {
+  QueueFixture f({.overload_target = milliseconds(10), .overload_window = milliseconds(50)}, {.max_batch_requests = 1});
+  for (int i = 0; i < 100; ++i) f.Pushed({});
+  TimePoint now = kStart;
+  while (now < kStart + milliseconds(300)) f.queue.Finished(now += milliseconds(5), f.Next(now));
+  CHECK(f.ended.empty());  // one large call, and nobody else
+  Request* newcomer = f.Pushed({}, now);
+  CHECK(f.NextRequests(now) == Requests{newcomer});
+  CHECK(f.EndedBy(Ending::kShed).size() == 40);
+}
+
+TEST_CASE("OverloadDoesNotShedWhatHasADeadlineOfItsOwn") {
+  QueueFixture f({.overload_target = milliseconds(10), .overload_window = milliseconds(50)}, {.max_batch_requests = 1});
+  for (int i = 0; i < 100; ++i) f.Pushed({1, kStart + seconds(600)});
+  TimePoint now = kStart;
+  while (!f.queue.empty() && now < kStart + seconds(10)) {
+    if (now < kStart + seconds(1)) f.Pushed({1, now + seconds(600)}, now);
+    f.queue.Finished(now += milliseconds(5), f.Next(now));
+  }
+  CHECK(f.queue.empty());
+  CHECK(f.ended.empty());
+}
+
 TEST_CASE("AnOverloadTargetOfZeroShedsNothing") {
   QueueFixture f({.overload_target = Duration::zero(), .overload_window = milliseconds(10)}, {.max_batch_requests = 1});
   for (int i = 0; i < 100; ++i) f.Pushed({});

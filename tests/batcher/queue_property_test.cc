@@ -490,6 +490,8 @@ class Run {
           Check(world_.options.overload_target > Duration::zero() &&
                     now_ - request.accepted > world_.options.overload_target,
                 absl::StrCat(Name(&request), " was shed though it is not old"));
+          Check(request.deadline == request.accepted + world_.options.default_deadline,
+                absl::StrCat(Name(&request), " was shed though it has a deadline of its own"));
           break;
         default:
           Check(each.why == expected, "ended for a reason that nobody gave");
