@@ -3,14 +3,13 @@
 //
 // Contract
 //   - Bounded. At most `max_requests` requests and `max_tokens` tokens wait; places that are reserved count. Beyond
-//     that, room is made by the model that holds most for its weight, the newcomers included, where the larger of its
-//     parts of the requests and of the tokens counts (longest queue drop: Suter, Lakshman, Stiliadis, Choudhury,
-//     INFOCOM 1998; dominant share: Ghodsi and others, NSDI 2011). Its lowest priority goes first, then the least
-//     urgent; the newcomers' own model gives only what is of lower priority than they are. So a model that is within
-//     its weight's share, among the models that have requests here, is never refused for being full, and may use all
-//     that the others leave free. What is staged stays, as does what a closed model has: the shares are of the rest.
-//     Where there is not enough to make room, none of it goes, and Reserve and Push answer RESOURCE_EXHAUSTED at once.
-//     A call's requests are accepted together or not at all.
+//     that, room is made by the model that holds most for its weight, the newcomers included (see eviction.h): the
+//     lowest priority first, then the least urgent; the newcomers' own model gives only lower priorities than theirs.
+//     Where that is not enough none of it goes, and Reserve and Push answer RESOURCE_EXHAUSTED at once. A call's
+//     requests are accepted together or not at all.
+//   - A model within its weight's share of the queue, among the models that have requests here, is never refused for
+//     its being full, and may use all that the others leave free. What is staged stays, as does what a closed model
+//     has: the shares are of the rest.
 //   - Admission. A request that, as far as the cost table knows, cannot end by its deadline, or would keep one that was
 //     accepted from ending by its own, is refused at once with RESOURCE_EXHAUSTED (see demand.h). Nothing is refused
 //     while nothing is known of the model's speed. When nothing has been learnt of it for a second and the device is
@@ -59,40 +58,11 @@
 #include "batcher/model_queue.h"
 #include "batcher/model_speed.h"
 #include "batcher/overload.h"
+#include "batcher/queue_options.h"
 #include "batcher/request.h"
 #include "batcher/twins.h"
 
 namespace bertha::batcher {
-
-struct QueueOptions {
-  /// Requests that may wait at once, those being tokenized included. Too small: bursts are refused that could have been
-  /// served in time. Too large: under overload everybody waits `max_requests / throughput` seconds.
-  size_t max_requests = 4096;
-  /// Tokens that may wait at once: bounds the time and the memory that waiting work stands for.
-  size_t max_tokens = 1 << 20;
-  /// Deadline of a request that has none, from its arrival. Also how long such a request can be overtaken.
-  Duration default_deadline = std::chrono::seconds(30);
-  /// How long a batch that is not full may wait for more, from the arrival of its oldest request. Above zero: fuller
-  /// batches, and that much latency on an idle server.
-  Duration max_queue_delay{0};
-  /// How long a request competes in its own priority before it moves up one.
-  Duration max_priority_delay = std::chrono::seconds(2);
-  /// How many batches may pass a request over because it did not fit.
-  size_t max_skips = 8;
-  /// Smallest queueing delay that counts as a standing queue, and for how long it must stand. Zero: nothing is shed.
-  Duration overload_target = std::chrono::seconds(5);
-  Duration overload_window = std::chrono::seconds(1);
-  /// Whether what cannot end in time is refused at once, instead of expiring while it waits.
-  bool admission = true;
-  /// Whether identical requests in flight are computed once.
-  bool share_identical = true;
-  /// Batches that run side by side.
-  size_t workers = 1;
-};
-
-/// INVALID_ARGUMENT names the option that is out of range.
-absl::Status Validate(const QueueOptions& options);
-absl::Status Validate(const ModelLimits& limits);
 
 /// Why a request left the queue without being computed.
 enum class Ending : uint8_t {

@@ -1,8 +1,9 @@
-// What the contract in batch_queue.h says of a full queue: whose requests make room for whose.
+// What the contract in batch_queue.h says of a full queue, and whose requests make room for whose.
+#include "batcher/batch_queue.h"
+
 #include <algorithm>
 #include <vector>
 
-#include "batcher/batch_queue.h"
 #include "tests/batcher/queue_fixture.h"
 #include "tests/catch.h"
 
@@ -14,6 +15,102 @@ using std::chrono::seconds;
 using Requests = std::vector<Request*>;
 
 constexpr auto kExhausted = absl::StatusCode::kResourceExhausted;
+
+TEST_CASE("TheQueueIsBoundedInRequestsReservedOnesIncluded") {
+  QueueFixture f({.max_requests = 3});
+  REQUIRE(f.queue.Reserve(0, 2, Priority::kNormal, f.ended).ok());
+  f.Pushed({});
+  CHECK(f.CodeOf({}) == kExhausted);
+  f.queue.Unreserve(0, 2);
+  CHECK(f.Push({f.New({}), f.New({})}).ok());
+  CHECK(f.CodeOf({}) == kExhausted);
+  CHECK(f.queue.size() == 3);
+  CHECK(f.Next().requests.size() == 3);
+  CHECK(f.CodeOf({}) == absl::StatusCode::kOk);
+}
+
+TEST_CASE("TheQueueIsBoundedInTokens") {
+  QueueFixture f({.max_tokens = 10});
+  f.Pushed({4});
+  CHECK(f.CodeOf({7}) == kExhausted);
+  f.Pushed({6});
+  CHECK(f.queue.tokens() == 10);
+  CHECK(f.queue.Reserve(0, 1, Priority::kNormal, f.ended).code() == kExhausted);  // before anybody tokenizes
+}
+
+TEST_CASE("ACallIsAcceptedTogetherOrNotAtAll") {
+  QueueFixture f({.max_tokens = 10});
+  f.Pushed({4});
+  CHECK(f.Push({f.New({4}), f.New({4})}).code() == kExhausted);
+  CHECK(f.Push({f.New({1}), f.New({1, kStart})}).code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK(f.queue.size() == 1);
+  CHECK(f.queue.tokens() == 4);
+  CHECK(f.Next().requests.size() == 1);
+}
+
+TEST_CASE("ARefusedCallGivesItsReservationBack") {
+  QueueFixture f({.max_requests = 2});
+  for (int i = 0; i < 10; ++i) CHECK(f.CodeOf({1, kStart}) == absl::StatusCode::kDeadlineExceeded);
+  CHECK(f.Push({f.New({}), f.New({})}).ok());
+}
+
+TEST_CASE("ACallThatCanNeverFitIsTheCallersMistake") {
+  QueueFixture f({.max_requests = 2, .max_tokens = 10});
+  CHECK(f.queue.Reserve(0, 3, Priority::kHigh, f.ended).code() == absl::StatusCode::kInvalidArgument);
+  CHECK(f.Push({f.New({6}), f.New({6})}).code() == absl::StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("ARemovedRequestFreesItsPlaceAtOnce") {
+  QueueFixture f({.max_requests = 1});
+  Request* request = f.Pushed({5});
+  CHECK(f.queue.Remove(*request));
+  CHECK_FALSE(f.queue.Remove(*request));
+  CHECK(f.queue.tokens() == 0);
+  f.Pushed({});
+}
+
+TEST_CASE("WhenFullLowerPrioritiesMakeRoomTheLowestAndLeastUrgentFirst") {
+  QueueFixture f({.max_requests = 4});
+  Request* normal = f.Pushed({1, kStart + seconds(9), Priority::kNormal});
+  Request* soon = f.Pushed({1, kStart + seconds(1), Priority::kBatch});
+  Request* later = f.Pushed({1, kStart + seconds(2), Priority::kBatch});
+  f.Pushed({1, kStart + seconds(9), Priority::kHigh});
+  CHECK(f.CodeOf({.priority = Priority::kBatch}) == kExhausted);
+  CHECK(f.ended.empty());
+  f.Pushed({.priority = Priority::kHigh});
+  f.Pushed({.priority = Priority::kNormal});
+  CHECK(f.EndedBy(Ending::kEvicted) == Requests{later, soon});
+  f.Pushed({.priority = Priority::kHigh});
+  CHECK(f.ended.size() == 3);
+  CHECK(f.ended[2].request != normal);  // the other one had the default deadline, which is later
+  f.Pushed({.priority = Priority::kHigh});
+  CHECK(f.ended[3].request == normal);
+  CHECK(f.CodeOf({.priority = Priority::kHigh}) == kExhausted);
+  CHECK(f.queue.size() == 4);
+}
+
+TEST_CASE("WhenFullOfTokensLowerPrioritiesMakeRoom") {
+  QueueFixture f({.max_tokens = 10});
+  Requests low = {f.Pushed({4, kStart + seconds(1), Priority::kBatch}),
+                  f.Pushed({4, kStart + seconds(2), Priority::kBatch})};
+  f.Pushed({.length = 5, .priority = Priority::kNormal});
+  CHECK(f.EndedBy(Ending::kEvicted) == Requests{low[1]});
+  CHECK(f.queue.tokens() == 9);
+}
+
+TEST_CASE("NobodyIsEvictedForACallThatIsRefusedAllTheSame") {
+  QueueFixture f({.max_requests = 4, .max_tokens = 100});
+  f.Pushed({.priority = Priority::kBatch});
+  f.Pushed({.priority = Priority::kHigh});
+  Requests call;
+  for (int i = 0; i < 4; ++i) call.push_back(f.New({.priority = Priority::kHigh}));
+  CHECK(f.Push(call).code() == kExhausted);
+  CHECK(f.CodeOf({.length = 100, .priority = Priority::kHigh}) == kExhausted);
+  CHECK(f.ended.empty());
+  CHECK(f.queue.size() == 2);
+}
+
+// ---- several models
 
 /// A model that floods the queue, and another one.
 struct TwoModels : QueueFixture {

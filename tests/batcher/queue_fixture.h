@@ -43,6 +43,14 @@ struct Line {
   }
 };
 
+/// Ten milliseconds, whatever the batch.
+inline const Line kTenMilliseconds{std::chrono::milliseconds(10), Duration(0)};
+
+inline std::vector<Request*> Sorted(std::vector<Request*> requests) {
+  std::ranges::sort(requests);
+  return requests;
+}
+
 /// A request as a test writes it down.
 struct Asked {
   size_t length = 1;
