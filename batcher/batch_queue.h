@@ -10,10 +10,11 @@
 //   - A model within its weight's share of the queue, among the models that have requests here, is never refused for
 //     its being full, and may use all that the others leave free. What is staged stays, as does what a closed model
 //     has: the shares are of the rest.
-//   - Admission. A request that, as far as the cost table knows, cannot end by its deadline, or would keep one that was
-//     accepted from ending by its own, is refused at once with RESOURCE_EXHAUSTED (see demand.h). Nothing is refused
-//     while nothing is known of the model's speed. When nothing has been learnt of it for a second and the device is
-//     idle, one call is let in that should be refused, and is tried: a wrong estimate must not last.
+//   - Admission. A request that, as far as the cost table knows, cannot end by its deadline, or would keep one of its
+//     class that was accepted from ending by its own, is refused at once with RESOURCE_EXHAUSTED (see demand.h); those
+//     of lower classes may become late by it, which is what priority means. Nothing is refused while nothing is known
+//     of the model's speed. When nothing has been learnt of it for a second and the device is idle, one call is let in
+//     that should be refused, and is tried: a wrong estimate must not last.
 //   - Order of decisions, each time a device is free: what is cancelled or expired goes; what is too old under overload
 //     is shed; then the model with the least time for its weight; then priority; then the earliest deadline; then
 //     arrival. A request without a deadline gets `default_deadline`.
@@ -24,9 +25,9 @@
 //     worker, for one batch at most, unless another worker is idle.
 //   - Bound on waiting: once a request is in the highest class and was passed over `max_skips` times, only requests
 //     with earlier deadlines go first; deadlines are finite, so these are finitely many.
-//   - A batch is of one model, within its limits, and chosen for goodput: the most answers in time for the device's
-//     time. It starts at once, unless `max_queue_delay` lets it wait for more, never into the slack of its most urgent
-//     request.
+//   - A batch is of one model, within its limits, and chosen for goodput: the most work that ends in time for the
+//     device's time. It starts at once, unless `max_queue_delay` lets it wait for more, never into the slack of its
+//     most urgent request.
 //   - What is expired, or cannot end in time any more, never starts. What is cancelled before it starts never starts.
 //   - Overload. When the smallest queueing delay over `overload_window` stays above `overload_target`, the requests
 //     that have waited longer than it are shed, the lowest priority first, in favour of those that came later (see

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import pathlib
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-BIN = pathlib.Path(os.environ.get("BERTHA_BUILD_DIR", ROOT / "build" / "release")) / "bin"
+from berthad import BIN, run_json
+
 COLOURS = ("#1b6ca8", "#c1440e", "#d9a404", "#777777", "#3f8f4f")
-
-
-def run_json(*command: object) -> dict:
-    """The JSON object that a command prints."""
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{command[0]} ended with {done.returncode}\n{done.stdout}")
-    return json.loads(done.stdout)
 
 
 def simulate(settings: dict) -> dict:

@@ -1,0 +1,58 @@
+"""A berthad to measure: started on a free loopback port, drained at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BIN = pathlib.Path(os.environ.get("BERTHA_BUILD_DIR", ROOT / "build" / "release")) / "bin"
+
+
+def run_json(*command: object) -> dict:
+    """The JSON object that a command prints."""
+    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{command[0]} ended with {done.returncode}\n{done.stdout}")
+    return json.loads(done.stdout)
+
+
+class Berthad:
+    """With these flags; `address` is where it listens."""
+
+    def __init__(self, *flags: object):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{s.getsockname()[1]}"
+        self.log = tempfile.NamedTemporaryFile("w+", suffix=".log")
+        command = [BIN / "berthad", "--grpc-address", self.address, "--admin-address", "", *flags]
+        self.process = subprocess.Popen([str(part) for part in command], stderr=self.log)
+
+    def __enter__(self):
+        healthy = [str(BIN / "bertha"), "health", "--wait", "120", "--address", self.address]
+        if subprocess.run(healthy, stdout=subprocess.DEVNULL).returncode != 0:
+            self.process.kill()
+            sys.exit(f"berthad does not serve:\n{pathlib.Path(self.log.name).read_text()}")
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=60)
+
+    def memory_bytes(self, key: str) -> int:
+        """VmRSS, RssAnon, ... of the daemon (proc(5))."""
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith(key + ":"):
+                return int(line.split()[1]) * 1024
+        raise KeyError(key)
+
+    def closed_loop(self, in_flight: int, requests: int, *arguments: object) -> dict:
+        """What bench_closed_loop says of it."""
+        return run_json(BIN / "bench_closed_loop", "--address", self.address, "--in-flight", in_flight,
+                        "--requests", requests, *arguments)
