@@ -447,6 +447,8 @@ TEST_CASE("CancellingTheLastWaitingRequestLetsAModelGo") {
   f.dispatcher->Cancel(waiting.request);
   remover.join();  // though the only worker is busy with another model
   CHECK(alive == 0);
+  f.recorder.Await(1);
+  CHECK(f.recorder[waiting.request].status.code() == absl::StatusCode::kCancelled);
   f.gate.Open();
 }
 
