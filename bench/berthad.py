@@ -23,6 +23,14 @@ def run_json(*command: object) -> dict:
     return json.loads(done.stdout)
 
 
+def only(model: str, models: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """A model directory in `folder` with one model of several, so that just that one is loaded."""
+    alone = folder / "models"
+    alone.mkdir()
+    (alone / model).symlink_to((models / model).resolve())
+    return alone
+
+
 class Berthad:
     """With these flags; `address` is where it listens."""
 
