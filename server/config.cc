@@ -83,8 +83,7 @@ const std::vector<Setting>& Settings() {
        "Milliseconds after which a waiting call is treated as one of the next higher priority"},
       {"queue.overload_target_ms", Number{&Config::queue_overload_target_ms, 0, kDay},
        "When even the shortest wait of a whole window is longer, calls without a deadline that waited longer are "
-       "refused "
-       "in favour of later ones, the lowest priority first. 0: never"},
+       "refused in favour of later ones, the lowest priority first. 0: never"},
       {"queue.overload_window_ms", Number{&Config::queue_overload_window_ms, 1, kDay}, "The window of the above"},
       {"queue.admission", Text{&Config::queue_admission, {"true", "false"}},
        "Refuse at once what cannot end by its deadline, as far as the model's speed is known"},
