@@ -72,7 +72,10 @@ class BytePairBacktracking {
       const auto label = static_cast<unsigned char>(text[i]);
       const Node node = nodes_[base ^ label];
       if ((node.base_and_label & 0xFF) != label) break;
-      if (node.symbol != kNone) longest = {node.symbol, i + 1};
+      if (node.symbol != kNone) {
+        longest = {node.symbol, i + 1};
+        __builtin_prefetch(&tokens_[node.symbol]);  // undoing its merge is next, and the table outgrows the first cache
+      }
       base = node.base_and_label >> 8;
     }
     return longest;
