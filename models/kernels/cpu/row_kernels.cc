@@ -1,0 +1,316 @@
+#include "models/kernels/cpu/row_kernels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "models/kernels/cpu/row_kernels.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace bertha::models {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F32 = hn::ScalableTag<float>;
+using I32 = hn::RebindToSigned<F32>;
+using U32 = hn::RebindToUnsigned<F32>;
+using V = hn::Vec<F32>;
+constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
+static_assert(kRowPadding % kLanes == 0);
+
+HWY_INLINE V Set(float x) { return hn::Set(F32(), x); }
+
+HWY_INLINE V LoadBf16(const uint16_t* from) {
+  const auto half = hn::LoadU(hn::Rebind<uint16_t, F32>(), from);
+  return hn::BitCast(F32(), hn::ShiftLeft<16>(hn::PromoteTo(U32(), half)));
+}
+
+HWY_INLINE void StoreBf16(V x, uint16_t* to) {
+  const auto bits = hn::BitCast(U32(), x);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(U32(), 1));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(U32(), 0x7FFF))));
+  const hn::Rebind<uint16_t, F32> narrow;
+  hn::StoreU(hn::DemoteTo(narrow, hn::BitCast(I32(), rounded)), narrow, to);
+}
+
+struct ToF32 {
+  using T = float;
+  static HWY_INLINE void Store(V x, T* to) { hn::StoreU(x, F32(), to); }
+};
+struct ToBf16 {
+  using T = uint16_t;
+  static HWY_INLINE void Store(V x, T* to) { StoreBf16(x, to); }
+};
+
+/// 2^(x log2 e), |relative error| about 1e-7, for x from -87 to 88; beyond, as there.
+HWY_INLINE V Exp(V x) {
+  x = hn::Min(hn::Max(x, Set(-87.0f)), Set(88.0f));
+  const V scaled = hn::Mul(x, Set(1.44269504f));
+  const V whole = hn::Round(scaled);
+  const V r = hn::Sub(scaled, whole);  // 2^r by its Taylor series, r in [-1/2, 1/2]
+  V p = Set(1.5403530e-4f);
+  p = hn::MulAdd(p, r, Set(1.3333558e-3f));
+  p = hn::MulAdd(p, r, Set(9.6181291e-3f));
+  p = hn::MulAdd(p, r, Set(5.5504109e-2f));
+  p = hn::MulAdd(p, r, Set(2.4022651e-1f));
+  p = hn::MulAdd(p, r, Set(6.9314718e-1f));
+  p = hn::MulAdd(p, r, Set(1.0f));
+  const auto exponent = hn::Add(hn::ConvertTo(I32(), whole), hn::Set(I32(), 127));
+  return hn::Mul(p, hn::BitCast(F32(), hn::ShiftLeft<23>(exponent)));
+}
+
+HWY_INLINE V Tanh(V x) {
+  const V e = Exp(hn::Add(x, x));
+  return hn::Sub(Set(1.0f), hn::Div(Set(2.0f), hn::Add(e, Set(1.0f))));
+}
+
+HWY_INLINE V Gelu(V x) {
+  const V z = hn::Mul(hn::Abs(x), Set(0.70710678f));
+  const V t = hn::Div(Set(1.0f), hn::MulAdd(z, Set(0.3275911f), Set(1.0f)));
+  V p = Set(1.061405429f);
+  p = hn::MulAdd(p, t, Set(-1.453152027f));
+  p = hn::MulAdd(p, t, Set(1.421413741f));
+  p = hn::MulAdd(p, t, Set(-0.284496736f));
+  p = hn::MulAdd(p, t, Set(0.254829592f));
+  // Half of erfc(z): what Phi(x) lacks to 1, or is.
+  const V tail = hn::Mul(hn::Mul(p, hn::Mul(t, Set(0.5f))), Exp(hn::Neg(hn::Mul(z, z))));
+  const V phi = hn::IfThenElse(hn::Lt(x, hn::Zero(F32())), tail, hn::Sub(Set(1.0f), tail));
+  return hn::Mul(x, phi);
+}
+
+HWY_INLINE V GeluTanh(V x) {
+  const V inner = hn::Mul(Set(0.79788456f), hn::MulAdd(hn::Mul(hn::Mul(x, x), x), Set(0.044715f), x));
+  return hn::Mul(hn::Mul(x, Set(0.5f)), hn::Add(Set(1.0f), Tanh(inner)));
+}
+
+template <Activation kActivation>
+HWY_INLINE V Activate(V x) {
+  if constexpr (kActivation == Activation::kGelu) return Gelu(x);
+  if constexpr (kActivation == Activation::kGeluTanh) return GeluTanh(x);
+  if constexpr (kActivation == Activation::kRelu) return hn::Max(x, hn::Zero(F32()));
+  if constexpr (kActivation == Activation::kTanh) return Tanh(x);
+  return x;
+}
+
+template <Activation kActivation, bool kIsInteger, class To>
+void FinishTileAs(const TileFinish& f, size_t rows) {
+  const F32 d;
+  for (size_t i = 0; i < rows; ++i) {
+    const float* const residual = f.residual == nullptr ? nullptr : f.residual + i * f.residual_stride;
+    auto* const out = reinterpret_cast<typename To::T*>(static_cast<std::byte*>(f.out) + i * f.out_stride);
+    const V row_scale = kIsInteger ? Set(f.row_scales[i]) : hn::Zero(d);
+    for (size_t j = 0; j < f.columns; j += kLanes) {
+      V x;
+      if constexpr (kIsInteger) {
+        auto sum = hn::LoadU(I32(), static_cast<const int32_t*>(f.sums) + i * f.columns + j);
+        if (f.excess != nullptr) sum = hn::Sub(sum, hn::LoadU(I32(), f.excess + j));
+        x = hn::MulAdd(hn::ConvertTo(d, sum), hn::Mul(row_scale, hn::LoadU(d, f.column_scales + j)),
+                       hn::LoadU(d, f.bias + j));
+      } else {
+        x = hn::Add(hn::LoadU(d, static_cast<const float*>(f.sums) + i * f.columns + j), hn::LoadU(d, f.bias + j));
+      }
+      x = Activate<kActivation>(x);
+      if (residual != nullptr) x = hn::Add(x, hn::LoadU(d, residual + j));
+      To::Store(x, out + j);
+    }
+  }
+}
+
+template <Activation kActivation>
+void FinishTileActivated(const TileFinish& f, size_t rows) {
+  const bool is_integer = f.column_scales != nullptr;
+  if (f.out_element == Element::kF32) {
+    is_integer ? FinishTileAs<kActivation, true, ToF32>(f, rows) : FinishTileAs<kActivation, false, ToF32>(f, rows);
+  } else {
+    is_integer ? FinishTileAs<kActivation, true, ToBf16>(f, rows) : FinishTileAs<kActivation, false, ToBf16>(f, rows);
+  }
+}
+
+void FinishTile(const TileFinish& f, size_t rows) {
+  switch (f.activation) {
+    case Activation::kNone:
+      return FinishTileActivated<Activation::kNone>(f, rows);
+    case Activation::kGelu:
+      return FinishTileActivated<Activation::kGelu>(f, rows);
+    case Activation::kGeluTanh:
+      return FinishTileActivated<Activation::kGeluTanh>(f, rows);
+    case Activation::kRelu:
+      return FinishTileActivated<Activation::kRelu>(f, rows);
+    case Activation::kTanh:
+      return FinishTileActivated<Activation::kTanh>(f, rows);
+  }
+}
+
+void AddEmbeddings(const void* words, Element element, const float* a, const float* b, size_t n, float* out) {
+  const F32 d;
+  for (size_t j = 0; j < n; j += kLanes) {
+    V x = element == Element::kBf16 ? LoadBf16(static_cast<const uint16_t*>(words) + j)
+                                    : hn::LoadU(d, static_cast<const float*>(words) + j);
+    // In the order in which the models add: types first.
+    if (b != nullptr) x = hn::Add(x, hn::LoadU(d, b + j));
+    if (a != nullptr) x = hn::Add(x, hn::LoadU(d, a + j));
+    hn::StoreU(x, d, out + j);
+  }
+}
+
+void LayerNorm(const float* x, size_t n, const float* gain, const float* bias, float epsilon, float* out) {
+  const F32 d;
+  V sum = hn::Zero(d);
+  for (size_t j = 0; j < n; j += kLanes) sum = hn::Add(sum, hn::LoadU(d, x + j));  // the padding adds nothing
+  const V mean = Set(hn::GetLane(hn::SumOfLanes(d, sum)) / static_cast<float>(n));
+  V squares = hn::Zero(d);
+  size_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) {
+    const V apart = hn::Sub(hn::LoadU(d, x + j), mean);
+    squares = hn::MulAdd(apart, apart, squares);
+  }
+  if (j < n) {
+    const V apart = hn::IfThenElseZero(hn::FirstN(d, n - j), hn::Sub(hn::LoadU(d, x + j), mean));
+    squares = hn::MulAdd(apart, apart, squares);
+  }
+  const float variance = hn::GetLane(hn::SumOfLanes(d, squares)) / static_cast<float>(n);
+  const V factor = Set(1.0f / std::sqrt(variance + epsilon));
+  for (j = 0; j < n; j += kLanes) {
+    const V apart = hn::Mul(hn::Sub(hn::LoadU(d, x + j), mean), factor);
+    hn::StoreU(hn::MulAdd(apart, hn::LoadU(d, gain + j), hn::LoadU(d, bias + j)), d, out + j);
+  }
+}
+
+struct FromF32 {
+  using T = float;
+  static HWY_INLINE V Load(const T* from) { return hn::LoadU(F32(), from); }
+};
+struct FromBf16 {
+  using T = uint16_t;
+  static HWY_INLINE V Load(const T* from) { return LoadBf16(from); }
+};
+
+template <class From>
+float ConvertFrom(const typename From::T* x, size_t n, Element element, void* out) {
+  const F32 d;
+  if (element == Element::kF32 || element == Element::kBf16) {
+    for (size_t j = 0; j < n; j += kLanes) {
+      if (element == Element::kF32) {
+        ToF32::Store(From::Load(x + j), static_cast<float*>(out) + j);
+      } else {
+        ToBf16::Store(From::Load(x + j), static_cast<uint16_t*>(out) + j);
+      }
+    }
+    return 1;
+  }
+  V largest = hn::Zero(d);
+  for (size_t j = 0; j < n; j += kLanes) largest = hn::Max(largest, hn::Abs(From::Load(x + j)));
+  const float most = hn::GetLane(hn::MaxOfLanes(d, largest));
+  const V inverse = Set(most == 0 ? 0 : 127.0f / most);
+  for (size_t j = 0; j < n; j += kLanes) {
+    const auto value = hn::NearestInt(hn::Mul(From::Load(x + j), inverse));
+    if (element == Element::kU8) {
+      const hn::Rebind<uint8_t, F32> narrow;
+      hn::StoreU(hn::DemoteTo(narrow, hn::Add(value, hn::Set(I32(), 128))), narrow, static_cast<uint8_t*>(out) + j);
+    } else {
+      const hn::Rebind<int16_t, F32> narrow;
+      hn::StoreU(hn::DemoteTo(narrow, value), narrow, static_cast<int16_t*>(out) + j);
+    }
+  }
+  return most / 127.0f;
+}
+
+float Convert(const float* x, size_t n, Element element, void* out) { return ConvertFrom<FromF32>(x, n, element, out); }
+float ConvertBf16(const uint16_t* x, size_t n, Element element, void* out) {
+  return ConvertFrom<FromBf16>(x, n, element, out);
+}
+
+template <class To>
+float SoftmaxTo(const float* scores, size_t n, size_t padded, float scale, typename To::T* out) {
+  const F32 d;
+  const size_t whole = n / kLanes * kLanes;
+  const auto tail = hn::FirstN(d, n - whole);
+  V largest = Set(-3.0e38f);
+  for (size_t j = 0; j < whole; j += kLanes) largest = hn::Max(largest, hn::LoadU(d, scores + j));
+  if (whole < n) largest = hn::Max(largest, hn::IfThenElse(tail, hn::LoadU(d, scores + whole), largest));
+  largest = hn::MaxOfLanes(d, largest);
+  const V factor = Set(scale);
+  V sum = hn::Zero(d);
+  size_t j = 0;
+  for (; j < whole; j += kLanes) {
+    const V e = Exp(hn::Mul(hn::Sub(hn::LoadU(d, scores + j), largest), factor));
+    sum = hn::Add(sum, e);
+    To::Store(e, out + j);
+  }
+  if (j < n) {
+    const V e = hn::IfThenElseZero(tail, Exp(hn::Mul(hn::Sub(hn::LoadU(d, scores + j), largest), factor)));
+    sum = hn::Add(sum, e);
+    To::Store(e, out + j);
+    j += kLanes;
+  }
+  for (; j < padded; j += kLanes) To::Store(hn::Zero(d), out + j);
+  return 1.0f / hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+float Softmax(const float* scores, size_t n, size_t padded, float scale, Element element, void* out) {
+  if (element == Element::kBf16) return SoftmaxTo<ToBf16>(scores, n, padded, scale, static_cast<uint16_t*>(out));
+  return SoftmaxTo<ToF32>(scores, n, padded, scale, static_cast<float*>(out));
+}
+
+void Scale(const float* x, size_t n, float factor, Element element, void* out) {
+  const V by = Set(factor);
+  size_t j = 0;
+  // Exactly n: beside this head's columns lie another's.
+  for (; j + kLanes <= n; j += kLanes) {
+    const V y = hn::Mul(hn::LoadU(F32(), x + j), by);
+    if (element == Element::kBf16) {
+      ToBf16::Store(y, static_cast<uint16_t*>(out) + j);
+    } else {
+      ToF32::Store(y, static_cast<float*>(out) + j);
+    }
+  }
+  if (j == n) return;
+  HWY_ALIGN float rest[kLanes];
+  const V y = hn::Mul(hn::LoadU(F32(), x + j), by);
+  if (element == Element::kBf16) {
+    ToBf16::Store(y, reinterpret_cast<uint16_t*>(rest));
+    std::memcpy(static_cast<uint16_t*>(out) + j, rest, (n - j) * sizeof(uint16_t));
+  } else {
+    ToF32::Store(y, rest);
+    std::memcpy(static_cast<float*>(out) + j, rest, (n - j) * sizeof(float));
+  }
+}
+
+void Transpose(const std::byte* from, size_t stride, size_t rows, size_t units, size_t panel, uint32_t* to) {
+  for (size_t row = 0; row < rows; ++row, from += stride) {
+    for (size_t unit = 0; unit < units; ++unit) std::memcpy(to + unit * panel + row, from + unit * 4, 4);
+  }
+  for (size_t unit = 0; unit < units; ++unit) std::fill(to + unit * panel + rows, to + (unit + 1) * panel, 0);
+}
+
+void Interleave(const uint16_t* a, const uint16_t* b, size_t n, uint32_t* to) {
+  const hn::Rebind<uint16_t, U32> narrow;
+  for (size_t j = 0; j < n; j += kLanes) {
+    const auto low = hn::PromoteTo(U32(), hn::LoadU(narrow, a + j));
+    const auto high = hn::PromoteTo(U32(), hn::LoadU(narrow, b + j));
+    hn::StoreU(hn::Or(low, hn::ShiftLeft<16>(high)), U32(), to + j);
+  }
+}
+
+const RowKernels& RowKernelsHere() {
+  static constexpr RowKernels kKernels = {FinishTile, AddEmbeddings, LayerNorm, Convert,   ConvertBf16,
+                                          Softmax,    Scale,         Transpose, Interleave};
+  return kKernels;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace bertha::models
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bertha::models {
+
+HWY_EXPORT(RowKernelsHere);
+
+const RowKernels& GetRowKernels() { return HWY_DYNAMIC_DISPATCH(RowKernelsHere)(); }
+
+}  // namespace bertha::models
+#endif
