@@ -72,6 +72,7 @@ enum Part { kQuery, kKey, kValue };
 struct Layer {
   PackedMatrix qkv, output, up, down;
   Norm attention_norm, output_norm;
+  std::optional<RelativePositions> relative;
 };
 
 struct Step {
@@ -106,6 +107,39 @@ struct PackedModel {
 
 namespace {
 
+/// The keys of all distances that a text can have, of one layer.
+RelativePositions PackRelative(const EncoderWeights& w, const RelativeAttentionWeights& from,
+                               const GemmKernel& attention_kernel) {
+  const size_t rows = 2 * w.max_length - 1;
+  const PackedMatrix position(GemmKernelFor(Dtype::kFp32), {{from.position, {}}});
+  AlignedBuffer sinusoids(rows * PaddedRow(w.hidden) * sizeof(float));
+  for (size_t i = 0; i < rows; ++i) {
+    const double distance = static_cast<double>(w.max_length) - 1 - static_cast<double>(i);
+    float* const row = sinusoids.as<float>() + i * PaddedRow(w.hidden);
+    for (size_t k = 0; 2 * k < w.hidden; ++k) {
+      const double angle = distance / std::pow(10000.0, 2 * static_cast<double>(k) / static_cast<double>(w.hidden));
+      row[k] = static_cast<float>(std::sin(angle));
+      row[w.hidden / 2 + k] = static_cast<float>(std::cos(angle));
+    }
+  }
+  AlignedBuffer keys(rows * position.padded_outputs() * sizeof(float));
+  ThreadTeam alone(1);
+  LinearRunner(alone, GetRowKernels())
+      .Run({.in = {sinusoids.data(), PaddedRow(w.hidden) * sizeof(float), nullptr},
+            .rows = rows,
+            .weights = &position,
+            .panels = position.panels(),
+            .out = {keys.data(), position.padded_outputs() * sizeof(float), Element::kF32}});
+  RelativePositions packed;
+  AttentionRunner(alone, GetRowKernels(), attention_kernel, w.heads, w.head_size, 1, false)
+      .PackPositions({keys.as<float>(), rows, w.heads * w.head_size, position.padded_outputs(), 1}, packed);
+  packed.content_bias = Padded(from.content_bias);
+  packed.position_bias = Padded(from.position_bias);
+  packed.segment_bias = Padded(from.segment_bias);
+  for (size_t i = 0; i < 2; ++i) packed.segments[i] = Padded(from.segments[i]);
+  return packed;
+}
+
 PackedModel Pack(const EncoderWeights& w, Dtype dtype) {
   PackedModel m;
   m.dtype = dtype;
@@ -139,6 +173,10 @@ PackedModel Pack(const EncoderWeights& w, Dtype dtype) {
     layer.down = PackedMatrix(*m.kernel, {from.down});
     layer.attention_norm = Norm(from.attention_norm);
     layer.output_norm = Norm(from.output_norm);
+    if (from.relative) {
+      layer.relative = PackRelative(w, *from.relative, *m.attention_kernel);
+      m.bytes += layer.relative->bytes();
+    }
     m.bytes += layer.qkv.bytes() + layer.output.bytes() + layer.up.bytes() + layer.down.bytes();
   }
   m.order = w.order;
@@ -212,6 +250,10 @@ class Operand {
   std::vector<float> scales_;
 };
 
+bool IsRelative(const PackedModel& m) {
+  return std::ranges::any_of(m.layers, [](const Layer& layer) { return layer.relative.has_value(); });
+}
+
 bool IsFloat(Element element) { return element == Element::kF32 || element == Element::kBf16; }
 
 class FusedEncoder final : public batcher::Encoder {
@@ -222,7 +264,7 @@ class FusedEncoder final : public batcher::Encoder {
         kernels_(GetRowKernels()),
         team_(threads),
         linear_(team_, kernels_),
-        attention_(team_, kernels_, *m_.attention_kernel, m_.heads, m_.head_size, m_.max_length) {
+        attention_(team_, kernels_, *m_.attention_kernel, m_.heads, m_.head_size, m_.max_length, IsRelative(m_)) {
     description_ = {.engine = "fused",
                     .device = "cpu",
                     .dtype = DtypeName(m_.dtype),
@@ -260,6 +302,7 @@ class FusedEncoder final : public batcher::Encoder {
     Staged& staged = staged_[static_cast<size_t>(slot)];
     staged.ids.assign(batch.ids.begin(), batch.ids.end());
     staged.type_ids.assign(batch.type_ids.begin(), batch.type_ids.end());
+    staged.type_ids.resize(batch.ids.size() + kRowPadding);  // attention reads whole vectors
     staged.cu_seqlens.assign(batch.cu_seqlens.begin(), batch.cu_seqlens.end());
     staged.positions.resize(batch.ids.size());
     const size_t n = batch.size();
@@ -281,7 +324,7 @@ class FusedEncoder final : public batcher::Encoder {
       }
     }
     if (!m_.types.empty()) {
-      for (const int32_t type : staged.type_ids) {
+      for (const int32_t type : batch.type_ids) {
         if (type < 0 || static_cast<size_t>(type) >= m_.types.rows()) {
           staged.status = absl::InvalidArgumentError(absl::StrCat("type id ", type, " is not below ", m_.types.rows()));
         }
@@ -405,7 +448,7 @@ class FusedEncoder final : public batcher::Encoder {
       }
       linear_.Run({.in = input.view(), .rows = rows, .weights = &qkv, .panels = first, .out = query_.rows()});
     }
-    Attend(qkv, staged, picks);
+    Attend(layer, staged, picks);
 
     const LinearCall output = {.in = context_.view(),
                                .rows = rows,
@@ -459,7 +502,8 @@ class FusedEncoder final : public batcher::Encoder {
     }
   }
 
-  void Attend(const PackedMatrix& qkv, const Staged& staged, bool picks) {
+  void Attend(const Layer& layer, const Staged& staged, bool picks) {
+    const PackedMatrix& qkv = layer.qkv;
     const size_t element = SizeOf(qkv_.element());
     auto part = [&](Part p) {
       return Activations{qkv_.row(0) + qkv.first_column(p) * element, qkv_.stride(), nullptr};
@@ -469,9 +513,13 @@ class FusedEncoder final : public batcher::Encoder {
                           .values = part(kValue),
                           .cu_seqlens = staged.cu_seqlens,
                           .order = staged.order,
-                          .one_query = picks,
+                          .query_rows = picks ? m_.head_rows : HeadRows::kAll,
                           .scale = 1 / std::sqrt(static_cast<float>(m_.head_size)),
                           .out = context_.rows()};
+    if (layer.relative) {
+      call.relative = &*layer.relative;
+      call.type_ids = staged.type_ids.data();
+    }
     if (IsFloat(context_.element())) {
       attention_.Run(call);
     } else {

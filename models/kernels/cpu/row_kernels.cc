@@ -279,6 +279,47 @@ void Scale(const float* x, size_t n, float factor, Element element, void* out) {
   }
 }
 
+HWY_INLINE V LoadAs(const void* x, Element element, size_t j) {
+  return element == Element::kBf16 ? LoadBf16(static_cast<const uint16_t*>(x) + j)
+                                   : hn::LoadU(F32(), static_cast<const float*>(x) + j);
+}
+
+void AddBias(const void* x, Element element, const float* bias, size_t n, void* out) {
+  for (size_t j = 0; j < n; j += kLanes) {
+    const V y = hn::Add(LoadAs(x, element, j), hn::LoadU(F32(), bias + j));
+    if (element == Element::kBf16) {
+      ToBf16::Store(y, static_cast<uint16_t*>(out) + j);
+    } else {
+      ToF32::Store(y, static_cast<float*>(out) + j);
+    }
+  }
+}
+
+void TwoDots(const void* x, Element element, const float* bias, const float* const rows[2], size_t n, float out[2]) {
+  const F32 d;
+  V first = hn::Zero(d), second = hn::Zero(d);
+  for (size_t j = 0; j < n; j += kLanes) {
+    V y = hn::Add(LoadAs(x, element, j), hn::LoadU(d, bias + j));
+    if (n - j < kLanes) y = hn::IfThenElseZero(hn::FirstN(d, n - j), y);
+    first = hn::MulAdd(y, hn::LoadU(d, rows[0] + j), first);
+    second = hn::MulAdd(y, hn::LoadU(d, rows[1] + j), second);
+  }
+  out[0] = hn::GetLane(hn::SumOfLanes(d, first));
+  out[1] = hn::GetLane(hn::SumOfLanes(d, second));
+}
+
+void AddRelative(float* scores, const float* positions, const int32_t* types, int32_t type, const float segments[2],
+                 size_t n) {
+  const F32 d;
+  const V same = Set(segments[0]), other = Set(segments[1]);
+  for (size_t j = 0; j < n; j += kLanes) {
+    const auto is_same = hn::Eq(hn::LoadU(I32(), types + j), hn::Set(I32(), type));
+    const V segment = hn::IfThenElse(hn::RebindMask(d, is_same), same, other);
+    const V position = hn::Add(hn::LoadU(d, positions + j), segment);
+    hn::StoreU(hn::Add(hn::LoadU(d, scores + j), position), d, scores + j);
+  }
+}
+
 void Transpose(const std::byte* from, size_t stride, size_t rows, size_t units, size_t panel, uint32_t* to) {
   for (size_t row = 0; row < rows; ++row, from += stride) {
     for (size_t unit = 0; unit < units; ++unit) std::memcpy(to + unit * panel + row, from + unit * 4, 4);
@@ -296,8 +337,18 @@ void Interleave(const uint16_t* a, const uint16_t* b, size_t n, uint32_t* to) {
 }
 
 const RowKernels& RowKernelsHere() {
-  static constexpr RowKernels kKernels = {FinishTile, AddEmbeddings, LayerNorm, Convert,   ConvertBf16,
-                                          Softmax,    Scale,         Transpose, Interleave};
+  static constexpr RowKernels kKernels = {.finish_tile = FinishTile,
+                                          .add_embeddings = AddEmbeddings,
+                                          .layer_norm = LayerNorm,
+                                          .convert = Convert,
+                                          .convert_bf16 = ConvertBf16,
+                                          .softmax = Softmax,
+                                          .scale = Scale,
+                                          .add_bias = AddBias,
+                                          .two_dots = TwoDots,
+                                          .add_relative = AddRelative,
+                                          .transpose = Transpose,
+                                          .interleave = Interleave};
   return kKernels;
 }
 

@@ -51,6 +51,14 @@ struct RowKernels {
   float (*softmax)(const float* scores, size_t n, size_t padded, float scale, Element element, void* out);
   /// out[j] = x[j] * factor, to fp32 or bf16.
   void (*scale)(const float* x, size_t n, float factor, Element element, void* out);
+  /// out[j] = x[j] + bias[j]; x and out are fp32 or bf16, and `out` has room for a multiple of kRowPadding.
+  void (*add_bias)(const void* x, Element element, const float* bias, size_t n, void* out);
+  /// out[s] = sum over j of (x[j] + bias[j]) * rows[s][j]
+  void (*two_dots)(const void* x, Element element, const float* bias, const float* const rows[2], size_t n,
+                   float out[2]);
+  /// scores[j] += positions[j] + segments[types[j] == type ? 0 : 1]; `scores` has room for a multiple of kRowPadding.
+  void (*add_relative)(float* scores, const float* positions, const int32_t* types, int32_t type,
+                       const float segments[2], size_t n);
   /// to[unit][row] = from[row][unit] of 32-bit units, rows <= panel; the columns behind `rows` become 0.
   void (*transpose)(const std::byte* from, size_t stride, size_t rows, size_t units, size_t panel, uint32_t* to);
   /// to[j] = a[j] | b[j] << 16: two rows of bf16 become one of pairs. `n` is a multiple of kRowPadding / 4.
