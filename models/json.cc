@@ -93,6 +93,15 @@ int64_t JsonReader::Integer(const std::string& key, int64_t min, int64_t max) {
   return min;
 }
 
+double JsonReader::Number(const std::string& key, double min, double max) {
+  const json* value = Find(key);
+  if (!value) return min;
+  const double number = value->is_number() ? value->get<double>() : NAN;
+  if (number >= min && number <= max) return number;
+  Fail(key, absl::StrCat("expected a number from ", min, " to ", max));
+  return min;
+}
+
 bool JsonReader::Bool(const std::string& key, bool fallback) {
   const json* value = Optional(key);
   if (!value) return fallback;

@@ -33,6 +33,7 @@ class JsonReader {
 
   std::string String(const std::string& key);
   int64_t Integer(const std::string& key, int64_t min, int64_t max);
+  double Number(const std::string& key, double min, double max);
   bool Bool(const std::string& key, bool fallback);
   std::vector<std::string> Strings(const std::string& key);
   std::vector<int32_t> Ids(const std::string& key);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "models/families/families.h"
 #include "models/json.h"
 #include "tokenizer/json_reader.h"
 
@@ -16,7 +17,10 @@ namespace {
 
 constexpr int64_t kMaxLength = 1'000'000;
 constexpr int64_t kMaxDimension = 65'536;
-constexpr std::array<const char*, 6> kFamilies = {"bert", "roberta", "distilbert", "xlnet", "albert", "torchscript"};
+constexpr int64_t kMaxHeads = 1024;
+constexpr int64_t kMaxLayers = 1024;
+/// The family of a module that nobody here knows.
+constexpr char kUnknownFamily[] = "torchscript";
 
 template <class T>
 using Name = std::pair<const char*, T>;
@@ -38,6 +42,11 @@ constexpr std::array<Name<Pooling>, 5> kPoolings = {{{"mean", Pooling::kMean},
                                                      {"max", Pooling::kMax},
                                                      {"cls+mean", Pooling::kClsMean},
                                                      {"last", Pooling::kLast}}};
+constexpr std::array<Name<Activation>, 5> kActivations = {{{"none", Activation::kNone},
+                                                           {"gelu", Activation::kGelu},
+                                                           {"gelu_tanh", Activation::kGeluTanh},
+                                                           {"relu", Activation::kRelu},
+                                                           {"tanh", Activation::kTanh}}};
 
 /// The value that `key` names; `what` is what its values are called in the error. Fails and gives none if it names
 /// none.
@@ -55,10 +64,10 @@ std::optional<T> ReadName(const std::string& key, absl::string_view what, const 
 }
 
 void CheckFamily(const std::string& family, JsonReader& reader) {
-  if (std::ranges::find(kFamilies, family) == kFamilies.end()) {
-    reader.Fail("family", absl::StrCat("unknown family ", tokenizer::Quoted(family),
-                                       "; known: ", absl::StrJoin(kFamilies, ", ")));
-  }
+  if (FindFamily(family) || family == kUnknownFamily) return;
+  std::string known;
+  for (const Family& one : Families()) absl::StrAppend(&known, one.name, ", ");
+  reader.Fail("family", absl::StrCat("unknown family ", tokenizer::Quoted(family), "; known: ", known, kUnknownFamily));
 }
 
 std::vector<std::string> ReadLabels(JsonReader& reader) {
@@ -94,6 +103,22 @@ Padding ReadPadding(JsonReader& reader) {
   if (side != "left" && side != "right") padding.Fail("side", "expected \"left\" or \"right\"");
   result.left = side == "left";
   reader.Fail(padding.Done());
+  return result;
+}
+
+EncoderSettings ReadEncoder(const nlohmann::json& object, const Family& family, Task task, JsonReader& reader) {
+  JsonReader encoder(object, "$.encoder");
+  EncoderSettings result;
+  result.heads = static_cast<size_t>(encoder.Integer("heads", 1, kMaxHeads));
+  result.layers = static_cast<size_t>(encoder.Integer("layers", 0, kMaxLayers));
+  result.activation = ReadName("activation", "activation", kActivations, encoder).value_or(Activation::kGelu);
+  result.layer_norm_epsilon = static_cast<float>(encoder.Number("layer_norm_epsilon", 1e-30, 1));
+  if (family.padding_id) result.padding_id = static_cast<int32_t>(encoder.Integer("padding_id", 0, kMaxLength));
+  if (family.summary_activation && task == Task::kSequenceClassification) {
+    result.summary_activation =
+        ReadName("summary_activation", "activation", kActivations, encoder).value_or(Activation::kTanh);
+  }
+  reader.Fail(encoder.Done());
   return result;
 }
 
@@ -148,6 +173,12 @@ absl::StatusOr<Manifest> ParseManifest(const std::string& text) {
   manifest.max_length = static_cast<size_t>(reader.Integer("max_length", 1, kMaxLength));
   manifest.takes_type_ids = ReadInputs(reader);
   manifest.padding = ReadPadding(reader);
+  // Of a module that nobody here knows no engine would make sense of it.
+  if (manifest.family != kUnknownFamily && reader.Optional("encoder")) {
+    const nlohmann::json* object = reader.Object("encoder");
+    const Family* family = FindFamily(manifest.family);
+    if (object && family) manifest.encoder = ReadEncoder(*object, *family, manifest.task, reader);
+  }
   if (reader.Optional("provenance")) reader.Object("provenance");
   if (absl::Status status = reader.Done(); !status.ok()) return status;
   return manifest;

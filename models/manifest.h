@@ -4,11 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "models/families/encoder_weights.h"
 #include "models/tasks/classification.h"
 #include "models/tasks/embeddings.h"
 #include "models/tasks/token_classification.h"
@@ -34,6 +36,19 @@ struct Padding {
   bool left = false;
 };
 
+/// What an engine of ours must know of the network and its weights do not say.
+struct EncoderSettings {
+  size_t heads = 0;
+  /// How often a layer runs: with ALBERT, where layers share their weights, more often than there are any.
+  size_t layers = 0;
+  Activation activation = Activation::kGelu;
+  float layer_norm_epsilon = 0;
+  /// RoBERTa: the id that its positions skip, and behind which they begin.
+  int32_t padding_id = 0;
+  /// XLNet's sequence classifier: of the step before the logits.
+  Activation summary_activation = Activation::kTanh;
+};
+
 /// Immutable after parsing. What does not belong to the task has its default.
 struct Manifest {
   std::string family;
@@ -54,6 +69,8 @@ struct Manifest {
   bool takes_type_ids = false;
   Padding padding;
   bool accepts_pairs = true;
+  /// Absent: only TorchScript can run the model.
+  std::optional<EncoderSettings> encoder;
 
   /// True if the model's output has a row for each token, not one for each sequence.
   bool row_per_token() const { return task != Task::kSequenceClassification; }

@@ -13,6 +13,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "models/torchscript_weights.h"
 #include "models/zip_check.h"
 
 namespace bertha::models {
@@ -237,6 +238,8 @@ absl::Status CheckForward(const torch::jit::Module& module, const Manifest& mani
 }  // namespace
 
 struct TorchScriptModule::Impl {
+  /// As it was loaded, its weights by name; the frozen one has them as constants, in the same memory.
+  torch::jit::Module loaded;
   torch::jit::Module module;
   Manifest manifest;
   std::string dtype;
@@ -256,7 +259,7 @@ absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(std::shared_ptr<const 
     if (absl::Status status = file->CheckUnchanged(); !status.ok()) return status;
     module.eval();
     if (absl::Status status = CheckForward(module, manifest); !status.ok()) return status;
-    auto impl = std::make_unique<Impl>(Impl{{}, manifest, DtypeName(module), WeightBytes(module)});
+    auto impl = std::make_unique<Impl>(Impl{module, {}, manifest, DtypeName(module), WeightBytes(module)});
     impl->module = torch::jit::freeze(module);
     return TorchScriptModule(std::move(impl));
   } catch (const std::exception& error) {
@@ -267,6 +270,8 @@ absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(std::shared_ptr<const 
 std::unique_ptr<batcher::Encoder> TorchScriptModule::NewReplica(int threads) const {
   return std::make_unique<TorchScriptEncoder>(impl_->module, impl_->manifest, impl_->dtype, threads);
 }
+
+NamedWeights TorchScriptModule::LiftWeights() const { return models::LiftWeights(impl_->loaded); }
 
 size_t TorchScriptModule::weight_bytes() const { return impl_->weight_bytes; }
 

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "batcher/encoder.h"
+#include "models/families/named_weights.h"
 #include "models/manifest.h"
 #include "models/package_files.h"
 
@@ -27,6 +28,10 @@ class TorchScriptModule {
 
   /// An encoder with buffers of its own, whose forward pass uses `threads` threads. It keeps the module alive.
   std::unique_ptr<batcher::Encoder> NewReplica(int threads) const;
+
+  /// The weights by name, for an engine that computes with them itself. Those in fp32 are the module's own memory,
+  /// which is freed when both are gone; others are copies in fp32.
+  NamedWeights LiftWeights() const;
 
   size_t weight_bytes() const;
 

@@ -125,6 +125,7 @@ def test_manifest_has_the_specified_keys_and_no_others(package: Path) -> None:
         "max_length": MAX_LENGTH,
         "inputs": ["input_ids", "attention_mask", "token_type_ids"],
         "padding": {"id": 0, "type_id": 0, "side": "right"},
+        "encoder": {"heads": 2, "layers": 2, "activation": "gelu", "layer_norm_epsilon": 1e-12},
     }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import tiny
 import torch
 import transformers
 from bertha_export import ExportError, Request, export
-from bertha_export.families import FAMILIES
+from bertha_export.families import FAMILIES, encoder_settings
 from safetensors.torch import load_file, save_file
 from transformers import (
     AlbertConfig,
@@ -145,6 +147,18 @@ PADDING = {
 }
 
 
+ACTIVATION = {"albert": "gelu_tanh"}
+
+
+def encoder(family: str, task: str) -> dict[str, object]:
+    """What the manifest says of the networks of tiny.py."""
+    own: dict[str, object] = {"padding_id": 1} if family == "roberta" else {}
+    if family == "xlnet" and task == "sequence-classification":
+        own = {"summary_activation": "tanh"}
+    activation = ACTIVATION.get(family, "gelu")
+    return {"heads": 2, "layers": 3, "activation": activation, "layer_norm_epsilon": 1e-12, **own}
+
+
 @pytest.mark.parametrize(("family", "task"), CASES)
 def test_manifest_is_that_of_family_and_task(family: str, task: str, package) -> None:
     manifest = read(package(family, task), "bertha.json")
@@ -159,7 +173,88 @@ def test_manifest_is_that_of_family_and_task(family: str, task: str, package) ->
         "max_length": MAX_LENGTH,
         "inputs": INPUTS[family],
         "padding": PADDING[family],
+        "encoder": encoder(family, task),
     }
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "found"),
+    [
+        ("bert", {"hidden_act": "gelu_new"}, {"activation": "gelu_tanh"}),
+        ("bert", {"hidden_act": "relu", "layer_norm_eps": 1e-5}, {"activation": "relu", "layer_norm_epsilon": 1e-5}),
+        ("roberta", {"pad_token_id": 4}, {"padding_id": 4}),
+        ("distilbert", {"activation": "relu", "layer_norm_eps": 1e-5}, {"activation": "relu"}),
+        ("albert", {"num_hidden_layers": 4, "num_hidden_groups": 2}, {"layers": 4}),
+        ("xlnet", {"summary_activation": None}, {"summary_activation": "none"}),
+        ("xlnet", {"ff_activation": "relu", "n_head": 4}, {"activation": "relu", "heads": 4}),
+        ("bert", {"hidden_act": "silu"}, None),
+        ("xlnet", {"attn_type": "uni"}, None),
+        ("xlnet", {"clamp_len": 3}, None),
+        ("xlnet", {"bi_data": True}, None),
+        ("xlnet", {"summary_use_proj": False}, None),
+        ("xlnet", {"summary_type": "mean"}, None),
+        ("xlnet", {"summary_activation": "silu"}, None),
+    ],
+)
+def test_encoder_settings_are_the_networks_or_absent(family: str, changes: dict, found: dict | None) -> None:
+    task = "sequence-classification"
+    model = tiny.model(family, task, **changes)
+    settings = encoder_settings(model, FAMILIES[list(tiny.KINDS).index(family)], task)
+    assert settings == (None if found is None else {**encoder(family, task), **found})
+
+
+@pytest.mark.skipif(ONE_TOKENIZER, reason="transformers 5 has no relative positions in BERT")
+def test_relative_positions_are_left_to_torchscript(tmp_path: Path) -> None:
+    source = tiny.checkpoint(tmp_path / "source", "bert", EMBEDDINGS, position_embedding_type="relative_key")
+    said = []
+    package = export(Request(source, tmp_path / "models", max_length=24), say=said.append)
+    assert "encoder" not in read(package, "bertha.json")
+    assert any("only TorchScript" in line for line in said)
+
+
+def compare_lifted_weights(program: Callable[[str], Path], models: Path) -> None:
+    """What the daemon's library lifts out of each package below `models`, against TorchScript: within 1e-5."""
+    environment = {**os.environ, "BERTHA_TEST_MODELS": str(models)}
+    done = subprocess.run([program("families_torch_test")], env=environment, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_lifted_weights_of_every_family_and_task_give_the_same_answers(program, work: Path, package) -> None:
+    for family, task in CASES:
+        package(family, task)
+    compare_lifted_weights(program, work / "models")
+
+
+VARIANTS = [
+    ("bert", {"hidden_act": "gelu_new", "layer_norm_eps": 1e-3, "num_attention_heads": 4, "num_labels": 1}),
+    ("bert", {"intermediate_size": 50, "type_vocab_size": 3, "hidden_size": 30, "num_attention_heads": 6}),
+    ("roberta", {"pad_token_id": 4, "max_position_embeddings": 53, "type_vocab_size": 2}),
+    ("distilbert", {"activation": "relu", "sinusoidal_pos_embds": True}),
+    ("albert", {"num_hidden_layers": 4, "num_hidden_groups": 2, "inner_group_num": 2}),
+    ("albert", {"num_hidden_layers": 5, "num_hidden_groups": 3, "hidden_act": "relu", "embedding_size": 40}),
+    ("xlnet", {"n_head": 4, "ff_activation": "relu", "summary_activation": None, "untie_r": False}),
+    ("xlnet", {"d_inner": 20, "layer_norm_eps": 1e-3}),
+]
+
+
+def test_lifted_weights_of_unusual_configurations_give_the_same_answers(program, tmp_path: Path) -> None:
+    for index, (family, changes) in enumerate(VARIANTS):
+        source = tiny.checkpoint(tmp_path / "sources" / str(index), family, "sequence-classification", **changes)
+        export(Request(source, tmp_path / "models", name=f"{index}-{family}", max_length=MAX_LENGTH))
+    compare_lifted_weights(program, tmp_path / "models")
+
+
+def test_lifted_weights_of_cut_encoders_give_the_same_answers(program, checkpoint, tmp_path: Path) -> None:
+    for family, layer in ((family, layer) for family in tiny.KINDS for layer in (0, 2)):
+        source, name = checkpoint(family, "sequence-classification"), f"{family}-{layer}"
+        export(Request(source, tmp_path, name=name, task=EMBEDDINGS, layer=layer, max_length=MAX_LENGTH))
+    compare_lifted_weights(program, tmp_path)
+
+
+def test_cut_layers_are_not_in_the_encoder_settings(checkpoint, tmp_path: Path) -> None:
+    source = checkpoint("xlnet", "sequence-classification")
+    package = export(Request(source, tmp_path, task=EMBEDDINGS, layer=0, max_length=24))
+    assert read(package, "bertha.json")["encoder"] == {**encoder("xlnet", EMBEDDINGS), "layers": 0}
 
 
 @pytest.mark.parametrize(("family", "task"), CASES)

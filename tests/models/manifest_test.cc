@@ -172,6 +172,69 @@ TEST_CASE("KeysOfTheOtherTasksAreCheckedToo") {
   }
 }
 
+json GoodEncoder() { return {{"heads", 2}, {"layers", 3}, {"activation", "gelu"}, {"layer_norm_epsilon", 1e-12}}; }
+
+TEST_CASE("WhatTheWeightsDoNotSayIsReadFieldByField") {
+  CHECK_FALSE(ParsedManifest().encoder.has_value());
+  json content = GoodManifest();
+  content["encoder"] = GoodEncoder();
+  const std::optional<EncoderSettings> encoder = ParsedManifest(content).encoder;
+  REQUIRE(encoder);
+  CHECK(encoder->heads == 2);
+  CHECK(encoder->layers == 3);
+  CHECK(encoder->activation == Activation::kGelu);
+  CHECK(encoder->layer_norm_epsilon == 1e-12f);
+  const std::vector<std::pair<const char*, Activation>> activations = {{"none", Activation::kNone},
+                                                                       {"gelu", Activation::kGelu},
+                                                                       {"gelu_tanh", Activation::kGeluTanh},
+                                                                       {"relu", Activation::kRelu},
+                                                                       {"tanh", Activation::kTanh}};
+  content["encoder"]["layers"] = 0;
+  for (const auto& [name, activation] : activations) {
+    content["encoder"]["activation"] = name;
+    CHECK(ParsedManifest(content).encoder->activation == activation);
+  }
+  CHECK(ParsedManifest(content).encoder->layers == 0);
+}
+
+TEST_CASE("AFamilyMayHaveEncoderKeysOfItsOwn") {
+  json content = GoodManifest();
+  content["encoder"] = GoodEncoder();
+  auto parse = [&](const char* family, Task task, const json& encoder) {
+    content = GoodManifest(task);
+    content["family"] = family;
+    content["encoder"] = encoder;
+    return ParseManifest(content.dump());
+  };
+  json roberta = GoodEncoder(), xlnet = GoodEncoder();
+  roberta["padding_id"] = 7;
+  xlnet["summary_activation"] = "none";
+  for (const Task task : kAllTasks) {
+    const auto parsed = parse("roberta", task, roberta);
+    REQUIRE(parsed.ok());
+    CHECK(parsed->encoder->padding_id == 7);
+  }
+  const auto parsed = parse("xlnet", Task::kSequenceClassification, xlnet);
+  REQUIRE(parsed.ok());
+  CHECK(parsed->encoder->summary_activation == Activation::kNone);
+
+  auto message = [&](const char* family, Task task, const json& encoder) {
+    return std::string(parse(family, task, encoder).status().message());
+  };
+  const Task texts = Task::kSequenceClassification, tokens = Task::kTokenClassification;
+  CHECK(message("roberta", texts, GoodEncoder()) == "$.encoder.padding_id: missing");
+  CHECK(message("xlnet", texts, GoodEncoder()) == "$.encoder.summary_activation: missing");
+  CHECK(message("xlnet", tokens, GoodEncoder()) == "");
+  CHECK(message("xlnet", tokens, xlnet) == "$.encoder.summary_activation: unknown key");
+  CHECK(message("xlnet", texts, roberta) == "$.encoder.padding_id: unknown key");
+  for (const char* family : {"bert", "distilbert", "albert"}) {
+    CHECK(message(family, texts, GoodEncoder()) == "");
+    CHECK(message(family, texts, roberta) == "$.encoder.padding_id: unknown key");
+    CHECK(message(family, texts, xlnet) == "$.encoder.summary_activation: unknown key");
+  }
+  CHECK(message("torchscript", texts, GoodEncoder()) == "$.encoder: unknown key");
+}
+
 TEST_CASE("OptionalKeysMayBeAbsent") {
   json content = GoodManifest();
   content.erase("accepts_pairs");
@@ -241,12 +304,24 @@ TEST_CASE("EachFieldThatIsWrongIsNamedWithWhatWasExpected") {
       {"/padding/side", true, "$.padding.side: expected a string"},
       {"/padding/token", "[PAD]", "$.padding.token: unknown key"},
       {"/accepts_pairs", 1, "$.accepts_pairs: expected true or false"},
+      {"/encoder", 1, "$.encoder: expected an object"},
+      {"/encoder", json::object(), "$.encoder.heads: missing"},
+      {"/encoder/heads", 0, "$.encoder.heads: expected an integer from 1 to 1024"},
+      {"/encoder/layers", -1, "$.encoder.layers: expected an integer from 0 to 1024"},
+      {"/encoder/layers", nullptr, "$.encoder.layers: missing"},
+      {"/encoder/activation", "silu",
+       "$.encoder.activation: unknown activation \"silu\"; known: none, gelu, gelu_tanh, relu, tanh"},
+      {"/encoder/layer_norm_epsilon", 0, "$.encoder.layer_norm_epsilon: expected a number from 1e-30 to 1"},
+      {"/encoder/layer_norm_epsilon", 2, "$.encoder.layer_norm_epsilon: expected a number from 1e-30 to 1"},
+      {"/encoder/layer_norm_epsilon", "1e-12", "$.encoder.layer_norm_epsilon: expected a number from 1e-30 to 1"},
+      {"/encoder/head_size", 64, "$.encoder.head_size: unknown key"},
       {"/provenance", "hub", "$.provenance: expected an object"},
       {"/max_lenght", 8, "$.max_lenght: unknown key"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.pointer, c.value.dump());
     json content = GoodManifest();
+    content["encoder"] = GoodEncoder();
     content[json::json_pointer(c.pointer)] = c.value;
     const absl::Status status = ParseManifest(content.dump()).status();
     CHECK(status.code() == absl::StatusCode::kInvalidArgument);

@@ -14,7 +14,14 @@ from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
 from transformers.utils import is_protobuf_available, is_sentencepiece_available, logging
 
 from bertha_export.errors import ExportError, first_line
-from bertha_export.families import EMBEDDINGS, QUESTION_ANSWERING, SEQUENCE_CLASSIFICATION, Family, family_and_task
+from bertha_export.families import (
+    EMBEDDINGS,
+    QUESTION_ANSWERING,
+    SEQUENCE_CLASSIFICATION,
+    Family,
+    encoder_settings,
+    family_and_task,
+)
 from bertha_export.probes import TEXTS
 from bertha_export.sentences import SentenceModel
 from bertha_export.tracing import FirstOutput, Inputs, StartAndEnd
@@ -39,7 +46,8 @@ class Checkpoint:
     """A loaded checkpoint. `tokenizer` neither truncates nor pads; `max_length` counts special tokens.
 
     `module` is what gets traced. `labels` are empty for tasks without. `layer` counts as transformers'
-    `hidden_states`, 0 for the embeddings; None unless the task is embeddings.
+    `hidden_states`, 0 for the embeddings; None unless the task is embeddings. `encoder` is the manifest's; None if only
+    TorchScript can run the network.
     """
 
     module: FirstOutput
@@ -52,6 +60,7 @@ class Checkpoint:
     labels: list[str]
     problem_type: str | None
     layer: int | None
+    encoder: dict[str, object] | None
 
     @property
     def parameters(self) -> int:
@@ -94,6 +103,7 @@ def load(directory: Path, wish: Wish, sentences: SentenceModel | None, say: Call
         labels=[] if task in (EMBEDDINGS, QUESTION_ANSWERING) else _labels(config),
         problem_type=_problem_type(config) if task == SEQUENCE_CLASSIFICATION else None,
         layer=layer,
+        encoder=encoder_settings(model, family, task),
     )
 
 

@@ -90,6 +90,8 @@ def export(request: Request, say: Callable[[str], None] = lambda line: None) -> 
         request.options_of(checkpoint.task)
         say(f"tracing {checkpoint.architecture} for {checkpoint.task}, {checkpoint.parameters:,} parameters")
         traced = tracing.trace(checkpoint.module, checkpoint.inputs, checkpoint.max_length)
+        if not checkpoint.encoder:
+            say("note: its configuration asks for what only TorchScript can compute, the slower way")
         tracing.save(traced, directory / "model.pt")
         checkpoint.tokenizer.save(str(directory / "tokenizer.json"))
         say("running the probes")
@@ -170,6 +172,7 @@ def manifest(checkpoint: Checkpoint, own: dict[str, object], origin: dict[str, o
             "type_id": checkpoint.inputs.pad_type_id,
             "side": checkpoint.inputs.padding_side,
         },
+        **({"encoder": checkpoint.encoder} if checkpoint.encoder else {}),
         "provenance": origin,
     }
 

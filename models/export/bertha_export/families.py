@@ -30,7 +30,8 @@ class Family:
     in order. `padding_side` is where short rows are filled up: the side that leaves the positions of a text's tokens
     as they are when it is alone. `positions` gives the longest input that the positions allow, None for no limit.
     `keep_layers` cuts an encoder of the family down to its first so many layers. `question_answering` ends the name of
-    the architecture for that task. `encoder_options` go to the constructor of the encoder without a head, `settings`
+    the architecture for that task. `activation` names the configuration's attribute that has it, `own_settings` gives the
+    keys of its own in the manifest's `encoder`, or None for a network that those keys cannot express. `encoder_options` go to the constructor of the encoder without a head, `settings`
     into the configuration.
     """
 
@@ -42,6 +43,8 @@ class Family:
     padding_side: str = "right"
     attention: str = "sdpa"
     question_answering: str = "ForQuestionAnswering"
+    activation: str = "hidden_act"
+    own_settings: Callable[[PretrainedConfig, str], dict[str, object] | None] = lambda config, task: {}
     encoder_options: Mapping[str, object] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
 
@@ -95,12 +98,75 @@ def _keep_albert_layers(encoder: nn.Module, count: int) -> None:
     config.num_hidden_layers = count
 
 
+ACTIVATIONS = {  # transformers' name -> the manifest's
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_accurate": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_python_tanh": "gelu_tanh",
+    "relu": "relu",
+    "tanh": "tanh",
+    "linear": "none",
+}
+ANY_EPSILON = 1e-12  # of XLNet's embeddings alone, which have no norm
+
+
+def encoder_settings(model: nn.Module, family: Family, task: str) -> dict[str, object] | None:
+    """The manifest's `encoder`; None if its keys cannot express what the network does."""
+    config = model.config
+    own = family.own_settings(config, task)
+    activation = ACTIVATIONS.get(str(getattr(config, family.activation)))
+    epsilons = {norm.eps for norm in model.modules() if isinstance(norm, nn.LayerNorm)} or {ANY_EPSILON}
+    absolute = getattr(config, "position_embedding_type", "absolute") == "absolute"
+    if own is None or activation is None or len(epsilons) > 1 or not absolute:
+        return None
+    return {
+        "heads": config.num_attention_heads,
+        "layers": config.num_hidden_layers,
+        "activation": activation,
+        "layer_norm_epsilon": epsilons.pop(),
+        **own,
+    }
+
+
+def _robertas_own(config: PretrainedConfig, task: str) -> dict[str, object]:
+    return {"padding_id": config.pad_token_id}
+
+
+def _xlnets_own(config: PretrainedConfig, task: str) -> dict[str, object] | None:
+    if config.attn_type != "bi" or config.bi_data or config.clamp_len > 0:
+        return None
+    if task != SEQUENCE_CLASSIFICATION:
+        return {}
+    activation = ACTIVATIONS.get(config.summary_activation or "linear")
+    if config.summary_type != "last" or not config.summary_use_proj or activation is None:
+        return None
+    return {"summary_activation": activation}
+
+
 NO_POOLER = {"add_pooling_layer": False}
 
 FAMILIES = (
     Family("bert", "Bert", WITH_TYPES, _as_configured, _stack("encoder.layer"), encoder_options=NO_POOLER),
-    Family("roberta", "Roberta", WITHOUT_TYPES, _after_padding_id, _stack("encoder.layer"), encoder_options=NO_POOLER),
-    Family("distilbert", "DistilBert", WITHOUT_TYPES, _as_configured, _stack("transformer.layer")),
+    Family(
+        "roberta",
+        "Roberta",
+        WITHOUT_TYPES,
+        _after_padding_id,
+        _stack("encoder.layer"),
+        own_settings=_robertas_own,
+        encoder_options=NO_POOLER,
+    ),
+    Family(
+        "distilbert",
+        "DistilBert",
+        WITHOUT_TYPES,
+        _as_configured,
+        _stack("transformer.layer"),
+        activation="activation",
+    ),
     Family(
         "xlnet",
         "XLNet",
@@ -110,6 +176,8 @@ FAMILIES = (
         padding_side="left",
         attention="eager",
         question_answering="ForQuestionAnsweringSimple",
+        activation="ff_activation",
+        own_settings=_xlnets_own,
         settings={"use_mems_eval": False},
     ),
     Family("albert", "Albert", WITH_TYPES, _as_configured, _keep_albert_layers, encoder_options=NO_POOLER),
