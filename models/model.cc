@@ -1,11 +1,18 @@
 #include "models/model.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <functional>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "models/families/families.h"
+#include "models/fused_engine.h"
 #include "models/package_contents.h"
 #include "models/torchscript_engine.h"
 
@@ -30,13 +37,23 @@ std::chrono::nanoseconds TimeProbe(batcher::Encoder& encoder, const Probe& probe
   return std::chrono::steady_clock::now() - begin;
 }
 
+/// An encoder whose forward pass uses so many threads.
+using NewReplica = std::function<std::unique_ptr<batcher::Encoder>(int threads)>;
+
+/// What computes a model, checked.
+struct Engine {
+  NewReplica new_replica;
+  size_t weight_bytes = 0;
+  ProbeReport report;
+};
+
 /// 1 or `max_threads`: races them on the longest probe, in turns, so that both see the same foreign load.
-int ChooseThreads(const TorchScriptModule& module, const std::vector<Probe>& probes, int max_threads) {
+int ChooseThreads(const NewReplica& new_replica, const std::vector<Probe>& probes, int max_threads) {
   if (max_threads <= 1) return 1;
   constexpr int kRounds = 9, kWarmUp = 2;
   constexpr auto kEnough = std::chrono::milliseconds(500);
   const Probe& longest = *std::ranges::max_element(probes, {}, [](const Probe& probe) { return probe.ids.size(); });
-  const std::unique_ptr<batcher::Encoder> one = module.NewReplica(1), many = module.NewReplica(max_threads);
+  const std::unique_ptr<batcher::Encoder> one = new_replica(1), many = new_replica(max_threads);
   std::vector<std::chrono::nanoseconds> one_times, many_times;
   const auto begin = std::chrono::steady_clock::now();
   for (int round = 0; round < kWarmUp + kRounds; ++round) {
@@ -53,22 +70,94 @@ int ChooseThreads(const TorchScriptModule& module, const std::vector<Probe>& pro
   return many_wins ? max_threads : 1;
 }
 
+std::vector<Probe> ShortestProbes(const std::vector<Probe>& probes, size_t count) {
+  std::vector<Probe> shortest = probes;
+  std::ranges::stable_sort(shortest, {}, [](const Probe& probe) { return probe.ids.size(); });
+  shortest.resize(std::min(count, shortest.size()));
+  return shortest;
+}
+
+absl::StatusOr<Engine> MakeTorchScriptEngine(std::shared_ptr<TorchScriptModule> module, const PackageContents& contents,
+                                             int threads) {
+  if (absl::Status status = module->Freeze(); !status.ok()) return Blame(kModuleFile, status);
+  const std::unique_ptr<batcher::Encoder> encoder = module->NewReplica(threads);
+  absl::StatusOr<ProbeReport> report = CheckEncoder(*encoder, contents.probes, contents.manifest, ToleranceOf("fp32"));
+  if (!report.ok()) return Blame(kModuleFile, report.status());
+  return Engine{[module](int n) { return module->NewReplica(n); }, module->weight_bytes(), *report};
+}
+
+/// The numeric types to try, the wanted one first.
+std::vector<Dtype> Candidates(absl::string_view dtype) {
+  std::vector<Dtype> order = {Dtype::kInt8, Dtype::kBf16, Dtype::kFp32};
+  while (dtype != "auto" && dtype != DtypeName(order.front())) order.erase(order.begin());
+  return order;
+}
+
+/// Nothing, and the reasons in `refused`, if the model is TorchScript's to serve.
+std::optional<Engine> MakeFusedEngine(const TorchScriptModule& module, const PackageContents& contents,
+                                      const EngineOptions& options, int threads, std::vector<std::string>& refused) {
+  const absl::StatusOr<EncoderWeights> weights = BuildEncoder(module.LiftWeights(), contents.manifest);
+  if (!weights.ok()) {
+    refused.push_back(absl::StrCat("fused: ", weights.status().message()));
+    return std::nullopt;
+  }
+  for (const Dtype dtype : Candidates(options.dtype)) {
+    absl::StatusOr<FusedModel> made = FusedModel::Make(*weights, dtype);
+    absl::Status status = made.status();
+    if (made.ok()) {
+      const auto model = std::make_shared<const FusedModel>(*std::move(made));
+      const NewReplica new_replica = [model, tokens = options.batch_tokens](int n) {
+        return model->NewReplica(n, tokens);
+      };
+      const absl::StatusOr<ProbeReport> report =
+          CheckEncoder(*new_replica(threads), contents.probes, contents.manifest, ToleranceOf(DtypeName(dtype)));
+      if (report.ok()) return Engine{new_replica, model->weight_bytes(), *report};
+      status = report.status();
+    }
+    refused.push_back(absl::StrCat(DtypeName(dtype), ": ", status.message()));
+  }
+  return std::nullopt;
+}
+
+/// The engine that is to serve. The fused one answers the probes as the exporter did and so, for two of them, does
+/// TorchScript: they agree with each other and the file is what was exported.
+absl::StatusOr<Engine> MakeEngine(const PackageContents& contents, const EngineOptions& options, int threads,
+                                  std::vector<std::string>& refused) {
+  absl::StatusOr<TorchScriptModule> loaded = LoadModule(contents);
+  if (!loaded.ok()) return loaded.status();
+  const auto module = std::make_shared<TorchScriptModule>(*std::move(loaded));
+  if (options.engine == EngineChoice::kTorchScript) return MakeTorchScriptEngine(module, contents, threads);
+  std::optional<Engine> fused = MakeFusedEngine(*module, contents, options, threads, refused);
+  if (fused) {
+    constexpr size_t kTorchScriptProbes = 2;
+    const absl::Status status =
+        CheckEncoder(*module->NewReplica(threads), ShortestProbes(contents.probes, kTorchScriptProbes),
+                     contents.manifest, ToleranceOf("fp32"))
+            .status();
+    if (!status.ok()) return Blame(kModuleFile, status);
+    return *std::move(fused);
+  }
+  if (options.engine == EngineChoice::kFused) {
+    return absl::FailedPreconditionError(absl::StrCat(kModuleFile, ": ", absl::StrJoin(refused, "; ")));
+  }
+  return MakeTorchScriptEngine(module, contents, threads);
+}
+
 absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& options) {
   absl::StatusOr<PackageContents> contents = ReadPackage(dir);
   if (!contents.ok()) return contents.status();
-  absl::StatusOr<TorchScriptModule> module = LoadModule(*contents);
-  if (!module.ok()) return module.status();
-  const std::vector<Probe>& probes = contents->probes;
-  std::unique_ptr<batcher::Encoder> first = module->NewReplica(std::max(1, options.threads));
-  absl::StatusOr<ProbeReport> report = CheckEncoder(*first, probes, kFp32Tolerance);
-  if (!report.ok()) return Blame(kModuleFile, report.status());
   Model model;
-  model.probes = *report;
-  model.weight_bytes = module->weight_bytes();
-  model.threads = options.threads ? options.threads : ChooseThreads(*module, probes, options.max_threads);
-  for (size_t i = 0; i < options.replicas; ++i) model.replicas.push_back(module->NewReplica(model.threads));
+  absl::StatusOr<Engine> engine = MakeEngine(*contents, options, std::max(1, options.threads), model.refused);
+  if (!engine.ok()) return engine.status();
+  model.probes = engine->report;
+  model.weight_bytes = engine->weight_bytes;
+  model.threads =
+      options.threads ? options.threads : ChooseThreads(engine->new_replica, contents->probes, options.max_threads);
+  for (size_t i = 0; i < options.replicas; ++i) model.replicas.push_back(engine->new_replica(model.threads));
   model.manifest = std::move(contents->manifest);
   model.tokenizer = std::move(contents->tokenizer);
+  // The module as it was loaded is as large as what serves, and the allocator would keep its memory.
+  malloc_trim(0);
   return model;
 }
 
@@ -79,10 +168,12 @@ absl::StatusOr<std::string> ProbeUnfinished(const std::string& dir, const std::v
   if (!probes.ok()) return probes.status();
   absl::StatusOr<TorchScriptModule> module = LoadModule(*contents);
   if (!module.ok()) return module.status();
+  if (absl::Status status = module->Freeze(); !status.ok()) return Blame(kModuleFile, status);
   std::unique_ptr<batcher::Encoder> encoder = module->NewReplica(1);
   if (absl::Status status = AnswerProbes(*encoder, *probes); !status.ok()) return Blame(kModuleFile, status);
   // A module that lets its answers depend on the texts beside it, or on their padding, is of no use here.
-  if (absl::Status status = CheckEncoder(*encoder, *probes, kFp32Tolerance).status(); !status.ok()) {
+  if (absl::Status status = CheckEncoder(*encoder, *probes, contents->manifest, ToleranceOf("fp32")).status();
+      !status.ok()) {
     return Blame(kModuleFile, Blame("answers texts in a batch otherwise than alone", status));
   }
   std::string document = ProbesToJson(*probes);

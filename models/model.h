@@ -15,11 +15,25 @@
 #include "batcher/encoder.h"
 #include "models/manifest.h"
 #include "models/probes.h"
+#include "models/self_check.h"
 #include "tokenizer/tokenizer.h"
 
 namespace bertha::models {
 
+/// Who computes.
+enum class EngineChoice {
+  kAuto,         ///< the fused engine where it can, else TorchScript
+  kFused,        ///< or the package is refused
+  kTorchScript,  ///< always
+};
+
 struct EngineOptions {
+  EngineChoice engine = EngineChoice::kAuto;
+  /// Of the fused engine: "fp32", "bf16", "int8", or "auto", the first of int8, bf16 and fp32 that passes the
+  /// self-check. A type that does not pass gives way to the next one of that order.
+  std::string dtype = "fp32";
+  /// Tokens of the largest batch: memory for it is there from the start. 0: it comes with the first one.
+  size_t batch_tokens = 0;
   /// Encoder replicas that share the weights, one for each worker thread.
   size_t replicas = 1;
   /// Threads of one forward pass. 0: 1 or `max_threads`, whichever answers the probes faster here and now; small models
@@ -35,6 +49,8 @@ struct Model {
   /// [replicas]
   std::vector<std::unique_ptr<batcher::Encoder>> replicas;
   ProbeReport probes;
+  /// Why something faster or smaller does not compute it, one line each: "int8: ...".
+  std::vector<std::string> refused;
   /// Threads of one forward pass.
   int threads = 1;
   /// Bytes of the weights in memory.

@@ -14,9 +14,6 @@ namespace bertha::models {
 namespace {
 
 constexpr size_t kMaxProbes = 1000;
-/// Probes that run together in the second pass: enough for rows of many lengths beside each other.
-constexpr size_t kBatch = 16;
-
 absl::Status CheckAgainstManifest(const Probe& probe, const Manifest& manifest) {
   if (probe.ids.empty() || probe.ids.size() > manifest.max_length) {
     return absl::InvalidArgumentError(
@@ -47,56 +44,6 @@ absl::StatusOr<Probe> ReadProbe(const nlohmann::json& object, const std::string&
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
   }
   return probe;
-}
-
-/// "probe 3" or "probes 0 to 15".
-std::string NameProbes(size_t begin, size_t end) {
-  return end - begin == 1 ? absl::StrCat("probe ", begin) : absl::StrCat("probes ", begin, " to ", end - 1);
-}
-
-absl::Status CheckShape(const batcher::EncoderOutput& output, size_t rows, size_t width) {
-  if (output.rows == rows && output.width == width && output.values.size() >= rows * width) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat("the engine returned [", output.rows, ", ", output.width, "], expected [", rows, ", ", width, "]"));
-}
-
-/// Runs probes [begin, end) as one batch. The shape of `output` is left to check.
-absl::Status Run(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin, size_t end,
-                 batcher::EncoderOutput& output) {
-  std::vector<int32_t> ids, type_ids, cu_seqlens = {0};
-  for (size_t i = begin; i < end; ++i) {
-    ids.insert(ids.end(), probes[i].ids.begin(), probes[i].ids.end());
-    type_ids.insert(type_ids.end(), probes[i].type_ids.begin(), probes[i].type_ids.end());
-    cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
-  }
-  if (absl::Status status = encoder.Stage({ids, type_ids, cu_seqlens}, 0); !status.ok()) return status;
-  return encoder.Run(0, output);
-}
-
-/// Runs probes [begin, end) as one batch and returns the largest difference.
-absl::StatusOr<float> RunAndCompare(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin,
-                                    size_t end) {
-  size_t tokens = 0, numbers = 0;
-  for (size_t i = begin; i < end; ++i) {
-    tokens += probes[i].ids.size();
-    numbers += probes[i].logits.size();
-  }
-  const size_t rows = encoder.Describe().row_per_token ? tokens : end - begin;
-  batcher::EncoderOutput output;
-  absl::Status status = Run(encoder, probes, begin, end, output);
-  if (status.ok()) status = CheckShape(output, rows, numbers / rows);
-  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(NameProbes(begin, end), ": ", status.message()));
-  float worst = 0;
-  const float* value = output.values.data();
-  for (size_t i = begin; i < end; ++i) {
-    for (const float golden : probes[i].logits) {
-      const float difference = std::abs(*value++ - golden);
-      if (std::isnan(difference))
-        return absl::FailedPreconditionError(absl::StrCat("probe ", i, ": the logits are NaN"));
-      worst = std::max(worst, difference);
-    }
-  }
-  return worst;
 }
 
 /// The double that prints as shortly as the float does.
@@ -146,22 +93,16 @@ absl::Status CheckTokenizer(const tokenizer::Tokenizer& tokenizer, const Manifes
   return absl::OkStatus();
 }
 
-absl::StatusOr<ProbeReport> CheckEncoder(batcher::Encoder& encoder, const std::vector<Probe>& probes, float tolerance) {
-  ProbeReport report{probes.size(), 0};
-  for (const size_t step : {size_t{1}, kBatch}) {
-    for (size_t begin = 0; begin < probes.size(); begin += step) {
-      const size_t end = std::min(begin + step, probes.size());
-      absl::StatusOr<float> worst = RunAndCompare(encoder, probes, begin, end);
-      if (!worst.ok()) return worst.status();
-      if (*worst > tolerance) {
-        return absl::FailedPreconditionError(absl::StrCat("the logits of ", NameProbes(begin, end),
-                                                          " differ from the exporter's by ", *worst, ", more than ",
-                                                          tolerance));
-      }
-      report.max_abs_diff = std::max(report.max_abs_diff, *worst);
-    }
+absl::Status RunProbes(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin, size_t end,
+                       batcher::EncoderOutput& output) {
+  std::vector<int32_t> ids, type_ids, cu_seqlens = {0};
+  for (size_t i = begin; i < end; ++i) {
+    ids.insert(ids.end(), probes[i].ids.begin(), probes[i].ids.end());
+    type_ids.insert(type_ids.end(), probes[i].type_ids.begin(), probes[i].type_ids.end());
+    cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
   }
-  return report;
+  if (absl::Status status = encoder.Stage({ids, type_ids, cu_seqlens}, 0); !status.ok()) return status;
+  return encoder.Run(0, output);
 }
 
 absl::StatusOr<std::vector<Probe>> EncodeProbes(const tokenizer::Tokenizer& tokenizer, const Manifest& manifest,
@@ -193,7 +134,7 @@ absl::StatusOr<std::vector<Probe>> EncodeProbes(const tokenizer::Tokenizer& toke
 absl::Status AnswerProbes(batcher::Encoder& encoder, std::vector<Probe>& probes) {
   batcher::EncoderOutput output;
   for (size_t i = 0; i < probes.size(); ++i) {
-    absl::Status status = Run(encoder, probes, i, i + 1, output);
+    absl::Status status = RunProbes(encoder, probes, i, i + 1, output);
     if (status.ok() && !AllFinite(output.values)) status = absl::FailedPreconditionError("the logits are not finite");
     if (!status.ok()) return absl::Status(status.code(), absl::StrCat("probe ", i, ": ", status.message()));
     probes[i].logits.assign(output.values.begin(), output.values.end());

@@ -1,4 +1,4 @@
-// probes.json: the exporter's golden answers, and the check that this process gives the same.
+// probes.json: the exporter's golden answers.
 #ifndef BERTHA_MODELS_PROBES_H_
 #define BERTHA_MODELS_PROBES_H_
 
@@ -33,12 +33,6 @@ struct Probe : ProbeText {
   std::vector<float> logits;
 };
 
-/// What the check found.
-struct ProbeReport {
-  size_t count = 0;
-  float max_abs_diff = 0;
-};
-
 /// INVALID_ARGUMENT naming the JSON path; also if a probe does not fit the manifest.
 absl::StatusOr<std::vector<Probe>> ParseProbes(const std::string& text, const Manifest& manifest);
 
@@ -46,8 +40,9 @@ absl::StatusOr<std::vector<Probe>> ParseProbes(const std::string& text, const Ma
 absl::Status CheckTokenizer(const tokenizer::Tokenizer& tokenizer, const Manifest& manifest,
                             const std::vector<Probe>& probes);
 
-/// Runs every probe alone, then all of them in batches, and compares. FAILED_PRECONDITION beyond `tolerance`.
-absl::StatusOr<ProbeReport> CheckEncoder(batcher::Encoder& encoder, const std::vector<Probe>& probes, float tolerance);
+/// Runs probes [begin, end) as one batch. The shape of `output` is left to check.
+absl::Status RunProbes(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin, size_t end,
+                       batcher::EncoderOutput& output);
 
 /// What an exporter does, in three steps, for packages made by hand. Ids of `texts`, truncated on the right.
 /// INVALID_ARGUMENT for no texts or too many, and naming the first that the model does not take.

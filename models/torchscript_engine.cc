@@ -240,7 +240,7 @@ absl::Status CheckForward(const torch::jit::Module& module, const Manifest& mani
 struct TorchScriptModule::Impl {
   /// As it was loaded, its weights by name; the frozen one has them as constants, in the same memory.
   torch::jit::Module loaded;
-  torch::jit::Module module;
+  torch::jit::Module module;  // to run
   Manifest manifest;
   std::string dtype;
   size_t weight_bytes = 0;
@@ -259,11 +259,19 @@ absl::StatusOr<TorchScriptModule> TorchScriptModule::Load(std::shared_ptr<const 
     if (absl::Status status = file->CheckUnchanged(); !status.ok()) return status;
     module.eval();
     if (absl::Status status = CheckForward(module, manifest); !status.ok()) return status;
-    auto impl = std::make_unique<Impl>(Impl{module, {}, manifest, DtypeName(module), WeightBytes(module)});
-    impl->module = torch::jit::freeze(module);
-    return TorchScriptModule(std::move(impl));
+    return TorchScriptModule(
+        std::make_unique<Impl>(Impl{module, module, manifest, DtypeName(module), WeightBytes(module)}));
   } catch (const std::exception& error) {
     return absl::InvalidArgumentError(absl::StrCat("cannot be loaded as TorchScript: ", Reason(error)));
+  }
+}
+
+absl::Status TorchScriptModule::Freeze() {
+  try {
+    impl_->module = torch::jit::freeze(impl_->loaded);
+    return absl::OkStatus();
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot be optimized by TorchScript: ", Reason(error)));
   }
 }
 

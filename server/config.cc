@@ -63,6 +63,15 @@ const std::vector<Setting>& Settings() {
        "Start without a package that can be served, and wait for one"},
       {"models.weights", Text{&Config::models_weights, {}},
        "Shares of the device when several models have work, e.g. \"a=3,b=1\"; 1 for those that are not named"},
+      {"engine", Text{&Config::engine, {"auto", "fused", "torchscript"}},
+       "What computes. fused: packed tokens, the processor's best instructions; torchscript: any module, padded, "
+       "slower. "
+       "auto: fused where it can"},
+      {"dtype", Text{&Config::dtype, {"auto", "fp32", "bf16", "int8"}},
+       "Numeric type of the fused engine. fp32 answers as the exported model did, to 1e-4; bf16 and int8 are faster "
+       "and "
+       "smaller, and must agree on the package's probes or the next type takes their place. auto: the fastest that "
+       "does"},
       {"cpu.workers", Number{&Config::cpu_workers, 1, 1024},
        "Batches that run side by side. More serve more texts per second and make each slower"},
       {"cpu.threads", Number{&Config::cpu_threads, 0, 1024},

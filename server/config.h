@@ -24,6 +24,8 @@ struct Config {
   int64_t models_max_memory_mb = 0;
   std::string models_allow_empty = "false";
   std::string models_weights;
+  std::string engine = "auto";
+  std::string dtype = "fp32";
   int64_t cpu_workers = 1;
   int64_t cpu_threads = 0;
   int64_t batch_max_requests = 64;

@@ -109,7 +109,13 @@ batcher::DispatcherOptions DispatcherOptionsOf(const Config& config, std::functi
 }
 
 models::EngineOptions EngineOptionsOf(const Config& config) {
-  return {.replicas = static_cast<size_t>(config.cpu_workers),
+  using models::EngineChoice;
+  return {.engine = config.engine == "fused"         ? EngineChoice::kFused
+                    : config.engine == "torchscript" ? EngineChoice::kTorchScript
+                                                     : EngineChoice::kAuto,
+          .dtype = config.dtype,
+          .batch_tokens = static_cast<size_t>(config.batch_max_tokens),
+          .replicas = static_cast<size_t>(config.cpu_workers),
           .threads = static_cast<int>(config.cpu_threads),
           .max_threads = static_cast<int>(std::max<int64_t>(1, AvailableCores() / config.cpu_workers))};
 }

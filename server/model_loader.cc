@@ -88,6 +88,7 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
   model->tokenizer = std::move(loaded->tokenizer);
   model->encoder = loaded->replicas.front()->Describe();
   model->probes = loaded->probes;
+  model->refused = std::move(loaded->refused);
   model->weight_bytes = loaded->weight_bytes;
   model->costs_file = cost_cache_.FileOf(package.dir, model->encoder, loaded->threads);
   batcher::CostTable costs = CostCache::Load(model->costs_file);
@@ -105,6 +106,9 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
       "{}: serving: {} on {} in {} with {} threads, {} of weights, {} probes agree within {:.1e}, loaded in {} ms",
       package.key.ToString(), model->encoder.engine, model->encoder.device, model->encoder.dtype, loaded->threads,
       Megabytes(model->weight_bytes), model->probes.count, model->probes.max_abs_diff, ms.count());
+  for (const std::string& reason : model->refused) {
+    spdlog::warn("{}: not computed by what was asked for: {}", package.key.ToString(), reason);
+  }
   table_.SetServing(std::shared_ptr<const ServingModel>(model.release(), [shelf = shelf_](const ServingModel* last) {
     shelf->Add(std::unique_ptr<const ServingModel>(last));
   }));

@@ -29,6 +29,15 @@ void FillModel(const ServingModel& model, v1::ModelStatus& status) {
   status.set_accepts_pairs(model.manifest.accepts_pairs);
   status.set_probe_max_abs_diff(model.probes.max_abs_diff);
   status.set_probe_count(static_cast<uint32_t>(model.probes.count));
+  v1::SelfCheck& check = *status.mutable_self_check();
+  check.set_max_abs_diff(model.probes.max_abs_diff);
+  check.set_mean_abs_diff(model.probes.mean_abs_diff);
+  check.set_max_probability_diff(model.probes.max_probability_diff);
+  check.set_mean_probability_diff(model.probes.mean_probability_diff);
+  check.set_decisions(static_cast<uint32_t>(model.probes.decisions));
+  check.set_flips(static_cast<uint32_t>(model.probes.flips));
+  check.set_tolerance(model.probes.tolerance);
+  for (const std::string& reason : model.refused) status.add_refused_engines(reason);
   status.set_dimension(static_cast<uint32_t>(model.manifest.dimension));
   status.set_weight_bytes(model.weight_bytes);
 }

@@ -22,7 +22,7 @@
 #include "batcher/mutex.h"
 #include "batcher/request.h"
 #include "models/manifest.h"
-#include "models/probes.h"
+#include "models/self_check.h"
 #include "tokenizer/tokenizer.h"
 
 namespace bertha::server {
@@ -44,6 +44,8 @@ struct ServingModel {
   batcher::EncoderDescription encoder;
   batcher::ModelId id = 0;
   models::ProbeReport probes;
+  /// See models::Model.
+  std::vector<std::string> refused;
   size_t weight_bytes = 0;
   /// Where its cost table is kept; empty: nowhere.
   std::string costs_file;

@@ -1,5 +1,7 @@
 #include "models/probes.h"
 
+#include "models/self_check.h"
+
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -239,7 +241,7 @@ TEST_CASE("ATokenizerThatFailsIsBlamedWithItsOwnReason") {
 
 TEST_CASE("EveryProbeRunsAloneAndThenInBatches") {
   SumEncoder encoder;
-  const auto report = CheckEncoder(encoder, ManyProbes(37), 0);
+  const auto report = CheckEncoder(encoder, ManyProbes(37), ParsedManifest(), {.absolute = 0});
   REQUIRE(report.status() == absl::OkStatus());
   CHECK(report->count == 37);
   CHECK(report->max_abs_diff == 0);
@@ -250,7 +252,8 @@ TEST_CASE("EveryProbeRunsAloneAndThenInBatches") {
 
 TEST_CASE("ARowForEachTokenIsComparedForEachToken") {
   SumEncoder encoder(true);
-  const auto report = CheckEncoder(encoder, ManyTokenProbes(37), 0);
+  const auto report = CheckEncoder(encoder, ManyTokenProbes(37),
+                                   ParsedManifest(GoodManifest(Task::kTokenClassification)), {.absolute = 0});
   REQUIRE(report.status() == absl::OkStatus());
   CHECK(report->max_abs_diff == 0);
   std::vector<size_t> expected(37, 1);
@@ -262,15 +265,22 @@ TEST_CASE("ARowForEachTokenIsComparedForEachToken") {
   differs.spoil = [](batcher::EncoderOutput& output) {
     if (output.rows == 6) output.values[2 * 2 + 1] += 0.5f;
   };
-  CHECK(CheckEncoder(differs, ManyTokenProbes(3), 0.25f).status().message() ==
-        "the logits of probes 0 to 2 differ from the exporter's by 0.5, more than 0.25");
+  CHECK(CheckEncoder(differs, ManyTokenProbes(3), ParsedManifest(GoodManifest(Task::kTokenClassification)),
+                     {.absolute = 0.25f})
+            .status()
+            .message() == "the logits of probes 0 to 2 differ from the exporter's by 0.5, more than 0.25");
   differs.spoil = [](batcher::EncoderOutput& output) {
     if (output.rows == 6) output.values[2 * 2 + 1] = std::nanf("");
   };
-  CHECK(CheckEncoder(differs, ManyTokenProbes(3), 0.25f).status().message() == "probe 1: the logits are NaN");
+  CHECK(CheckEncoder(differs, ManyTokenProbes(3), ParsedManifest(GoodManifest(Task::kTokenClassification)),
+                     {.absolute = 0.25f})
+            .status()
+            .message() == "probe 1: the logits are NaN");
   differs.spoil = [](batcher::EncoderOutput& output) { output.rows = 1; };
-  CHECK(CheckEncoder(differs, ManyTokenProbes(3), 0.25f).status().message() ==
-        "probe 1: the engine returned [1, 2], expected [2, 2]");
+  CHECK(CheckEncoder(differs, ManyTokenProbes(3), ParsedManifest(GoodManifest(Task::kTokenClassification)),
+                     {.absolute = 0.25f})
+            .status()
+            .message() == "probe 1: the engine returned [1, 2], expected [2, 2]");
 }
 
 TEST_CASE("TheReportHasTheLargestDifferenceOfEitherPass") {
@@ -279,7 +289,7 @@ TEST_CASE("TheReportHasTheLargestDifferenceOfEitherPass") {
     encoder.spoil = [&](batcher::EncoderOutput& output) {
       if ((output.rows > 1) == in_batches) output.values.back() -= 0.25f;
     };
-    const auto report = CheckEncoder(encoder, ManyProbes(3), 0.25f);
+    const auto report = CheckEncoder(encoder, ManyProbes(3), ParsedManifest(), {.absolute = 0.25f});
     REQUIRE(report.status() == absl::OkStatus());
     CHECK(report->max_abs_diff == 0.25f);
   }
@@ -330,7 +340,7 @@ TEST_CASE("AnEncoderThatDiffersIsRefused") {
     CAPTURE(c.what);
     SumEncoder encoder;
     encoder.spoil = c.spoil;
-    const absl::Status status = CheckEncoder(encoder, ManyProbes(3), 0.25f).status();
+    const absl::Status status = CheckEncoder(encoder, ManyProbes(3), ParsedManifest(), {.absolute = 0.25f}).status();
     CHECK(status.code() == c.code);
     CHECK(status.message() == c.message);
   }
@@ -367,7 +377,7 @@ TEST_CASE("ProbesAreMadeOfTextsByTokenizerAndEncoder") {
   CHECK(encoder.batch_sizes == std::vector<size_t>{1, 1});
   CHECK(probes->at(0).logits == std::vector<float>{16, 0});
   CHECK(probes->at(1).logits == std::vector<float>{19, 2});
-  CHECK(CheckEncoder(encoder, *probes, 0).status() == absl::OkStatus());
+  CHECK(CheckEncoder(encoder, *probes, ParsedManifest(), {.absolute = 0}).status() == absl::OkStatus());
 
   encoder.spoil = [](batcher::EncoderOutput& output) { output.values[1] = std::nanf(""); };
   CHECK(AnswerProbes(encoder, *probes).message() == "probe 0: the logits are not finite");
@@ -395,10 +405,12 @@ TEST_CASE("TextsThatMakeNoProbesAreNamed") {
 TEST_CASE("AnEncoderThatFailsIsBlamedWithItsOwnReason") {
   SumEncoder encoder;
   encoder.run_status = absl::InternalError("out of order");
-  CHECK(CheckEncoder(encoder, ManyProbes(2), 1).status() == absl::InternalError("probe 0: out of order"));
+  CHECK(CheckEncoder(encoder, ManyProbes(2), ParsedManifest(), {.absolute = 1}).status() ==
+        absl::InternalError("probe 0: out of order"));
   SumEncoder stage;
   stage.stage_status = absl::ResourceExhaustedError("no room");
-  CHECK(CheckEncoder(stage, ManyProbes(2), 1).status() == absl::ResourceExhaustedError("probe 0: no room"));
+  CHECK(CheckEncoder(stage, ManyProbes(2), ParsedManifest(), {.absolute = 1}).status() ==
+        absl::ResourceExhaustedError("probe 0: no room"));
   CHECK(stage.batch_sizes.empty());
 }
 
