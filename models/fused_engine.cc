@@ -32,18 +32,14 @@ AlignedBuffer Padded(std::span<const float> values) {
 class Table {
  public:
   Table() = default;
-  Table(const MatrixView& from, Element element)
+  Table(const MatrixView& from, Element element, ThreadTeam& team)
       : element_(element), rows_(from.rows), stride_(PaddedRow(from.columns) * SizeOf(element)) {
     data_ = AlignedBuffer(rows_ * stride_);
-    for (size_t i = 0; i < rows_; ++i) {
-      for (size_t j = 0; j < from.columns; ++j) {
-        if (element == Element::kF32) {
-          data_.as<float>()[i * stride_ / sizeof(float) + j] = from.at(i, j);
-        } else {
-          data_.as<uint16_t>()[i * stride_ / sizeof(uint16_t) + j] = Bf16FromFloat(from.at(i, j));
-        }
-      }
-    }
+    constexpr size_t kRowsPerTask = 256;
+    team.Run((rows_ + kRowsPerTask - 1) / kRowsPerTask, [&](size_t task, int) {
+      const size_t end = std::min(rows_, (task + 1) * kRowsPerTask);
+      for (size_t i = task * kRowsPerTask; i < end; ++i) SetRow(i, from);
+    });
   }
 
   bool empty() const { return rows_ == 0; }
@@ -54,6 +50,17 @@ class Table {
   size_t bytes() const { return data_.bytes(); }
 
  private:
+  void SetRow(size_t i, const MatrixView& from) {
+    std::byte* const to = data_.data() + i * stride_;
+    for (size_t j = 0; j < from.columns; ++j) {
+      if (element_ == Element::kF32) {
+        reinterpret_cast<float*>(to)[j] = from.at(i, j);
+      } else {
+        reinterpret_cast<uint16_t*>(to)[j] = Bf16FromFloat(from.at(i, j));
+      }
+    }
+  }
+
   Element element_ = Element::kF32;
   size_t rows_ = 0, stride_ = 0;
   AlignedBuffer data_;
@@ -109,9 +116,9 @@ namespace {
 
 /// The keys of all distances that a text can have, of one layer.
 RelativePositions PackRelative(const EncoderWeights& w, const RelativeAttentionWeights& from,
-                               const GemmKernel& attention_kernel) {
+                               const GemmKernel& attention_kernel, ThreadTeam& team) {
   const size_t rows = 2 * w.max_length - 1;
-  const PackedMatrix position(GemmKernelFor(Dtype::kFp32), {{from.position, {}}});
+  const PackedMatrix position(GemmKernelFor(Dtype::kFp32), {{from.position, {}}}, team);
   AlignedBuffer sinusoids(rows * PaddedRow(w.hidden) * sizeof(float));
   for (size_t i = 0; i < rows; ++i) {
     const double distance = static_cast<double>(w.max_length) - 1 - static_cast<double>(i);
@@ -123,15 +130,14 @@ RelativePositions PackRelative(const EncoderWeights& w, const RelativeAttentionW
     }
   }
   AlignedBuffer keys(rows * position.padded_outputs() * sizeof(float));
-  ThreadTeam alone(1);
-  LinearRunner(alone, GetRowKernels())
+  LinearRunner(team, GetRowKernels())
       .Run({.in = {sinusoids.data(), PaddedRow(w.hidden) * sizeof(float), nullptr},
             .rows = rows,
             .weights = &position,
             .panels = position.panels(),
             .out = {keys.data(), position.padded_outputs() * sizeof(float), Element::kF32}});
   RelativePositions packed;
-  AttentionRunner(alone, GetRowKernels(), attention_kernel, w.heads, w.head_size, 1, false)
+  AttentionRunner(team, GetRowKernels(), attention_kernel, w.heads, w.head_size, 1, false)
       .PackPositions({keys.as<float>(), rows, w.heads * w.head_size, position.padded_outputs(), 1}, packed);
   packed.content_bias = Padded(from.content_bias);
   packed.position_bias = Padded(from.position_bias);
@@ -140,7 +146,7 @@ RelativePositions PackRelative(const EncoderWeights& w, const RelativeAttentionW
   return packed;
 }
 
-PackedModel Pack(const EncoderWeights& w, Dtype dtype) {
+PackedModel Pack(const EncoderWeights& w, Dtype dtype, ThreadTeam& team) {
   PackedModel m;
   m.dtype = dtype;
   m.kernel = &GemmKernelFor(dtype);
@@ -153,28 +159,28 @@ PackedModel Pack(const EncoderWeights& w, Dtype dtype) {
   m.epsilon = w.norm_epsilon;
   m.activation = w.activation;
   const Element words = dtype == Dtype::kFp32 ? Element::kF32 : Element::kBf16;
-  m.words = Table(w.embedding.words, words);
-  m.positions = Table(w.embedding.positions, Element::kF32);
-  m.types = Table(w.embedding.types, Element::kF32);
+  m.words = Table(w.embedding.words, words, team);
+  m.positions = Table(w.embedding.positions, Element::kF32, team);
+  m.types = Table(w.embedding.types, Element::kF32, team);
   m.embedding_width = w.embedding.words.columns;
   m.first_position = w.embedding.first_position;
   m.skipped_id = w.embedding.skipped_id;
   m.embedding_norm = Norm(w.embedding.norm);
   m.bytes = m.words.bytes() + m.positions.bytes() + m.types.bytes();
   if (!w.embedding.projection.weight.empty()) {
-    m.projection.emplace(*m.attention_kernel, std::vector{w.embedding.projection});
+    m.projection.emplace(*m.attention_kernel, std::vector{w.embedding.projection}, team);
     m.bytes += m.projection->bytes();
   }
   for (const LayerWeights& from : w.layers) {
     Layer& layer = m.layers.emplace_back();
-    layer.qkv = PackedMatrix(*m.kernel, {from.query, from.key, from.value});
-    layer.output = PackedMatrix(*m.kernel, {from.output});
-    layer.up = PackedMatrix(*m.kernel, {from.up});
-    layer.down = PackedMatrix(*m.kernel, {from.down});
+    layer.qkv = PackedMatrix(*m.kernel, {from.query, from.key, from.value}, team);
+    layer.output = PackedMatrix(*m.kernel, {from.output}, team);
+    layer.up = PackedMatrix(*m.kernel, {from.up}, team);
+    layer.down = PackedMatrix(*m.kernel, {from.down}, team);
     layer.attention_norm = Norm(from.attention_norm);
     layer.output_norm = Norm(from.output_norm);
     if (from.relative) {
-      layer.relative = PackRelative(w, *from.relative, *m.attention_kernel);
+      layer.relative = PackRelative(w, *from.relative, *m.attention_kernel, team);
       m.bytes += layer.relative->bytes();
     }
     m.bytes += layer.qkv.bytes() + layer.output.bytes() + layer.up.bytes() + layer.down.bytes();
@@ -184,7 +190,7 @@ PackedModel Pack(const EncoderWeights& w, Dtype dtype) {
   for (const HeadStep& step : w.head.steps) {
     const bool is_large = step.linear.weight.rows * step.linear.weight.columns >= kLargeStep;
     const GemmKernel& kernel = is_large ? *m.attention_kernel : GemmKernelFor(Dtype::kFp32);
-    m.head.push_back({PackedMatrix(kernel, {step.linear}), step.activation});
+    m.head.push_back({PackedMatrix(kernel, {step.linear}, team), step.activation});
     m.bytes += m.head.back().linear.bytes();
   }
   m.output_width = w.output_width();
@@ -200,6 +206,7 @@ class Matrix {
       : element_(element), stride_(PaddedRow(columns) * SizeOf(element) + AlignedBuffer::kAlignment) {}
 
   void Reserve(size_t rows) {
+    if (stride_ == 0) return;  // not of this model
     // A tail for the reader that takes whole vectors from the last columns of the last row.
     data_ = AlignedBuffer(rows * stride_ + kRowPadding * sizeof(float));
   }
@@ -225,6 +232,7 @@ class Operand {
   Operand(size_t columns, Element element) : columns_(columns), matrix_(columns, element) {}
 
   void Reserve(size_t rows) {
+    if (matrix_.stride() == 0) return;
     matrix_.Reserve(rows);
     scales_.resize(rows);
   }
@@ -293,7 +301,7 @@ class FusedEncoder final : public batcher::Encoder {
       head_inputs_.emplace_back(step.linear.inputs(), step.linear.kernel().activations);
       head_outputs_.emplace_back(step.linear.padded_outputs(), Element::kF32);
     }
-    Reserve(tokens);
+    Reserve(tokens, 0);
   }
 
   const batcher::EncoderDescription& Describe() const override { return description_; }
@@ -339,7 +347,7 @@ class FusedEncoder final : public batcher::Encoder {
   absl::Status Run(int slot, batcher::EncoderOutput& output) override {
     const Staged& staged = staged_[static_cast<size_t>(slot)];
     if (!staged.status.ok()) return staged.status;
-    Reserve(staged.ids.size());
+    Reserve(staged.ids.size(), staged.size());
     Embed(staged);
     const bool picks = m_.head_rows != HeadRows::kAll;
     for (size_t i = 0; i < m_.order.size(); ++i) {
@@ -368,17 +376,22 @@ class FusedEncoder final : public batcher::Encoder {
     }
   }
 
-  void Reserve(size_t tokens) {
-    if (tokens <= capacity_) return;
-    capacity_ = std::max(tokens, std::min(2 * capacity_, size_t{1} << 16));
-    for (Matrix* matrix : {&x_, &y_, &qkv_, &context_raw_, &up_raw_, &query_, &picked_x_, &wide_rows_}) {
-      if (matrix->stride() != 0) matrix->Reserve(capacity_);
+  /// Memory for a batch; more than what was asked for, so that growing batches come to an end of it.
+  void Reserve(size_t tokens, size_t sequences) {
+    if (tokens > tokens_) {
+      tokens_ = std::max(tokens, 2 * tokens_);
+      for (Matrix* matrix : {&x_, &y_, &qkv_, &context_raw_, &up_raw_, &wide_rows_}) matrix->Reserve(tokens_);
+      for (Operand* operand : {&input_, &context_, &up_, &embedded_}) operand->Reserve(tokens_);
     }
-    for (Operand* operand : {&input_, &context_, &up_, &picked_input_, &embedded_}) {
-      if (operand->view().stride != 0) operand->Reserve(capacity_);
+    const size_t picked = m_.head_rows == HeadRows::kAll ? tokens : sequences;
+    if (picked <= picked_) return;
+    picked_ = std::max(picked, 2 * picked_);
+    if (m_.head_rows != HeadRows::kAll) {
+      for (Matrix* matrix : {&query_, &picked_x_}) matrix->Reserve(picked_);
+      picked_input_.Reserve(picked_);
     }
-    for (Operand& operand : head_inputs_) operand.Reserve(capacity_);
-    for (Matrix& matrix : head_outputs_) matrix.Reserve(capacity_);
+    for (Operand& operand : head_inputs_) operand.Reserve(picked_);
+    for (Matrix& matrix : head_outputs_) matrix.Reserve(picked_);
   }
 
   /// Every row at a time: rows [begin, end) of a task.
@@ -559,9 +572,9 @@ class FusedEncoder final : public batcher::Encoder {
   AttentionRunner attention_;
   batcher::EncoderDescription description_;
   std::array<Staged, kSlots> staged_;
-  size_t capacity_ = 0;  // tokens
-  Matrix x_, y_;         // the residual stream: before attention and after it
-  Operand input_;        // of the next product
+  size_t tokens_ = 0, picked_ = 0;  // that there is memory for
+  Matrix x_, y_;                    // the residual stream: before attention and after it
+  Operand input_;                   // of the next product
   Matrix qkv_;
   Operand context_, up_;
   Matrix context_raw_, up_raw_;  // before they are quantised
@@ -578,8 +591,9 @@ class FusedEncoder final : public batcher::Encoder {
 
 const char* DtypeName(Dtype dtype) { return dtype == Dtype::kFp32 ? "fp32" : dtype == Dtype::kBf16 ? "bf16" : "int8"; }
 
-absl::StatusOr<FusedModel> FusedModel::Make(const EncoderWeights& weights, Dtype dtype) {
-  return FusedModel(std::make_shared<const PackedModel>(Pack(weights, dtype)));
+absl::StatusOr<FusedModel> FusedModel::Make(const EncoderWeights& weights, Dtype dtype, int threads) {
+  ThreadTeam team(threads);
+  return FusedModel(std::make_shared<const PackedModel>(Pack(weights, dtype, team)));
 }
 
 std::unique_ptr<batcher::Encoder> FusedModel::NewReplica(int threads, size_t tokens) const {

@@ -26,7 +26,8 @@ struct PackedModel;  // fused_engine.cc
 class FusedModel {
  public:
   /// Packs `weights`, of which nothing is kept. FAILED_PRECONDITION if they are beyond what the engine can do.
-  static absl::StatusOr<FusedModel> Make(const EncoderWeights& weights, Dtype dtype);
+  /// `threads` share the work.
+  static absl::StatusOr<FusedModel> Make(const EncoderWeights& weights, Dtype dtype, int threads = 1);
 
   /// An encoder with memory and threads of its own: `threads` >= 1, the caller of Run among them. It keeps the weights
   /// alive. `tokens`: of the largest batch that needs no further memory.

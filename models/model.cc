@@ -37,6 +37,10 @@ std::chrono::nanoseconds TimeProbe(batcher::Encoder& encoder, const Probe& probe
   return std::chrono::steady_clock::now() - begin;
 }
 
+/// Of probes that the fused engine answers one by one too: rows there do not know of each other, and a model must not
+/// take longer to load for it.
+constexpr size_t kAloneTokens = 256;
+
 /// An encoder whose forward pass uses so many threads.
 using NewReplica = std::function<std::unique_ptr<batcher::Encoder>(int threads)>;
 
@@ -102,15 +106,15 @@ std::optional<Engine> MakeFusedEngine(const TorchScriptModule& module, const Pac
     return std::nullopt;
   }
   for (const Dtype dtype : Candidates(options.dtype)) {
-    absl::StatusOr<FusedModel> made = FusedModel::Make(*weights, dtype);
+    absl::StatusOr<FusedModel> made = FusedModel::Make(*weights, dtype, threads);
     absl::Status status = made.status();
     if (made.ok()) {
       const auto model = std::make_shared<const FusedModel>(*std::move(made));
       const NewReplica new_replica = [model, tokens = options.batch_tokens](int n) {
         return model->NewReplica(n, tokens);
       };
-      const absl::StatusOr<ProbeReport> report =
-          CheckEncoder(*new_replica(threads), contents.probes, contents.manifest, ToleranceOf(DtypeName(dtype)));
+      const absl::StatusOr<ProbeReport> report = CheckEncoder(*new_replica(threads), contents.probes, contents.manifest,
+                                                              ToleranceOf(DtypeName(dtype)), kAloneTokens);
       if (report.ok()) return Engine{new_replica, model->weight_bytes(), *report};
       status = report.status();
     }
@@ -147,7 +151,8 @@ absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& o
   absl::StatusOr<PackageContents> contents = ReadPackage(dir);
   if (!contents.ok()) return contents.status();
   Model model;
-  absl::StatusOr<Engine> engine = MakeEngine(*contents, options, std::max(1, options.threads), model.refused);
+  absl::StatusOr<Engine> engine = MakeEngine(
+      *contents, options, options.threads > 0 ? options.threads : std::max(1, options.max_threads), model.refused);
   if (!engine.ok()) return engine.status();
   model.probes = engine->report;
   model.weight_bytes = engine->weight_bytes;

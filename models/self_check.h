@@ -5,6 +5,7 @@
 #define BERTHA_MODELS_SELF_CHECK_H_
 
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -41,10 +42,12 @@ struct ProbeReport {
   float tolerance = 0;
 };
 
-/// Runs every probe alone, then all of them in batches, and compares. FAILED_PRECONDITION beyond the tolerance, and for
-/// a decision that is another one than the exporter's although that had a larger margin.
+/// Runs the probes alone, the shortest ones until they have `alone_tokens` together, then all in batches, and compares.
+/// FAILED_PRECONDITION beyond the tolerance, and for a decision that is another one than the exporter's although that
+/// had a larger margin.
 absl::StatusOr<ProbeReport> CheckEncoder(batcher::Encoder& encoder, const std::vector<Probe>& probes,
-                                         const Manifest& manifest, const Tolerance& tolerance);
+                                         const Manifest& manifest, const Tolerance& tolerance,
+                                         size_t alone_tokens = std::numeric_limits<size_t>::max());
 
 }  // namespace bertha::models
 

@@ -10,7 +10,7 @@ namespace bertha::models {
 namespace {
 
 // Below this a huge page would hold little else than nothing.
-constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kLarge = size_t{2} << 20;
 
 size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
@@ -18,17 +18,27 @@ size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
-  const bool is_large = bytes >= kHugePage;
-  const size_t alignment = is_large ? kHugePage : kAlignment;
-  const size_t size = RoundUp(bytes, is_large ? size_t{4096} : kAlignment);
-  void* memory = std::aligned_alloc(alignment, RoundUp(size, kAlignment));
-  if (memory == nullptr) throw std::bad_alloc();
-  // Weights are read from end to end in each pass: with small pages that is a TLB miss every 4 KiB.
-  if (is_large) madvise(memory, size / kHugePage * kHugePage, MADV_HUGEPAGE);
-  std::memset(memory, 0, bytes);
+  void* memory = nullptr;
+  if (bytes < kLarge) {
+    memory = std::aligned_alloc(kAlignment, RoundUp(bytes, kAlignment));
+    if (memory == nullptr) throw std::bad_alloc();
+    std::memset(memory, 0, bytes);
+  } else {
+    // Fresh pages are zero and take memory only once they are used.
+    memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    // Weights are read from end to end in each pass: with small pages that is a TLB miss every 4 KiB.
+    madvise(memory, bytes, MADV_HUGEPAGE);
+  }
   data_ = static_cast<std::byte*>(memory);
 }
 
-AlignedBuffer::~AlignedBuffer() { std::free(data_); }
+AlignedBuffer::~AlignedBuffer() {
+  if (bytes_ < kLarge) {
+    std::free(data_);
+  } else {
+    munmap(data_, bytes_);
+  }
+}
 
 }  // namespace bertha::models

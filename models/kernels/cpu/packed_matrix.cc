@@ -16,7 +16,8 @@ constexpr float kLargestS8 = 127;
 
 }  // namespace
 
-PackedMatrix::PackedMatrix(const GemmKernel& kernel, const std::vector<LinearWeights>& parts) : kernel_(&kernel) {
+PackedMatrix::PackedMatrix(const GemmKernel& kernel, const std::vector<LinearWeights>& parts, ThreadTeam& team)
+    : kernel_(&kernel) {
   inputs_ = parts[0].weight.columns;
   groups_ = DivideUp(inputs_, kernel.group);
   for (const LinearWeights& part : parts) {
@@ -28,21 +29,26 @@ PackedMatrix::PackedMatrix(const GemmKernel& kernel, const std::vector<LinearWei
   bias_ = AlignedBuffer(padded_outputs() * sizeof(float));
   if (kernel.is_integer()) scales_ = AlignedBuffer(padded_outputs() * sizeof(float));
   if (kernel.activations == Element::kU8) excess_ = AlignedBuffer(padded_outputs() * sizeof(int32_t));
-  for (size_t i = 0; i < parts.size(); ++i) Pack(parts[i], first_panels_[i]);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const LinearWeights& part = parts[i];
+    std::copy(part.bias.begin(), part.bias.end(), bias_.as<float>() + first_column(i));
+    team.Run(DivideUp(part.weight.rows, kernel.panel),
+             [&](size_t panel, int) { PackPanel(part, panel * kernel.panel, first_panels_[i] + panel); });
+  }
 }
 
-void PackedMatrix::Pack(const LinearWeights& part, size_t first_panel) {
+void PackedMatrix::PackPanel(const LinearWeights& part, size_t first_row, size_t panel) {
   const MatrixView& weight = part.weight;
-  const size_t first_column = first_panel * kernel_->panel;
-  std::copy(part.bias.begin(), part.bias.end(), bias_.as<float>() + first_column);
+  const size_t rows = std::min(kernel_->panel, weight.rows - first_row);
   std::vector<float> row(inputs_);
-  for (size_t n = 0; n < weight.rows; ++n) {
+  for (size_t i = 0; i < rows; ++i) {
+    const size_t n = first_row + i;
     const float* from = weight.data + n * weight.row_stride;
     if (weight.column_stride != 1) {
       for (size_t k = 0; k < inputs_; ++k) row[k] = weight.at(n, k);
       from = row.data();
     }
-    PackRow(from, first_column + n);
+    PackRow(from, panel * kernel_->panel + i);
   }
 }
 

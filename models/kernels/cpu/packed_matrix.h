@@ -11,6 +11,7 @@
 #include "models/families/encoder_weights.h"
 #include "models/kernels/cpu/aligned_buffer.h"
 #include "models/kernels/cpu/gemm_kernel.h"
+#include "models/kernels/cpu/thread_team.h"
 
 namespace bertha::models {
 
@@ -20,7 +21,8 @@ class PackedMatrix {
   PackedMatrix() = default;
   /// `kernel` must outlive this. All parts have the same number of inputs; a bias is empty or has an element for each
   /// output. 8-bit weights get one scale for each output, |weight| <= 127 * scale.
-  PackedMatrix(const GemmKernel& kernel, const std::vector<LinearWeights>& parts);
+  /// The work is shared out over `team`.
+  PackedMatrix(const GemmKernel& kernel, const std::vector<LinearWeights>& parts, ThreadTeam& team);
 
   const GemmKernel& kernel() const { return *kernel_; }
   size_t inputs() const { return inputs_; }
@@ -44,7 +46,7 @@ class PackedMatrix {
   size_t bytes() const { return weights_.bytes() + bias_.bytes() + scales_.bytes() + excess_.bytes(); }
 
  private:
-  void Pack(const LinearWeights& part, size_t first_panel);
+  void PackPanel(const LinearWeights& part, size_t first_row, size_t panel);
   void PackRow(const float* row, size_t column);
 
   const GemmKernel* kernel_ = nullptr;
