@@ -21,9 +21,9 @@
 namespace bertha::models {
 namespace {
 
-/// A vector followed by zeros.
+/// A vector followed by zeros, enough of them to read whole vectors from any of its elements.
 AlignedBuffer Padded(std::span<const float> values) {
-  AlignedBuffer padded(PaddedRow(values.size()) * sizeof(float));
+  AlignedBuffer padded((PaddedRow(values.size()) + kRowPadding) * sizeof(float));
   std::copy(values.begin(), values.end(), padded.as<float>());
   return padded;
 }

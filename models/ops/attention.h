@@ -28,7 +28,7 @@ struct RelativePositions {
   AlignedBuffer keys;
   size_t head_bytes = 0;
   size_t max_length = 0;
-  /// [heads * head_size], followed by padding.
+  /// [heads * head_size], followed by kRowPadding zeros: a head is read in whole vectors.
   AlignedBuffer content_bias, position_bias, segment_bias, segments[2];
 
   size_t bytes() const { return keys.bytes(); }

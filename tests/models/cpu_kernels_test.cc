@@ -1,0 +1,309 @@
+// Each kernel alone, against the formula in its header, on every instruction set that this processor has.
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "models/kernels/cpu/aligned_buffer.h"
+#include "models/kernels/cpu/bf16.h"
+#include "models/kernels/cpu/gemm_kernel.h"
+#include "models/kernels/cpu/instruction_set.h"
+#include "models/kernels/cpu/packed_matrix.h"
+#include "models/kernels/cpu/row_kernels.h"
+#include "models/kernels/cpu/thread_team.h"
+#include "tests/catch.h"
+
+namespace bertha::models {
+namespace {
+
+template <class Body>
+void ForEachInstructionSet(Body body) {
+  for (const char* level : {"baseline", "avx2", "avx512", "avx512_bf16", "amx"}) {
+    REQUIRE(LimitInstructionSet(level) == absl::OkStatus());
+    CAPTURE(level, InstructionSetName());
+    body();
+  }
+}
+
+std::vector<float> Random(size_t size, float deviation, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> draw(0, deviation);
+  std::vector<float> values(size);
+  for (float& value : values) value = draw(random);
+  return values;
+}
+
+/// A row with the padding that the kernels expect.
+std::vector<float> Row(std::vector<float> values) {
+  values.resize(PaddedRow(values.size()) + kRowPadding);
+  return values;
+}
+
+TEST_CASE("ATileIsTheProductOfItsRowsAndItsPanel") {
+  ForEachInstructionSet([] {
+    ThreadTeam team(1);
+    for (const Dtype dtype : {Dtype::kFp32, Dtype::kBf16, Dtype::kInt8}) {
+      const GemmKernel& kernel = GemmKernelFor(dtype);
+      CAPTURE(kernel.name);
+      for (const size_t inputs : {size_t{1}, size_t{2}, size_t{7}, size_t{64}, size_t{131}}) {
+        const size_t outputs = kernel.panel + 3;
+        const std::vector<float> weight = Random(outputs * inputs, 1, 1), x = Random(kernel.max_rows * inputs, 1, 2);
+        const PackedMatrix packed(kernel, {{{weight.data(), outputs, inputs, inputs, 1}, {}}}, team);
+        REQUIRE(packed.panels() == 2);
+        // What the kernel is given, and the numbers that it stands for.
+        const size_t stride = PaddedRow(inputs) * SizeOf(kernel.activations);
+        AlignedBuffer rows(kernel.max_rows * stride);
+        std::vector<double> values(kernel.max_rows * inputs), scales(kernel.max_rows);
+        for (size_t i = 0; i < kernel.max_rows; ++i) {
+          const std::vector<float> row = Row(
+              {x.begin() + static_cast<ptrdiff_t>(i * inputs), x.begin() + static_cast<ptrdiff_t>((i + 1) * inputs)});
+          scales[i] =
+              GetRowKernels().convert(row.data(), PaddedRow(inputs), kernel.activations, rows.data() + i * stride);
+          for (size_t k = 0; k < inputs; ++k) {
+            const std::byte* at = rows.data() + i * stride + k * SizeOf(kernel.activations);
+            switch (kernel.activations) {
+              case Element::kF32:
+                values[i * inputs + k] = *reinterpret_cast<const float*>(at);
+                break;
+              case Element::kBf16:
+                values[i * inputs + k] = FloatFromBf16(*reinterpret_cast<const uint16_t*>(at));
+                break;
+              case Element::kU8:
+                values[i * inputs + k] = *reinterpret_cast<const uint8_t*>(at);
+                break;
+              case Element::kS16:
+                values[i * inputs + k] = *reinterpret_cast<const int16_t*>(at);
+                break;
+              case Element::kS8:
+                break;
+            }
+          }
+        }
+        for (size_t n = 1; n <= kernel.max_rows; ++n) {
+          for (size_t panel = 0; panel < 2; ++panel) {
+            AlignedBuffer sums(kernel.max_rows * kernel.panel * 4);
+            kernel.tile(rows.data(), stride, packed.panel(panel), packed.groups(), n, sums.data(), kernel.panel);
+            for (size_t i = 0; i < n; ++i) {
+              for (size_t j = 0; j < kernel.panel; ++j) {
+                const size_t column = panel * kernel.panel + j;
+                double expected = 0;
+                for (size_t k = 0; column < outputs && k < inputs; ++k) {
+                  double w = weight[column * inputs + k];
+                  if (kernel.weights == Element::kBf16) w = FloatFromBf16(Bf16FromFloat(static_cast<float>(w)));
+                  if (kernel.weights == Element::kS8) w = std::nearbyint(w / packed.scales()[column]);
+                  expected += values[i * inputs + k] * w;
+                }
+                const double found = kernel.is_integer() ? sums.as<int32_t>()[i * kernel.panel + j]
+                                                         : sums.as<float>()[i * kernel.panel + j];
+                if (kernel.is_integer()) {
+                  REQUIRE(found == expected);
+                } else {
+                  REQUIRE(std::abs(found - expected) <= 1e-4);
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("StackedWeightsBeginAtPanelsAndTransposedOnesAreTheSame") {
+  ThreadTeam team(2);
+  const GemmKernel& kernel = GemmKernelFor(Dtype::kFp32);
+  const size_t outputs = kernel.panel / 2 + 1, inputs = 10;
+  const std::vector<float> a = Random(outputs * inputs, 1, 3), bias = Random(outputs, 1, 4);
+  std::vector<float> transposed(a.size());
+  for (size_t i = 0; i < outputs; ++i) {
+    for (size_t k = 0; k < inputs; ++k) transposed[k * outputs + i] = a[i * inputs + k];
+  }
+  const PackedMatrix packed(
+      kernel, {{{a.data(), outputs, inputs, inputs, 1}, bias}, {{transposed.data(), outputs, inputs, 1, outputs}, {}}},
+      team);
+  REQUIRE(packed.panels() == 2);
+  CHECK(packed.first_column(1) == kernel.panel);
+  CHECK(std::memcmp(packed.panel(0), packed.panel(1), inputs * kernel.panel * sizeof(float)) == 0);
+  CHECK(std::equal(bias.begin(), bias.end(), packed.bias()));
+  CHECK(std::all_of(packed.bias() + outputs, packed.bias() + packed.padded_outputs(), [](float x) { return x == 0; }));
+}
+
+TEST_CASE("ActivationsAreAccurate") {
+  ForEachInstructionSet([] {
+    constexpr size_t kColumns = 64;
+    const std::vector<float> zeros(kColumns, 0);
+    struct Case {
+      Activation activation;
+      double (*formula)(double);
+    };
+    const Case cases[] = {
+        {Activation::kNone, [](double x) { return x; }},
+        {Activation::kGelu, [](double x) { return x / 2 * (1 + std::erf(x / std::sqrt(2.0))); }},
+        {Activation::kGeluTanh,
+         [](double x) { return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }},
+        {Activation::kRelu, [](double x) { return std::max(x, 0.0); }},
+        {Activation::kTanh, [](double x) { return std::tanh(x); }},
+    };
+    for (const Case& c : cases) {
+      for (float start = -20; start < 20; start += 0.61f) {
+        std::vector<float> sums(kColumns), out(kColumns);
+        for (size_t j = 0; j < kColumns; ++j) sums[j] = start + 0.01f * static_cast<float>(j);
+        GetRowKernels().finish_tile({.sums = sums.data(),
+                                     .columns = kColumns,
+                                     .bias = zeros.data(),
+                                     .activation = c.activation,
+                                     .out = out.data()},
+                                    1);
+        for (size_t j = 0; j < kColumns; ++j) {
+          const double expected = c.formula(sums[j]);
+          REQUIRE(std::abs(out[j] - expected) <= 5e-7 * std::max(1.0, std::abs(expected)));
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("ATileIsFinishedWithScalesBiasAndResidual") {
+  ForEachInstructionSet([] {
+    constexpr size_t kColumns = 64, kRows = 3, kStride = 80;
+    std::vector<int32_t> sums(kRows * kColumns), excess(kColumns);
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] = static_cast<int32_t>(i * 37 % 1001) - 500;
+    for (size_t j = 0; j < kColumns; ++j) excess[j] = static_cast<int32_t>(j * 11);
+    const std::vector<float> row_scales = Random(kRows, 1, 1), column_scales = Random(kColumns, 1, 2),
+                             bias = Random(kColumns, 1, 3), residual = Random(kRows * kStride, 1, 4);
+    TileFinish finish = {.sums = sums.data(),
+                         .columns = kColumns,
+                         .row_scales = row_scales.data(),
+                         .column_scales = column_scales.data(),
+                         .excess = excess.data(),
+                         .bias = bias.data(),
+                         .residual = residual.data(),
+                         .residual_stride = kStride};
+    std::vector<float> out(kRows * kStride, -7);
+    finish.out = out.data();
+    finish.out_stride = kStride * sizeof(float);
+    GetRowKernels().finish_tile(finish, kRows);
+    std::vector<uint16_t> narrow(kRows * kStride, 7);
+    finish.out = narrow.data();
+    finish.out_stride = kStride * sizeof(uint16_t);
+    finish.out_element = Element::kBf16;
+    GetRowKernels().finish_tile(finish, kRows);
+    for (size_t i = 0; i < kRows; ++i) {
+      for (size_t j = 0; j < kStride; ++j) {
+        if (j >= kColumns) {
+          REQUIRE(out[i * kStride + j] == -7);
+          REQUIRE(narrow[i * kStride + j] == 7);
+          continue;
+        }
+        const double expected =
+            static_cast<double>(sums[i * kColumns + j] - excess[j]) * row_scales[i] * column_scales[j] + bias[j] +
+            residual[i * kStride + j];
+        REQUIRE(std::abs(out[i * kStride + j] - expected) <= 1e-4 * std::max(1.0, std::abs(expected)));
+        REQUIRE(narrow[i * kStride + j] == Bf16FromFloat(out[i * kStride + j]));
+      }
+    }
+  });
+}
+
+TEST_CASE("RowsAreNormalizedConvertedAndWeighted") {
+  ForEachInstructionSet([] {
+    const RowKernels& kernels = GetRowKernels();
+    for (const size_t n : {size_t{1}, size_t{2}, size_t{7}, size_t{16}, size_t{45}, size_t{64}, size_t{130}}) {
+      CAPTURE(n);
+      const std::vector<float> x = Row(Random(n, 3, 1)), gain = Row(Random(n, 1, 2)), bias = Row(Random(n, 1, 3));
+      std::vector<float> out(x.size(), -1);
+      kernels.layer_norm(x.data(), n, gain.data(), bias.data(), 1e-5f, out.data());
+      double mean = 0, variance = 0;
+      for (size_t j = 0; j < n; ++j) mean += double{x[j]} / static_cast<double>(n);
+      for (size_t j = 0; j < n; ++j) variance += (x[j] - mean) * (x[j] - mean) / static_cast<double>(n);
+      for (size_t j = 0; j < n; ++j) {
+        const double expected = (x[j] - mean) / std::sqrt(variance + 1e-5) * gain[j] + bias[j];
+        REQUIRE(std::abs(out[j] - expected) <= 1e-5);
+      }
+
+      float largest = 0;
+      for (size_t j = 0; j < n; ++j) largest = std::max(largest, std::abs(x[j]));
+      std::vector<uint8_t> u8(x.size());
+      std::vector<int16_t> s16(x.size());
+      const float scale = kernels.convert(x.data(), PaddedRow(n), Element::kU8, u8.data());
+      CHECK(scale == Approx(largest / 127));
+      CHECK(kernels.convert(x.data(), PaddedRow(n), Element::kS16, s16.data()) == scale);
+      std::vector<uint16_t> bf16(x.size());
+      CHECK(kernels.convert(x.data(), PaddedRow(n), Element::kBf16, bf16.data()) == 1);
+      for (size_t j = 0; j < n; ++j) {
+        REQUIRE(std::abs(x[j] / scale - s16[j]) <= 0.5001);
+        REQUIRE(u8[j] == s16[j] + 128);
+        REQUIRE(bf16[j] == Bf16FromFloat(x[j]));
+      }
+
+      std::vector<float> weights(x.size(), -1);
+      const float factor = kernels.softmax(x.data(), n, PaddedRow(n), 0.5f, Element::kF32, weights.data());
+      double sum = 0;
+      const float most = *std::max_element(x.begin(), x.begin() + static_cast<ptrdiff_t>(n));
+      for (size_t j = 0; j < n; ++j) sum += std::exp((double{x[j]} - most) * 0.5);
+      for (size_t j = 0; j < PaddedRow(n); ++j) {
+        const double expected = j < n ? std::exp((double{x[j]} - most) * 0.5) / sum : 0;
+        REQUIRE(std::abs(weights[j] * factor - expected) <= 1e-6);
+      }
+
+      std::vector<float> scaled(x.size(), -7);
+      kernels.scale(x.data(), n, 2, Element::kF32, scaled.data());
+      for (size_t j = 0; j < x.size(); ++j) REQUIRE(scaled[j] == (j < n ? 2 * x[j] : -7));
+    }
+  });
+}
+
+TEST_CASE("ARowOfZerosIsQuantisedToZeros") {
+  ForEachInstructionSet([] {
+    const std::vector<float> zeros(64, 0);
+    std::vector<uint8_t> out(64, 1);
+    CHECK(GetRowKernels().convert(zeros.data(), 64, Element::kU8, out.data()) == 0);
+    CHECK(out == std::vector<uint8_t>(64, 128));
+  });
+}
+
+TEST_CASE("ATeamDoesEachTaskOnce") {
+  for (const int threads : {1, 2, 5}) {
+    ThreadTeam team(threads);
+    CHECK(team.size() == threads);
+    for (const size_t count : {size_t{0}, size_t{1}, size_t{2}, size_t{3}, size_t{100}, size_t{1000}}) {
+      for (int round = 0; round < 30; ++round) {
+        std::vector<int> times(count, 0);
+        std::atomic<bool> members_known = true;
+        team.Run(count, [&](size_t task, int member) {
+          ++times[task];
+          if (member < 0 || member >= threads) members_known = false;
+        });
+        REQUIRE(times == std::vector<int>(count, 1));
+        REQUIRE(members_known);
+      }
+    }
+  }
+}
+
+TEST_CASE("ATeamGoesOnWhileOneTaskTakesLong") {
+  ThreadTeam team(2);
+  std::atomic<int> others = 0;
+  // Ends only if the other thread does the rest meanwhile.
+  team.Run(20, [&](size_t task, int) {
+    if (task == 0) {
+      while (others < 19) std::this_thread::yield();
+    } else {
+      ++others;
+    }
+  });
+  CHECK(others == 19);
+}
+
+TEST_CASE("ATeamWakesUpAfterALongSleep") {
+  ThreadTeam team(3);
+  for (int round = 0; round < 3; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::atomic<int> done = 0;
+    team.Run(50, [&](size_t, int) { ++done; });
+    CHECK(done == 50);
+  }
+}
+
+}  // namespace
+}  // namespace bertha::models
