@@ -250,8 +250,12 @@ TEST_CASE("AWeightThatNobodyAsksForIsNamed") {
   for (const std::string family : kFamilyNames) {
     for (const Task task : kAllTasks) {
       const Manifest manifest = ManifestOf(family, task);
-      const std::vector<std::string> extras = {"other.weight", "model.adapter.weight",
-                                               "model." + EncoderName(family) + "embeddings.adapter", "zzz"};
+      const std::vector<std::string> extras = {"other.weight",
+                                               "model.adapter.weight",
+                                               "model." + EncoderName(family) + "embeddings.adapter",
+                                               "zzz",
+                                               "model.old_word_embedding.weight",
+                                               "model.old_embeddings.word_embeddings.weight"};
       for (const std::string& extra : extras) {
         NamedWeights weights = RandomWeights(ShapesOf(family, task));
         weights[extra] = RandomWeight({3, 2}, random);

@@ -45,16 +45,16 @@ Loaded Load(const std::string& dir) {
   return {contents->manifest, module->NewReplica(1), *std::move(weights)};
 }
 
-/// Random texts of these lengths. Ids are any, also RoBERTa's padding; a text's second half is of another type.
+/// Random texts of these lengths. Some ids are RoBERTa's padding; a text's second half is of another type.
 struct Texts {
-  Texts(const std::vector<size_t>& lengths, const EncoderWeights& weights) {
+  Texts(const std::vector<size_t>& lengths, const Loaded& model) {
     std::minstd_rand random(static_cast<unsigned>(lengths.size() * 1000 + lengths[0]));
-    const size_t types = weights.embedding.types.empty() ? 3 : weights.embedding.types.rows;
+    const EmbeddingWeights& embedding = model.weights.embedding;
+    const size_t types = embedding.types.empty() ? 3 : embedding.types.rows;
     for (const size_t length : lengths) {
       for (size_t i = 0; i < length; ++i) {
-        const bool skipped = weights.embedding.skipped_id >= 0 && random() % 5 == 0;
-        ids.push_back(skipped ? weights.embedding.skipped_id
-                              : static_cast<int32_t>(random() % weights.embedding.words.rows));
+        ids.push_back(random() % 5 == 0 ? model.manifest.encoder->padding_id
+                                        : static_cast<int32_t>(random() % embedding.words.rows));
         type_ids.push_back(static_cast<int32_t>((2 * i / length + (i + 1 == length)) % types));
       }
       cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
@@ -72,7 +72,7 @@ TEST_CASE("LiftedWeightsGiveTheAnswersOfTorchScript", "[families]") {
     float largest = 0, spread = 0;
     for (const std::vector<size_t>& lengths :
          std::vector<std::vector<size_t>>{{1}, {2}, {17}, {longest}, {3, 1, 17, 2}, {9, 30, 30, 1}}) {
-      const Texts texts(lengths, model.weights);
+      const Texts texts(lengths, model);
       batcher::EncoderOutput found;
       REQUIRE(model.torchscript->Stage(texts.batch(), 0) == absl::OkStatus());
       REQUIRE(model.torchscript->Run(0, found) == absl::OkStatus());
