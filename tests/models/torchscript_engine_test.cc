@@ -546,8 +546,9 @@ TEST_CASE("AFrozenModuleAndItsLiftedWeightsShareTheirMemory") {
   torch::jit::Module module("m");
   module.register_parameter("table", torch::ones({8, 4}), false);
   module.define("def forward(self, ids, mask): return torch.embedding(self.table, ids[:, 0])\n");
-  const absl::StatusOr<TorchScriptModule> loaded = Load(module, ManifestOf(4));
+  absl::StatusOr<TorchScriptModule> loaded = Load(module, ManifestOf(4));
   REQUIRE(loaded.ok());
+  REQUIRE(loaded->Freeze() == absl::OkStatus());
   auto encoder = loaded->NewReplica(1);
   CHECK(Answer(*encoder, {{3}}) == Rows{{1, 1, 1, 1}});
   // The frozen module computes with what is lifted.
