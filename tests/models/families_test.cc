@@ -7,6 +7,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "models/fused_engine.h"
 #include "tests/catch.h"
 #include "tests/models/reference_encoder.h"
 #include "tests/models/support.h"
@@ -187,6 +188,29 @@ TEST_CASE("EveryFamilyAndTaskIsReducedToOneEncoder") {
       const batcher::EncoderOutput output = ReferenceOutputs(weights, TwoTexts().batch());
       CHECK(output.rows == (manifest.row_per_token() ? 5 : 2));
       CHECK(output.width == manifest.output_width());
+    }
+  }
+}
+
+TEST_CASE("TheFusedEngineComputesEveryFamilyAndTaskOfOddSizes") {
+  for (const std::string family : kFamilyNames) {
+    for (const Task task : kAllTasks) {
+      CAPTURE(family, TaskName(task));
+      const EncoderWeights weights = Built(RandomWeights(ShapesOf(family, task)), ManifestOf(family, task));
+      const batcher::EncoderOutput expected = ReferenceOutputs(weights, TwoTexts().batch());
+      const absl::StatusOr<FusedModel> fused = FusedModel::Make(weights, Dtype::kFp32);
+      REQUIRE(fused.status() == absl::OkStatus());
+      for (const int threads : {1, 2}) {
+        const auto encoder = fused->NewReplica(threads);
+        batcher::EncoderOutput found;
+        REQUIRE(encoder->Stage(TwoTexts().batch(), 0) == absl::OkStatus());
+        REQUIRE(encoder->Run(0, found) == absl::OkStatus());
+        REQUIRE(found.rows == expected.rows);
+        REQUIRE(found.values.size() == expected.values.size());
+        for (size_t i = 0; i < found.values.size(); ++i) {
+          CHECK(found.values[i] == Approx(expected.values[i]).margin(1e-5));
+        }
+      }
     }
   }
 }
