@@ -347,6 +347,9 @@ class FusedEncoder final : public batcher::Encoder {
   absl::Status Run(int slot, batcher::EncoderOutput& output) override {
     const Staged& staged = staged_[static_cast<size_t>(slot)];
     if (!staged.status.ok()) return staged.status;
+    output = {.rows = 0, .width = m_.output_width, .values = std::move(output.values)};
+    output.values.clear();
+    if (staged.ids.empty()) return absl::OkStatus();
     Reserve(staged.ids.size(), staged.size());
     Embed(staged);
     const bool picks = m_.head_rows != HeadRows::kAll;

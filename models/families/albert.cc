@@ -15,7 +15,7 @@ void ReadGroups(FamilySource& source, EncoderWeights& weights) {
   const std::string groups = absl::StrCat(source.prefix, "encoder.albert_layer_groups.");
   std::vector<std::vector<size_t>> members;
   auto layer = [&](size_t group, size_t i) { return absl::StrCat(groups, group, ".albert_layers.", i, "."); };
-  auto exists = [&](size_t group, size_t i) { return source.reader.Has(layer(group, i) + "ffn.weight"); };
+  auto exists = [&](size_t group, size_t i) { return source.reader.Has(layer(group, i)); };
   for (size_t group = 0; exists(group, 0); ++group) {
     members.emplace_back();
     for (size_t i = 0; exists(group, i); ++i) {

@@ -58,12 +58,12 @@ absl::StatusOr<EncoderWeights> BuildEncoder(NamedWeights named, const Manifest& 
         "bertha.json has no encoder, which says what the weights do not, so only TorchScript can compute the model");
   }
   FamilySource source(std::move(named), *family, manifest);
+  if (!source.reader.first_error().ok()) return source.reader.first_error();
   EncoderWeights weights;
   weights.heads = manifest.encoder->heads;
   weights.activation = manifest.encoder->activation;
   weights.norm_epsilon = manifest.encoder->layer_norm_epsilon;
-  // Without its words nothing is known of a network's sizes.
-  if (!source.prefix.empty() || source.reader.Has(family->words)) family->read(source, weights);
+  family->read(source, weights);
   if (absl::Status status = source.reader.Done(); !status.ok()) return status;
   if (absl::Status status = CheckAgainst(manifest, weights); !status.ok()) return status;
   weights.storage = source.reader.storage();

@@ -7,10 +7,10 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "tokenizer/json_reader.h"
 
 namespace bertha::models {
 namespace {
@@ -24,9 +24,15 @@ std::string ShapeText(const std::vector<size_t>& shape) {
                       "]");
 }
 
-/// `what` is wrong with the weight. The name comes from a file: escaped and cut, the message stays one line.
+/// It comes from a file: escaped and cut, the message stays one line.
+std::string Quoted(absl::string_view name) {
+  constexpr size_t kLongest = 200;
+  return absl::StrCat("\"", absl::CHexEscape(name.substr(0, kLongest)), "\"");
+}
+
+/// `what` is wrong with the weight.
 std::string Complaint(absl::string_view name, const std::string& what) {
-  return absl::StrCat("weight ", tokenizer::Quoted(name), " ", what);
+  return absl::StrCat("weight ", Quoted(name), " ", what);
 }
 
 bool Fits(const std::vector<size_t>& found, const std::vector<size_t>& expected) {
@@ -52,7 +58,7 @@ std::string WeightReader::PrefixOf(absl::string_view suffix) {
   for (const auto& [name, weight] : storage_->weights) {
     if (name != suffix && !absl::EndsWith(name, absl::StrCat(".", suffix))) continue;
     if (found) {
-      Fail(Complaint(name, absl::StrCat("is there beside ", tokenizer::Quoted(*found), ", expected one network")));
+      Fail(Complaint(name, absl::StrCat("is there beside ", Quoted(*found), ", expected one network")));
       return "";
     }
     found = &name;
@@ -107,6 +113,11 @@ LinearWeights WeightReader::Linear(const std::string& name, size_t outputs, size
 
 NormWeights WeightReader::Norm(const std::string& name, size_t size) {
   return {.gain = Vector(absl::StrCat(name, ".weight"), size), .bias = Vector(absl::StrCat(name, ".bias"), size)};
+}
+
+bool WeightReader::Has(const std::string& prefix) const {
+  const auto it = storage_->weights.lower_bound(prefix);
+  return it != storage_->weights.end() && absl::StartsWith(it->first, prefix);
 }
 
 void WeightReader::Ignore(const std::string& prefix) {

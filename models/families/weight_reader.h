@@ -40,7 +40,8 @@ class WeightReader {
   LinearWeights Linear(const std::string& name, size_t outputs, size_t inputs);
   NormWeights Norm(const std::string& name, size_t size);
 
-  bool Has(const std::string& name) const { return storage_->weights.contains(name); }
+  /// Whether any name begins so.
+  bool Has(const std::string& prefix) const;
   /// Names that begin so change nothing in the answers.
   void Ignore(const std::string& prefix);
   /// Memory for what is made of weights, in the same storage.
@@ -49,6 +50,8 @@ class WeightReader {
   /// Remembers an error of the caller's; the first one counts.
   void Fail(const std::string& message);
   absl::Status Done() const;
+  /// What Done() would say if all weights were asked for.
+  const absl::Status& first_error() const { return status_; }
   /// What keeps all that was read.
   std::shared_ptr<const void> storage() const { return storage_; }
 

@@ -185,7 +185,7 @@ def test_manifest_is_that_of_family_and_task(family: str, task: str, package) ->
         ("roberta", {"pad_token_id": 4}, {"padding_id": 4}),
         ("distilbert", {"activation": "relu", "layer_norm_eps": 1e-5}, {"activation": "relu"}),
         ("albert", {"num_hidden_layers": 4, "num_hidden_groups": 2}, {"layers": 4}),
-        ("xlnet", {"summary_activation": None}, {"summary_activation": "none"}),
+        ("xlnet", {"summary_activation": ""}, {"summary_activation": "none"}),
         ("xlnet", {"ff_activation": "relu", "n_head": 4}, {"activation": "relu", "heads": 4}),
         ("bert", {"hidden_act": "silu"}, None),
         ("xlnet", {"attn_type": "uni"}, None),
@@ -232,7 +232,7 @@ VARIANTS = [
     ("distilbert", {"activation": "relu", "sinusoidal_pos_embds": True}),
     ("albert", {"num_hidden_layers": 4, "num_hidden_groups": 2, "inner_group_num": 2}),
     ("albert", {"num_hidden_layers": 5, "num_hidden_groups": 3, "hidden_act": "relu", "embedding_size": 40}),
-    ("xlnet", {"n_head": 4, "ff_activation": "relu", "summary_activation": None, "untie_r": False}),
+    ("xlnet", {"n_head": 4, "ff_activation": "relu", "summary_activation": "", "untie_r": False}),
     ("xlnet", {"d_inner": 20, "layer_norm_eps": 1e-3}),
 ]
 

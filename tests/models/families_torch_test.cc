@@ -1,9 +1,11 @@
-// Whole packages: what BuildEncoder makes of their weights, computed by the reference, against TorchScript.
+// Whole packages: what BuildEncoder makes of their weights, computed by the reference, against TorchScript and the
+// fused engine.
 #include <cmath>
 #include <cstdlib>
 #include <random>
 
 #include "models/families/families.h"
+#include "models/fused_engine.h"
 #include "models/package_contents.h"
 #include "models/torchscript_engine.h"
 #include "tests/catch.h"
@@ -45,16 +47,16 @@ Loaded Load(const std::string& dir) {
   return {contents->manifest, module->NewReplica(1), *std::move(weights)};
 }
 
-/// Random texts of these lengths. Ids are any, also RoBERTa's padding; a text's second half is of another type.
+/// Random texts of these lengths. Some ids are RoBERTa's padding; a text's second half is of another type.
 struct Texts {
-  Texts(const std::vector<size_t>& lengths, const EncoderWeights& weights) {
+  Texts(const std::vector<size_t>& lengths, const Loaded& model) {
     std::minstd_rand random(static_cast<unsigned>(lengths.size() * 1000 + lengths[0]));
-    const size_t types = weights.embedding.types.empty() ? 3 : weights.embedding.types.rows;
+    const EmbeddingWeights& embedding = model.weights.embedding;
+    const size_t types = embedding.types.empty() ? 3 : embedding.types.rows;
     for (const size_t length : lengths) {
       for (size_t i = 0; i < length; ++i) {
-        const bool skipped = weights.embedding.skipped_id >= 0 && random() % 5 == 0;
-        ids.push_back(skipped ? weights.embedding.skipped_id
-                              : static_cast<int32_t>(random() % weights.embedding.words.rows));
+        ids.push_back(random() % 5 == 0 ? model.manifest.encoder->padding_id
+                                        : static_cast<int32_t>(random() % embedding.words.rows));
         type_ids.push_back(static_cast<int32_t>((2 * i / length + (i + 1 == length)) % types));
       }
       cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
@@ -64,28 +66,34 @@ struct Texts {
   std::vector<int32_t> ids, type_ids, cu_seqlens = {0};
 };
 
-TEST_CASE("LiftedWeightsGiveTheAnswersOfTorchScript", "[families]") {
+/// Of outputs, from the reference's, over texts of one token up to as many as the model takes, alone and in batches.
+float LargestDifference(batcher::Encoder& encoder, const Loaded& model) {
+  float largest = 0;
+  for (const std::vector<size_t>& lengths :
+       std::vector<std::vector<size_t>>{{1}, {2}, {17}, {model.manifest.max_length}, {3, 1, 17, 2}, {9, 30, 30, 1}}) {
+    const Texts texts(lengths, model);
+    batcher::EncoderOutput found;
+    REQUIRE(encoder.Stage(texts.batch(), 0) == absl::OkStatus());
+    REQUIRE(encoder.Run(0, found) == absl::OkStatus());
+    const batcher::EncoderOutput expected = ReferenceOutputs(model.weights, texts.batch());
+    REQUIRE(found.rows == expected.rows);
+    REQUIRE(found.width == expected.width);
+    for (size_t i = 0; i < found.values.size(); ++i) {
+      REQUIRE(std::isfinite(found.values[i]));
+      largest = std::max(largest, std::abs(found.values[i] - expected.values[i]));
+    }
+  }
+  return largest;
+}
+
+TEST_CASE("LiftedWeightsGiveTheAnswersOfTorchScriptAndOfTheFusedEngine") {
   for (const std::string& dir : PackagesOfFamilies()) {
     CAPTURE(dir);
     const Loaded model = Load(dir);
-    const size_t longest = model.manifest.max_length;
-    float largest = 0, spread = 0;
-    for (const std::vector<size_t>& lengths :
-         std::vector<std::vector<size_t>>{{1}, {2}, {17}, {longest}, {3, 1, 17, 2}, {9, 30, 30, 1}}) {
-      const Texts texts(lengths, model.weights);
-      batcher::EncoderOutput found;
-      REQUIRE(model.torchscript->Stage(texts.batch(), 0) == absl::OkStatus());
-      REQUIRE(model.torchscript->Run(0, found) == absl::OkStatus());
-      const batcher::EncoderOutput expected = ReferenceOutputs(model.weights, texts.batch());
-      REQUIRE(found.rows == expected.rows);
-      REQUIRE(found.width == expected.width);
-      for (size_t i = 0; i < found.values.size(); ++i) {
-        largest = std::max(largest, std::abs(found.values[i] - expected.values[i]));
-        spread = std::max(spread, std::abs(expected.values[i]));
-      }
-    }
-    CAPTURE(spread);
-    CHECK(largest <= 1e-5f);
+    CHECK(LargestDifference(*model.torchscript, model) <= 1e-5f);
+    const absl::StatusOr<FusedModel> fused = FusedModel::Make(model.weights, Dtype::kFp32);
+    REQUIRE(fused.status() == absl::OkStatus());
+    CHECK(LargestDifference(*fused->NewReplica(2), model) <= 1e-5f);
   }
 }
 

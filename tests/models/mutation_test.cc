@@ -33,7 +33,9 @@ int CountRefused(const json& good, const std::function<absl::Status(const std::s
 
 TEST_CASE("DamagedManifestsAreRefusedOrStillManifests") {
   for (const Task task : kAllTasks) {
-    const int refused = CountRefused(GoodManifest(task), [](const std::string& text) {
+    json good = GoodManifest(task);
+    good["encoder"] = {{"heads", 2}, {"layers", 3}, {"activation", "gelu"}, {"layer_norm_epsilon", 1e-12}};
+    const int refused = CountRefused(good, [](const std::string& text) {
       const absl::StatusOr<Manifest> manifest = ParseManifest(text);
       if (!manifest.ok()) return manifest.status();
       // What was let through keeps the promises of the type.
@@ -42,6 +44,10 @@ TEST_CASE("DamagedManifestsAreRefusedOrStillManifests") {
       CHECK(manifest->max_length >= 1);
       CHECK(manifest->max_length <= 1'000'000);
       CHECK(manifest->padding.id >= 0);
+      if (manifest->encoder) {
+        CHECK(manifest->encoder->heads >= 1);
+        CHECK(manifest->encoder->layer_norm_epsilon > 0);
+      }
       return absl::OkStatus();
     });
     // Flips inside of labels and free text are harmless; most of the damage is not.

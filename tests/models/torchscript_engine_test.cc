@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "models/torchscript_weights.h"
 #include "tests/catch.h"
 #include "tests/models/support.h"
 
@@ -482,6 +483,78 @@ TEST_CASE("AnotherThreadsReplicaDoesNotChangeTheThreadsOfThisOne") {
     used = at::get_num_threads();
   });
   CHECK(used == 1);
+}
+
+/// A module with weights of many kinds, which forward() need not read.
+torch::jit::Module WithWeights() {
+  torch::jit::Module inner("inner");
+  inner.register_parameter("weight", torch::arange(6.0f).view({2, 3}), false);
+  inner.register_parameter("turned", torch::arange(6.0f).view({2, 3}).t(), false);
+  inner.register_parameter("half", torch::full({2}, 0.5f, torch::kHalf), false);
+  inner.register_parameter("bfloat", torch::full({1, 2}, -1.5f, torch::kBFloat16), false);
+  inner.register_buffer("wide", torch::full({}, 0.25f, torch::kDouble));
+  inner.register_buffer("places", torch::arange(4));
+  torch::jit::Module module("m");
+  module.register_module("layer", inner);
+  module.register_parameter("bias", torch::ones({2}), true);
+  module.define("def forward(self, ids, mask): return self.layer.weight[:1] + ids[:, :1]\n");
+  return module;
+}
+
+std::vector<float> Values(const NamedWeight& weight) {
+  size_t size = 1;
+  for (const size_t n : weight.shape) size *= n;
+  return {weight.data.get(), weight.data.get() + size};
+}
+
+TEST_CASE("WeightsAreLiftedByNameAsFp32") {
+  NamedWeights weights;
+  {
+    const absl::StatusOr<TorchScriptModule> module = Load(WithWeights(), ManifestOf(3));
+    REQUIRE(module.ok());
+    weights = module->LiftWeights();
+  }  // the module is gone
+  REQUIRE(weights.size() == 7);
+  using Shape = std::vector<size_t>;
+  CHECK(weights["layer.weight"].shape == Shape{2, 3});
+  CHECK(Values(weights["layer.weight"]) == std::vector<float>{0, 1, 2, 3, 4, 5});
+  CHECK(weights["layer.turned"].shape == Shape{3, 2});
+  CHECK(Values(weights["layer.turned"]) == std::vector<float>{0, 3, 1, 4, 2, 5});
+  CHECK(Values(weights["layer.half"]) == std::vector<float>{0.5, 0.5});
+  CHECK(weights["layer.bfloat"].shape == Shape{1, 2});
+  CHECK(Values(weights["layer.bfloat"]) == std::vector<float>{-1.5, -1.5});
+  CHECK(weights["layer.wide"].shape.empty());
+  CHECK(Values(weights["layer.wide"]) == std::vector<float>{0.25});
+  CHECK(weights["layer.places"].shape == Shape{4});
+  CHECK_FALSE(weights["layer.places"].data);
+  CHECK(Values(weights["bias"]) == std::vector<float>{1, 1});
+}
+
+TEST_CASE("LiftedFp32WeightsAreTheModulesOwnMemory") {
+  const at::Tensor tensor = torch::ones({4});
+  torch::jit::Module module("m");
+  module.register_parameter("weight", tensor, false);
+  const auto owners = tensor.storage().use_count();
+  NamedWeights weights = LiftWeights(module);
+  CHECK(weights["weight"].data.get() == tensor.data_ptr<float>());
+  CHECK(tensor.storage().use_count() > owners);
+  weights.clear();
+  CHECK(tensor.storage().use_count() == owners);
+}
+
+TEST_CASE("AFrozenModuleAndItsLiftedWeightsShareTheirMemory") {
+  torch::jit::Module module("m");
+  module.register_parameter("table", torch::ones({8, 4}), false);
+  module.define("def forward(self, ids, mask): return torch.embedding(self.table, ids[:, 0])\n");
+  absl::StatusOr<TorchScriptModule> loaded = Load(module, ManifestOf(4));
+  REQUIRE(loaded.ok());
+  REQUIRE(loaded->Freeze() == absl::OkStatus());
+  auto encoder = loaded->NewReplica(1);
+  CHECK(Answer(*encoder, {{3}}) == Rows{{1, 1, 1, 1}});
+  // The frozen module computes with what is lifted.
+  const NamedWeights weights = loaded->LiftWeights();
+  const_cast<float*>(weights.at("table").data.get())[3 * 4] = 7;
+  CHECK(Answer(*encoder, {{3}}) == Rows{{7, 1, 1, 1}});
 }
 
 }  // namespace
