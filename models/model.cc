@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "models/families/families.h"
 #include "models/fused_engine.h"
+#include "models/kernels/cpu/brgemm.h"
 #include "models/package_contents.h"
 #include "models/torchscript_engine.h"
 
@@ -148,6 +149,7 @@ absl::StatusOr<Engine> MakeEngine(const PackageContents& contents, const EngineO
 }
 
 absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& options) {
+  SetAmxKernels(kBrgemmBf16, kBrgemmInt8);
   absl::StatusOr<PackageContents> contents = ReadPackage(dir);
   if (!contents.ok()) return contents.status();
   Model model;

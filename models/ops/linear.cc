@@ -9,7 +9,7 @@ namespace {
 constexpr size_t kBlockBytes = size_t{512} << 10;
 // So many that the threads finish at about the same time, and one that loses its core holds little up.
 constexpr size_t kTasksPerThread = 24;
-constexpr size_t kMaxTileRows = 16, kMaxPanel = 64;
+constexpr size_t kMaxTileRows = 32, kMaxPanel = 64;  // of any kernel
 
 size_t DivideUp(size_t n, size_t by) { return (n + by - 1) / by; }
 

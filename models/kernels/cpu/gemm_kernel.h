@@ -62,6 +62,10 @@ const GemmKernel& GemmKernelFor(Dtype dtype);
 /// For the two products within attention, which are not quantised: bf16 where the processor multiplies it, else fp32.
 const GemmKernel& AttentionKernelFor(Dtype dtype);
 
+/// Kernels for processors with AMX come from outside, see brgemm.h: they are a library's that this one does without.
+/// Before the first engine is made; `bf16` and `int8` must live forever.
+void SetAmxKernels(const GemmKernel& bf16, const GemmKernel& int8);
+
 namespace internal {
 // Of the files that are compiled for one instruction set each.
 extern const GemmKernel kAvx512Bf16;
