@@ -11,7 +11,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "models/families/families.h"
+#include "models/fused_engine.h"
 #include "models/model.h"
+#include "models/package_contents.h"
+#include "models/torchscript_engine.h"
 #include "server/cores.h"
 
 namespace bertha::bench {
@@ -43,8 +47,49 @@ absl::StatusOr<Engine> LoadTorchScript(const std::string& directory, const Engin
   return engine;
 }
 
-absl::StatusOr<Engine> LoadFused(const std::string&, const EngineChoice& choice) {
-  return absl::UnimplementedError(absl::StrCat("this build has no fused engine for ", choice.device));
+/// The numeric type of this name.
+std::optional<models::Dtype> DtypeOf(absl::string_view name) {
+  for (const models::Dtype dtype : {models::Dtype::kFp32, models::Dtype::kBf16, models::Dtype::kInt8}) {
+    if (name == models::DtypeName(dtype)) return dtype;
+  }
+  return std::nullopt;
+}
+
+struct Network {
+  models::PackageContents contents;
+  models::EncoderWeights weights;
+};
+
+absl::StatusOr<Network> ReadNetwork(const std::string& directory) {
+  absl::StatusOr<models::PackageContents> contents = models::ReadPackage(directory);
+  if (!contents.ok()) return contents.status();
+  auto file = contents->files.OpenFile(models::kModuleFile);
+  if (!file.ok()) return file.status();
+  auto module = models::TorchScriptModule::Load(*std::move(file), contents->manifest);
+  if (!module.ok()) return models::Blame(models::kModuleFile, module.status());
+  auto weights = models::BuildEncoder(module->LiftWeights(), contents->manifest);
+  if (!weights.ok()) return models::Blame(models::kModuleFile, weights.status());
+  return Network{*std::move(contents), *std::move(weights)};
+}
+
+absl::StatusOr<Engine> LoadFused(const std::string& directory, const EngineChoice& choice) {
+  if (choice.device != "cpu") {
+    return absl::UnimplementedError(absl::StrCat("this build has no fused engine for ", choice.device));
+  }
+  const std::optional<models::Dtype> dtype = DtypeOf(choice.dtype);
+  if (!dtype) return absl::UnimplementedError("say which numeric type: fp32, bf16 or int8");
+  absl::StatusOr<Network> network = ReadNetwork(directory);
+  if (!network.ok()) return network.status();
+  const absl::StatusOr<models::FusedModel> model = models::FusedModel::Make(network->weights, *dtype);
+  if (!model.ok()) return model.status();
+  Engine engine;
+  engine.choice = choice;
+  if (choice.threads == 0) engine.choice.threads = server::AvailableCores();
+  engine.encoder = model->NewReplica(engine.choice.threads);
+  engine.weight_bytes = model->weight_bytes();
+  engine.manifest = std::move(network->contents.manifest);
+  engine.tokenizer = std::move(network->contents.tokenizer);
+  return engine;
 }
 
 }  // namespace
@@ -64,6 +109,12 @@ absl::StatusOr<EngineChoice> ParseEngine(absl::string_view text, EngineChoice re
         absl::StrCat("there is no numeric type \"", rest.dtype, "\": choose of ", absl::StrJoin(kDtypes, ", ")));
   }
   return rest;
+}
+
+std::optional<Architecture> ReadArchitecture(const std::string& directory) {
+  const absl::StatusOr<Network> network = ReadNetwork(directory);
+  if (!network.ok()) return std::nullopt;
+  return ArchitectureOf(network->weights);
 }
 
 absl::StatusOr<Engine> LoadEngine(const std::string& directory, const EngineChoice& choice) {

@@ -55,6 +55,10 @@ struct Engine {
   std::function<absl::StatusOr<StepTimes>()> time_steps;
 };
 
+/// What the package's network is, so far as operations depend on it; unset if it is none that our engine knows, or the
+/// package cannot be read (LoadEngine says why). Reads all of its weights, and forgets them.
+std::optional<Architecture> ReadArchitecture(const std::string& directory);
+
 /// Loads the package in `directory` for this engine. The errors of models::LoadModel; UNIMPLEMENTED for what this build
 /// does not have.
 absl::StatusOr<Engine> LoadEngine(const std::string& directory, const EngineChoice& choice);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -99,10 +100,13 @@ absl::StatusOr<std::vector<Engine>> LoadEngines(const Options& options) {
     if (!choice.ok()) return choice.status();
     choices.push_back(*std::move(choice));
   }
+  std::optional<Architecture> architecture;
+  if (options.ids.empty()) architecture = ReadArchitecture(options.package);
   std::vector<Engine> engines;
   for (const EngineChoice& choice : choices) {
     absl::StatusOr<Engine> engine = LoadEngine(options.package, choice);
     if (!engine.ok()) return engine.status();
+    engine->architecture = architecture;
     engines.push_back(*std::move(engine));
   }
   return engines;

@@ -23,15 +23,15 @@ struct CeilingTurns {
   std::vector<double> times;
 };
 
-/// Those that this machine and build have.
 std::vector<CeilingTurns> MakeCeilings(const std::vector<Engine>& engines) {
   std::vector<CeilingTurns> ceilings;
   for (const Engine& engine : engines) {
     const EngineChoice& choice = engine.choice;
     const auto same = [&](const CeilingTurns& c) { return c.dtype == choice.dtype && c.threads == choice.threads; };
     if (choice.device != "cpu" || std::ranges::any_of(ceilings, same)) continue;
-    auto ceiling = models::MakeGemmCeiling(choice.dtype, choice.threads);
-    if (ceiling.ok()) ceilings.push_back({choice.dtype, choice.threads, *std::move(ceiling), {}});
+    for (models::GemmCeiling& ceiling : models::MakeGemmCeilings(choice.dtype, choice.threads)) {
+      ceilings.push_back({choice.dtype, choice.threads, std::move(ceiling), {}});
+    }
   }
   return ceilings;
 }
@@ -90,9 +90,12 @@ std::optional<double> EngineResult::gflops() const {
 }
 
 const CeilingResult* ShapeResult::CeilingOf(const EngineChoice& choice) const {
-  const auto found = std::ranges::find_if(
-      ceilings, [&](const CeilingResult& c) { return c.dtype == choice.dtype && c.threads == choice.threads; });
-  return found == ceilings.end() ? nullptr : &*found;
+  const CeilingResult* best = nullptr;
+  for (const CeilingResult& c : ceilings) {
+    if (c.dtype != choice.dtype || c.threads != choice.threads) continue;
+    if (best == nullptr || c.gflops() > best->gflops()) best = &c;
+  }
+  return best;
 }
 
 absl::Status WarmUp(Engine& engine, const std::vector<Shape>& shapes) {
@@ -134,7 +137,7 @@ absl::StatusOr<std::vector<ShapeResult>> Measure(const std::vector<Engine>& engi
     ShapeResult& result = results.emplace_back();
     result.shape = shape;
     for (const CeilingTurns& c : ceilings) {
-      result.ceilings.push_back({c.dtype, c.threads, c.ceiling.operations, Summarize(c.times)});
+      result.ceilings.push_back({c.dtype, c.ceiling.by, c.threads, c.ceiling.operations, Summarize(c.times)});
     }
     for (size_t i = 0; i < engines.size(); ++i) {
       result.engines.push_back(ResultOf(engines[i], shape, turns[i], turns[0]));

@@ -24,9 +24,11 @@ struct Plan {
   int neighbours = 0;
 };
 
-/// What the matrix products gave in the same rounds.
+/// What matrix products gave in the same rounds.
 struct CeilingResult {
   std::string dtype;
+  /// Whose they are.
+  std::string by;
   int threads = 0;
   double operations = 0;
   /// Milliseconds.
@@ -55,11 +57,12 @@ struct EngineResult {
 
 struct ShapeResult {
   Shape shape;
-  /// Of each numeric type (and number of threads) that an engine has, if it can be told.
+  /// Of each numeric type (and number of threads) that an engine has.
   std::vector<CeilingResult> ceilings;
   /// As the engines.
   std::vector<EngineResult> engines;
 
+  /// The fastest products of the engine's type; null if there are none.
   const CeilingResult* CeilingOf(const EngineChoice& choice) const;
 };
 
@@ -74,7 +77,7 @@ absl::StatusOr<std::vector<ShapeResult>> Measure(const std::vector<Engine>& engi
 /// Milliseconds of each step, medians over some passes of `batch`. Empty if the engine has no steps.
 absl::StatusOr<StepTimes> MeasureSteps(const Engine& engine, const Batch& batch);
 
-/// "bf16" by 2 threads is measured so long at a time, in seconds.
+/// Seconds that matrix products are measured at a time.
 inline constexpr double kCeilingTurn = 0.1;
 
 }  // namespace bertha::bench

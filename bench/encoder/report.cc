@@ -66,9 +66,9 @@ std::string ShapeLine(const ShapeResult& shape) {
     absl::StrAppendFormat(&line, " (%d padded)", shape.shape.padded_tokens());
   }
   for (const CeilingResult& c : shape.ceilings) {
-    absl::StrAppendFormat(&line, "; GEMM %s %.0f GFLOP/s", c.dtype, c.gflops());
+    absl::StrAppendFormat(&line, "; GEMM %s %s %.0f", c.dtype, c.by, c.gflops());
   }
-  return line + "\n";
+  return line + (shape.ceilings.empty() ? "\n" : " GFLOP/s\n");
 }
 
 std::string ResultLine(const ShapeResult& shape, const EngineResult& result, const Engine& engine) {
@@ -139,6 +139,7 @@ Json ReportJson(const Report& report, const std::vector<Engine>& engines) {
                   {"gemm", Json::array()},          {"results", Json::array()}};
     for (const CeilingResult& c : shape.ceilings) {
       entry["gemm"].push_back({{"dtype", c.dtype},
+                               {"by", c.by},
                                {"threads", c.threads},
                                {"gflops", Number(c.gflops())},
                                {"best_gflops", Number(c.best_gflops())}});
