@@ -3,11 +3,9 @@
 #define BERTHA_BENCH_ENCODER_ENGINES_H_
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -36,9 +34,6 @@ std::string NameOf(const EngineChoice& choice);
 /// "fused:bf16", or "fused" with the `rest` of a choice. INVALID_ARGUMENT if there is no such engine or numeric type.
 absl::StatusOr<EngineChoice> ParseEngine(absl::string_view text, EngineChoice rest);
 
-/// A step of a forward pass, such as "qkv", and the milliseconds it takes.
-using StepTimes = std::vector<std::pair<std::string, double>>;
-
 struct Engine {
   /// As it came to be: no "auto", no 0 threads.
   EngineChoice choice;
@@ -51,8 +46,6 @@ struct Engine {
   double resident_bytes = 0;
   /// What its time is a fraction of; unset if nobody can tell for this model.
   std::optional<Architecture> architecture;
-  /// Runs what is staged in slot 0 once, with a look at the clock between the steps; empty if the engine has no steps.
-  std::function<absl::StatusOr<StepTimes>()> time_steps;
 };
 
 /// What the package's network is, so far as operations depend on it; unset if it is none that our engine knows, or the

@@ -1,6 +1,8 @@
 #include "bench/encoder/measure.h"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "bench/encoder/busy_neighbour.h"
@@ -47,6 +49,23 @@ absl::Status TakeTurn(const Engine& engine, const Batch& batch, double seconds, 
   if (!passes.ok()) return passes.status();
   const std::vector<double> totals = Totals(*passes);
   turns.busy.insert(turns.busy.end(), totals.begin(), totals.end());
+  return absl::OkStatus();
+}
+
+/// Medians over some passes.
+absl::Status MeasureSteps(batcher::Encoder& encoder, const Batch& batch, EngineResult& result) {
+  constexpr int kPasses = 5;
+  std::vector<batcher::StepTime> before = encoder.StepTimes();
+  std::vector<std::vector<double>> times(before.size());
+  for (int pass = 0; pass < kPasses && !before.empty(); ++pass) {
+    if (absl::Status status = TimePass(encoder, batch).status(); !status.ok()) return status;
+    std::vector<batcher::StepTime> after = encoder.StepTimes();
+    for (size_t step = 0; step < after.size(); ++step) {
+      times[step].push_back(std::chrono::duration<double, std::milli>(after[step].time - before[step].time).count());
+    }
+    before = std::move(after);
+  }
+  for (size_t step = 0; step < before.size(); ++step) result.steps.emplace_back(before[step].step, Median(times[step]));
   return absl::OkStatus();
 }
 
@@ -141,31 +160,11 @@ absl::StatusOr<std::vector<ShapeResult>> Measure(const std::vector<Engine>& engi
     }
     for (size_t i = 0; i < engines.size(); ++i) {
       result.engines.push_back(ResultOf(engines[i], shape, turns[i], turns[0]));
-      absl::StatusOr<StepTimes> steps = MeasureSteps(engines[i], batches[i]);
-      if (!steps.ok()) return Blame(engines[i], steps.status());
-      result.engines.back().steps = *std::move(steps);
+      const absl::Status status = MeasureSteps(*engines[i].encoder, batches[i], result.engines.back());
+      if (!status.ok()) return Blame(engines[i], status);
     }
   }
   return results;
-}
-
-absl::StatusOr<StepTimes> MeasureSteps(const Engine& engine, const Batch& batch) {
-  constexpr int kPasses = 5;
-  if (!engine.time_steps) return StepTimes();
-  if (absl::Status status = engine.encoder->Stage(batch.view(), 0); !status.ok()) return status;
-  std::vector<StepTimes> passes;
-  for (int i = 0; i < kPasses; ++i) {
-    absl::StatusOr<StepTimes> steps = engine.time_steps();
-    if (!steps.ok()) return steps.status();
-    passes.push_back(*std::move(steps));
-  }
-  StepTimes medians;
-  for (size_t step = 0; step < passes[0].size(); ++step) {
-    std::vector<double> times;
-    for (const StepTimes& pass : passes) times.push_back(pass[step].second);
-    medians.emplace_back(passes[0][step].first, Median(std::move(times)));
-  }
-  return medians;
 }
 
 }  // namespace bertha::bench

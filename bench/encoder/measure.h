@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -46,8 +47,8 @@ struct EngineResult {
   Summary speedup;
   /// Unset if they are not known.
   std::optional<double> operations;
-  /// Medians; empty if the engine has no steps.
-  StepTimes steps;
+  /// Milliseconds of each step, medians; empty if the engine does not tell.
+  std::vector<std::pair<std::string, double>> steps;
 
   double tokens_per_second(const Shape& shape) const {
     return static_cast<double>(shape.tokens()) / passes.median * 1e3;
@@ -73,9 +74,6 @@ absl::Status WarmUp(Engine& engine, const std::vector<Shape>& shapes);
 /// `progress` is told what comes next. Errors: those of a pass.
 absl::StatusOr<std::vector<ShapeResult>> Measure(const std::vector<Engine>& engines, const Plan& plan,
                                                  const std::function<void(const std::string&)>& progress);
-
-/// Milliseconds of each step, medians over some passes of `batch`. Empty if the engine has no steps.
-absl::StatusOr<StepTimes> MeasureSteps(const Engine& engine, const Batch& batch);
 
 /// Seconds that matrix products are measured at a time.
 inline constexpr double kCeilingTurn = 0.1;
