@@ -11,6 +11,7 @@ Classifiers of the published base sizes with random weights (bench/encoder_packa
 Every engine is a process of its own, stopped (SIGSTOP) while another is timed, and all are bound to as many cores as there are
 threads. Turns alternate within each round (A B A B, then B A B A). A time is a median over all passes, a ratio the median of
 the rounds' ratios, beside it the least and the largest. "GEMM" is what matrix products alone gave in the same rounds.
+Where other programs took more than a few percent of the cores' time, only large ratios mean something.
 |Δlogit| is the largest difference to torchscript over 8 texts: whoever computes something else is no peer.
 
 A ratio within 5% of its limit counts as met. The exit status is 1 if one is missed.
@@ -135,6 +136,42 @@ class Engine:
         return self.child.ask(engine=self.number, ids=ids)["logits"]
 
 
+class Others:
+    """How busy other programs keep the processors that the engines are bound to: noise that turns alone do not take away."""
+
+    def __init__(self, children: list[Child]):
+        self.children, self.busy, self.seconds = children, 0.0, 0.0
+
+    def start(self) -> None:
+        self.begin = time.monotonic(), *self._ticks()
+
+    def stop(self) -> None:
+        """After start(), around a turn."""
+        begin, all_before, own_before = self.begin
+        all_after, own_after = self._ticks()
+        self.busy += max(0, (all_after - all_before) - (own_after - own_before)) / os.sysconf("SC_CLK_TCK")
+        self.seconds += (time.monotonic() - begin) * len(os.sched_getaffinity(0))
+
+    def share(self) -> float:
+        """Of these processors' time."""
+        return self.busy / self.seconds if self.seconds else 0
+
+    def _ticks(self) -> tuple[int, int]:
+        """Of all programs on these processors, and of our own."""
+        names = {f"cpu{cpu}" for cpu in os.sched_getaffinity(0)}
+        everybody = 0
+        for line in pathlib.Path("/proc/stat").read_text().splitlines():
+            name, *values = line.split()
+            if name in names:
+                user, nice, system, _, _, irq, softirq, steal = map(int, values[:8])
+                everybody += user + nice + system + irq + softirq + steal
+        own = 0
+        for process in (child.process.pid for child in self.children):
+            fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+            own += int(fields[11]) + int(fields[12])  # utime and stime (proc(5)), which count from behind the name
+        return everybody, own
+
+
 def one_thread_of_each_core() -> list[int]:
     """Processors that this process may use; those that share a core with another one come last."""
     first, others = [], []
@@ -198,8 +235,8 @@ def quantile(values: list[float], part: float) -> float:
     return values[min(len(values) - 1, int(part * len(values)))]
 
 
-def measure_shape(name: str, shape: str, engines: dict[str, Engine], wish: argparse.Namespace) -> dict:
-    """{"engines": {name: times}, "gemm": {dtype: GFLOP/s}}"""
+def measure_shape(name: str, shape: str, engines: dict[str, Engine], others: Others, wish: argparse.Namespace) -> dict:
+    """{"engines": {name: times}, "gemm_gflops": {dtype: GFLOP/s}, ...}"""
     timed = [engine for engine in engines if engine != "gemm"]
     medians: dict[str, list[float]] = {engine: [] for engine in timed}
     passes: dict[str, list[float]] = {engine: [] for engine in timed}
@@ -215,7 +252,9 @@ def measure_shape(name: str, shape: str, engines: dict[str, Engine], wish: argpa
                 gemm.setdefault(dtype, []).append(gflops)
         for engine in timed if turn % 2 == 0 else reversed(timed):
             progress(f"{name} {shape}, round {turn + 1} of {wish.rounds}: {engine}")
+            others.start()
             answer = engines[engine].times(SHAPES[shape], wish.seconds)
+            others.stop()
             medians[engine].append(statistics.median(answer["ms"]))
             passes[engine] += answer["ms"]
             operations = answer.get("operations") or operations
@@ -270,24 +309,30 @@ def measure(name: str, wish: argparse.Namespace) -> dict:
     try:
         engines = start(name, wish, children)
         off = differences(engines)
-        results = [measure_shape(name, shape, engines, wish) for shape in MODELS[name] if shape in wish.shapes]
+        others = Others(children)
+        results = [measure_shape(name, shape, engines, others, wish) for shape in MODELS[name] if shape in wish.shapes]
     finally:
         for child in children:
             child.stop()
     processor = next((child.ready["processor"] for child in children if "processor" in child.ready), "unknown")
-    return {"model": name, "threads": wish.threads, "processor": processor, "differences": off, "shapes": results,
-            "limits": judge(name, results)}
+    return {"model": name, "threads": wish.threads, "processor": processor, "differences": off, "others": others.share(),
+            "shapes": results, "limits": judge(name, results)}
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:.1f}" if value < 1000 else f"{value:.0f}"
 
 
 def print_model(result: dict) -> None:
-    print(f"\n{result['model']}, {result['threads']} threads on {result['processor']}; ms: median (p10 to p90)")
+    print(f"\n{result['model']}, {result['threads']} threads on {result['processor']}; ms: median (p10 to p90); "
+          f"other programs took {result['others']:.0%} of their time")
     print(f"  {'':17}" + "".join(f"{shape['shape']:>26}" for shape in result["shapes"]) + f"{'max |Δlogit|':>14}")
     engines = dict.fromkeys(engine for shape in result["shapes"] for engine in shape["engines"])
     for engine in engines:
         cells = []
         for shape in result["shapes"]:
             e = shape["engines"][engine]
-            cells.append(f"{e['ms']:.1f} ({e['p10_ms']:.1f} to {e['p90_ms']:.1f})")
+            cells.append(f"{milliseconds(e['ms'])} ({milliseconds(e['p10_ms'])} to {milliseconds(e['p90_ms'])})")
         off = result["differences"].get(engine)
         print(f"  {engine:17}" + "".join(f"{cell:>26}" for cell in cells) + (f"{off:14.2e}" if off is not None else ""))
     for dtype in dict.fromkeys(dtype for shape in result["shapes"] for dtype in shape["gemm_gflops"]):
