@@ -55,7 +55,7 @@ class OurProducts {
       const std::vector<float> weights = Values(outputs * inputs);
       const MatrixView view = {weights.data(), outputs, inputs, inputs, 1};
       Product& product = products_.emplace_back();
-      product.weights = PackedMatrix(kernel, {{.weight = view, .bias = {}}});
+      product.weights = PackedMatrix(kernel, {{.weight = view, .bias = {}}}, team_);
       product.in_stride = StrideOf(inputs, kernel.activations);
       product.in = AlignedBuffer(kRows * product.in_stride);
       const std::vector<float> row = Values(PaddedRow(inputs));
