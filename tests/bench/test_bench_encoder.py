@@ -1,7 +1,6 @@
 """bench_encoder: what it says of itself, what it measures, and that its logits are those of the same module in Python."""
 
 import json
-import math
 import pathlib
 import subprocess
 
@@ -53,13 +52,13 @@ def python_logits(package, texts):
     return answers
 
 
-def assert_close(found, expected):
+def assert_close(found, expected, within=1e-5):
     if isinstance(expected, list):
         assert len(found) == len(expected)
         for one, other in zip(found, expected):
-            assert_close(one, other)
+            assert_close(one, other, within)
     else:
-        assert found == pytest.approx(expected, abs=1e-5)
+        assert found == pytest.approx(expected, abs=within)
 
 
 def test_help_shows_how_to_use_it(bench):
@@ -100,11 +99,14 @@ def test_wrong_arguments_get_one_reason(bench, arguments, reason):
 def test_logits_are_those_of_python(bench, model, batch):
     package = MODELS / model / "1"
     texts = probes(package, 12)
-    done = bench("--package", package, "--engine", "torchscript", "--threads", 1, "--ids", "-", "--batch", batch, "--json",
-                 stdin="".join(request(text) + "\n" for text in texts))
+    done = bench("--package", package, "--engine", "torchscript,fused", "--dtype", "fp32", "--threads", 1, "--ids", "-",
+                 "--batch", batch, "--json", stdin="".join(request(text) + "\n" for text in texts))
     answers = lines_of(done)
-    assert [(answer["line"], answer["engine"]) for answer in answers] == [(i + 1, "torchscript:fp32") for i in range(12)]
-    assert_close([answer["logits"] for answer in answers], python_logits(package, texts))
+    engines = ["torchscript:fp32", "fused:fp32"]
+    assert [(answer["line"], answer["engine"]) for answer in answers] == [(i + 1, engine) for i in range(12) for engine in engines]
+    expected = python_logits(package, texts)
+    assert_close([answer["logits"] for answer in answers[::2]], expected)
+    assert_close([answer["logits"] for answer in answers[1::2]], expected, within=1e-4)
 
 
 def test_type_ids_are_0_unless_given(bench, tmp_path):
@@ -165,15 +167,14 @@ def quick(*more):
 def test_json_says_what_was_measured(bench, tmp_path):
     lengths = tmp_path / "lengths"
     lengths.write_text("3 5 9\n")
-    (report,) = lines_of(bench(*quick("--engine", "torchscript,torchscript:fp32", "--shapes", "1x16,2x8", "--lengths", lengths,
+    (report,) = lines_of(bench(*quick("--engine", "torchscript,fused:bf16", "--shapes", "1x16,2x8", "--lengths", lengths,
                                       "--text", "I love it", "--neighbour", 1, "--json")))
     assert (report["package"], report["rounds"], report["neighbours"]) == (str(PACKAGE), 2, 1)
     assert report["seconds"] == pytest.approx(0.02)
     assert report["processor"]
-    assert len(report["engines"]) == 2
+    assert [[engine[key] for key in ("engine", "dtype", "device", "threads", "pads")] for engine in report["engines"]] == [
+        ["torchscript", "fp32", "cpu", 1, True], ["fused", "bf16", "cpu", 1, False]]
     for engine in report["engines"]:
-        assert {key: engine[key] for key in ("engine", "dtype", "device", "threads", "pads")} == {
-            "engine": "torchscript", "dtype": "fp32", "device": "cpu", "threads": 1, "pads": True}
         assert engine["load_s"] > 0 and engine["weight_bytes"] > 1e6
     assert report["engines"][0]["resident_bytes"] > 1e6
 
@@ -182,28 +183,32 @@ def test_json_says_what_was_measured(bench, tmp_path):
     for shape in report["shapes"]:
         assert shape["tokens"] == sum(shape["lengths"])
         assert shape["padded_tokens"] == max(shape["lengths"]) * len(shape["lengths"])
+        assert {("fp32", "fused", 1), ("bf16", "fused", 1)} <= {
+            (gemm["dtype"], gemm["by"], gemm["threads"]) for gemm in shape["gemm"]}
         for gemm in shape["gemm"]:
-            assert (gemm["dtype"], gemm["threads"]) == ("fp32", 1)
             assert 0 < gemm["gflops"] <= gemm["best_gflops"]
-        assert len(shape["results"]) == 2
+        assert [result["engine"] for result in shape["results"]] == ["torchscript:fp32", "fused:bf16"]
         for result in shape["results"]:
             check_result(result, shape)
+        assert shape["results"][0]["operations"] == shape["results"][1]["operations"] > 0
+        assert shape["results"][0]["steps_ms"] == {}
+        assert list(shape["results"][1]["steps_ms"]) == ["embeddings", "qkv", "attention", "output", "up", "down", "head"]
         assert shape["results"][0]["speedup"] == {"median": 1, "low": 1, "high": 1}
 
 
 def check_result(result, shape):
     ms = result["ms"]
-    assert result["engine"] == "torchscript:fp32"
     assert result["passes"] >= 2
     assert 0 < ms["min"] <= ms["p10"] <= ms["median"] <= ms["p90"] <= ms["p99"]
     assert 0 <= result["stage_ms"] < result["run_ms"] <= ms["p99"]
     assert result["tokens_per_s"] == pytest.approx(shape["tokens"] / ms["median"] * 1e3, rel=1e-3)
     assert 0 < result["speedup"]["low"] <= result["speedup"]["median"] <= result["speedup"]["high"]
-    if result["operations"] is not None:
-        assert result["gflops"] == pytest.approx(result["operations"] / ms["median"] / 1e6, rel=1e-3)
+    assert result["gflops"] == pytest.approx(result["operations"] / ms["median"] / 1e6, rel=1e-3)
+    ceiling = max(gemm["gflops"] for gemm in shape["gemm"] if result["engine"].endswith(gemm["dtype"]))
+    assert result["of_ceiling"] == pytest.approx(result["gflops"] / ceiling, rel=1e-3)
     assert result["busy"]["p99_by_quiet_median"] == pytest.approx(result["busy"]["ms"]["p99"] / ms["median"], rel=1e-3)
     assert result["busy"]["limit"] == 3 and result["busy"]["passes"] >= 2
-    assert all(math.isfinite(value) for value in result["steps_ms"].values())
+    assert all(value > 0 for value in result["steps_ms"].values())
 
 
 def test_people_get_a_table(bench):
@@ -222,10 +227,10 @@ def test_serve_answers_line_by_line(bench):
     stdin = "".join(json.dumps(request) + "\n" for request in requests) + "nonsense\n"
     ready, timed, logits, gemm, *refused = lines_of(bench("--package", PACKAGE, "--threads", 1, "--serve", stdin=stdin))
     assert ready["ready"] is True and ready["engines"][0]["engine"] == "torchscript"
-    assert all(ms > 0 for ms in timed["ms"]) and "operations" in timed
+    assert all(ms > 0 for ms in timed["ms"]) and timed["operations"] > 0
     assert_close(logits["logits"], python_logits(PACKAGE, [{"ids": text["ids"], "type_ids": [0] * len(text["ids"])},
                                                            {"ids": [2, 3], "type_ids": [0, 0]}]))
-    assert gemm.get("gflops", 1) > 0
+    assert gemm["gflops"] > 0
     reasons = ["no ceiling is known for fp1", "engine must be a number below 1", "neither lengths, ids nor gemm",
                f"a length must be a number from 1 to {LONGEST}", "lengths must be a list of numbers", "ids is empty",
                "not a JSON object", "not a JSON object"]
