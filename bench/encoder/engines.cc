@@ -20,13 +20,18 @@
 namespace bertha::bench {
 namespace {
 
-constexpr std::array<absl::string_view, 2> kEngines = {"torchscript", "fused"};
+constexpr std::array<absl::string_view, 3> kEngines = {"torchscript", "fused", "auto"};
 constexpr std::array<absl::string_view, 4> kDtypes = {"fp32", "bf16", "int8", "auto"};
 
-/// As it came to be loaded; an error if that is not what was asked for.
+models::EngineChoice KindOf(const EngineChoice& choice) {
+  if (choice.engine == "auto") return models::EngineChoice::kAuto;
+  return choice.engine == "fused" ? models::EngineChoice::kFused : models::EngineChoice::kTorchScript;
+}
+
+/// An error if what was loaded is not what was asked for.
 absl::Status CheckChoice(const EngineChoice& wanted, const EngineChoice& made,
                          const std::vector<std::string>& refused) {
-  if (wanted.dtype == "auto" || wanted.dtype == made.dtype) return absl::OkStatus();
+  if (wanted.engine == "auto" || wanted.dtype == "auto" || wanted.dtype == made.dtype) return absl::OkStatus();
   if (wanted.engine == "fused") return absl::FailedPreconditionError(absl::StrJoin(refused, "; "));
   return absl::InvalidArgumentError(
       absl::StrCat("TorchScript runs this package in ", made.dtype, ", not in ", wanted.dtype));
@@ -73,8 +78,7 @@ absl::StatusOr<Engine> LoadEngine(const std::string& directory, const EngineChoi
   malloc_trim(0);  // what an engine before this one freed is not to hide what this one takes
   const double before = ResidentBytes();
   const auto begin = std::chrono::steady_clock::now();
-  auto model = models::LoadModel(directory, {.engine = choice.engine == "fused" ? models::EngineChoice::kFused
-                                                                                : models::EngineChoice::kTorchScript,
+  auto model = models::LoadModel(directory, {.engine = KindOf(choice),
                                              .dtype = choice.dtype,
                                              .replicas = 1,
                                              .threads = choice.threads,
@@ -85,6 +89,7 @@ absl::StatusOr<Engine> LoadEngine(const std::string& directory, const EngineChoi
   engine.resident_bytes = ResidentBytes() - before;
   engine.choice = choice;
   engine.choice.threads = model->threads;
+  engine.choice.engine = model->replicas[0]->Describe().engine;
   engine.choice.dtype = model->replicas[0]->Describe().dtype;
   if (absl::Status status = CheckChoice(choice, engine.choice, model->refused); !status.ok()) return blame(status);
   engine.manifest = std::move(model->manifest);

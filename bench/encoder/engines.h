@@ -18,7 +18,7 @@
 namespace bertha::bench {
 
 struct EngineChoice {
-  /// "torchscript" or "fused".
+  /// "torchscript", "fused", or "auto": as the daemon chooses.
   std::string engine = "torchscript";
   /// "fp32", "bf16", "int8" or "auto".
   std::string dtype = "auto";

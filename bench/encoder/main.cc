@@ -50,8 +50,7 @@ void Declare(CLI::App& app, Options& options) {
   app.get_formatter()->column_width(30);
   const auto count = CLI::Range(1, 1 << 20);
   app.add_option("--package", options.package, "Package, such as models/NAME/1")->required()->option_text("DIR");
-  app.add_option("--engine", options.engines,
-                 "torchscript or fused (default: torchscript), each with a DTYPE if you like")
+  app.add_option("--engine", options.engines, "torchscript (default), fused, or auto: as the daemon chooses")
       ->delimiter(',')
       ->option_text("NAME[:DTYPE],...");
   app.add_option("--dtype", options.rest.dtype, "fp32, bf16, int8 or auto, of engines without one (default: auto)")

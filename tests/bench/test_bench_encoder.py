@@ -72,7 +72,7 @@ def test_help_shows_how_to_use_it(bench):
 @pytest.mark.parametrize("arguments, reason", [
     ([], "--package is required"),
     (["--package", "/nonexistent"], "/nonexistent"),
-    (["--package", PACKAGE, "--engine", "warp"], 'there is no engine "warp": choose of torchscript, fused'),
+    (["--package", PACKAGE, "--engine", "warp"], 'there is no engine "warp": choose of torchscript, fused, auto'),
     (["--package", PACKAGE, "--engine", "torchscript:fp8"], 'there is no numeric type "fp8"'),
     (["--package", PACKAGE, "--dtype", "fp8"], 'there is no numeric type "fp8"'),
     (["--package", PACKAGE, "--engine", "torchscript:bf16"], "TorchScript runs this package in fp32, not in bf16"),
@@ -107,6 +107,11 @@ def test_logits_are_those_of_python(bench, model, batch):
     expected = python_logits(package, texts)
     assert_close([answer["logits"] for answer in answers[::2]], expected)
     assert_close([answer["logits"] for answer in answers[1::2]], expected, within=1e-4)
+
+
+def test_auto_is_what_the_daemon_takes(bench):
+    (answer,) = lines_of(bench("--package", PACKAGE, "--engine", "auto:fp32", "--ids", "-", "--json", stdin='{"ids": [2, 3]}'))
+    assert answer["engine"] == "fused:fp32"
 
 
 def test_type_ids_are_0_unless_given(bench, tmp_path):
