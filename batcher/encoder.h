@@ -11,6 +11,7 @@
 #ifndef BERTHA_BATCHER_ENCODER_H_
 #define BERTHA_BATCHER_ENCODER_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -61,6 +62,12 @@ struct EncoderOutput {
   std::span<const float> row(size_t i) const { return std::span(values).subspan(i * width, width); }
 };
 
+/// A step of forward passes, and how long all passes so far have been at it.
+struct StepTime {
+  const char* step = "";
+  std::chrono::nanoseconds time{0};
+};
+
 class Encoder {
  public:
   /// Slots that a batch can be staged into: one runs while the other is filled.
@@ -76,6 +83,9 @@ class Encoder {
   /// Runs what was staged in `slot`; `output` gets one row for each sequence or token, as Describe() says. A failure is
   /// that of this batch alone: the encoder stays usable.
   virtual absl::Status Run(int slot, EncoderOutput& output) = 0;
+
+  /// In the order of a pass, for whoever measures; empty if the engine does not tell. Not during Run.
+  virtual std::vector<StepTime> StepTimes() const { return {}; }
 };
 
 }  // namespace bertha::batcher

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -351,14 +352,19 @@ class FusedEncoder final : public batcher::Encoder {
     output.values.clear();
     if (staged.ids.empty()) return absl::OkStatus();
     Reserve(staged.ids.size(), staged.size());
+    lap_begin_ = std::chrono::steady_clock::now();
     Embed(staged);
+    EndLap(kEmbeddings);
     const bool picks = m_.head_rows != HeadRows::kAll;
     for (size_t i = 0; i < m_.order.size(); ++i) {
       RunLayer(m_.layers[m_.order[i]], staged, picks && i + 1 == m_.order.size());
     }
     RunHead(staged, picks ? staged.size() : staged.ids.size(), output);
+    EndLap(kHead);
     return absl::OkStatus();
   }
+
+  std::vector<batcher::StepTime> StepTimes() const override { return {steps_.begin(), steps_.end()}; }
 
  private:
   struct Staged {
@@ -369,6 +375,15 @@ class FusedEncoder final : public batcher::Encoder {
     size_t size() const { return cu_seqlens.empty() ? 0 : cu_seqlens.size() - 1; }
     size_t length(size_t i) const { return static_cast<size_t>(cu_seqlens[i + 1] - cu_seqlens[i]); }
   };
+
+  enum StepIndex { kEmbeddings, kQkv, kAttention, kOutput, kUp, kDown, kHead, kSteps };
+
+  /// All time since the step before belongs to this one.
+  void EndLap(StepIndex step) {
+    const auto now = std::chrono::steady_clock::now();
+    steps_[step].time += now - lap_begin_;
+    lap_begin_ = now;
+  }
 
   void SetPositions(Staged& staged, size_t sequence) const {
     auto position = static_cast<int32_t>(m_.first_position);
@@ -464,7 +479,9 @@ class FusedEncoder final : public batcher::Encoder {
       }
       linear_.Run({.in = input.view(), .rows = rows, .weights = &qkv, .panels = first, .out = query_.rows()});
     }
+    EndLap(kQkv);
     Attend(layer, staged, picks);
+    EndLap(kAttention);
 
     const LinearCall output = {.in = context_.view(),
                                .rows = rows,
@@ -480,6 +497,7 @@ class FusedEncoder final : public batcher::Encoder {
       }
     });
 
+    EndLap(kOutput);
     LinearCall up = {.in = input.view(),
                      .rows = rows,
                      .weights = &layer.up,
@@ -495,6 +513,7 @@ class FusedEncoder final : public batcher::Encoder {
       });
     }
 
+    EndLap(kUp);
     const LinearCall down = {.in = up_.view(),
                              .rows = rows,
                              .weights = &layer.down,
@@ -508,6 +527,7 @@ class FusedEncoder final : public batcher::Encoder {
         input.Set(kernels_, i, x.f32(i));
       }
     });
+    EndLap(kDown);
   }
 
   void Convert(Matrix& from, size_t i, Operand& to) {
@@ -575,6 +595,10 @@ class FusedEncoder final : public batcher::Encoder {
   AttentionRunner attention_;
   batcher::EncoderDescription description_;
   std::array<Staged, kSlots> staged_;
+  // Always counted: a few looks at the clock for each layer.
+  std::array<batcher::StepTime, kSteps> steps_ = {
+      {{"embeddings"}, {"qkv"}, {"attention"}, {"output"}, {"up"}, {"down"}, {"head"}}};
+  std::chrono::steady_clock::time_point lap_begin_;
   size_t tokens_ = 0, picked_ = 0;  // that there is memory for
   Matrix x_, y_;                    // the residual stream: before attention and after it
   Operand input_;                   // of the next product

@@ -1,0 +1,416 @@
+#!/usr/bin/env python3
+"""Prints how fast our encoder engines are, against TorchScript and the engines that people use instead.
+
+    bench/encoder_peers.py [--models NAME ...] [--only ENGINE ...] [--rounds N] [--threads N] [--json FILE] [--plot FILE]
+
+Classifiers of the published base sizes with random weights (bench/encoder_packages.py); the same weights and threads for all:
+  torchscript     the package's traced module, frozen, fp32, padded
+  ours-DTYPE      build/release/bin/bench_encoder (or BERTHA_BUILD_DIR), the fused engine in fp32, bf16 and int8
+  openvino-DTYPE  fp32, bf16, and int8 by NNCF, padded     ctranslate2-int8  unpadded; without the classifier's last product
+  onnx-DTYPE      ONNX Runtime, fused fp32, and dynamic int8, padded
+Every engine is a process of its own, stopped (SIGSTOP) while another is timed, and all are bound to as many cores as there are
+threads. Turns alternate within each round (A B A B, then B A B A). A time is a median over all passes, a ratio the median of
+the rounds' ratios, beside it the least and the largest. "GEMM" is what matrix products alone gave in the same rounds.
+Where other programs took more than a few percent of the cores' time, only large ratios mean something.
+|Δlogit| is the largest difference to torchscript over 8 texts: whoever computes something else is no peer.
+
+A ratio within 5% of its limit counts as met. The exit status is 1 if one is missed.
+
+Needs an environment of its own, which sees the project's:
+    python3 -m venv /tmp/peers && /tmp/peers/bin/pip install -r bench/encoder_peers.txt
+    echo "$PWD"/.venv/lib/python3*/site-packages >"$(echo /tmp/peers/lib/python3*/site-packages)/bertha.pth"
+    /tmp/peers/bin/python bench/encoder_peers.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "bench"))
+
+from encoder_workers import PEERS, WORK  # noqa: E402
+
+BENCH = ROOT / os.environ.get("BERTHA_BUILD_DIR", "build/release") / "bin" / "bench_encoder"
+# 32 lengths of 8 to 118 tokens, mean 37, as short texts have them: lognormal(3.5, 0.6).
+MIXED = [41, 54, 40, 15, 57, 43, 24, 47, 41, 40, 34, 46, 21, 30, 25, 47, 34, 28, 21, 28, 33, 28, 72, 61, 8, 11, 30, 26, 38, 38,
+         118, 17]
+SHAPES = {"1x16": [16], "1x128": [128], "8x128": [128] * 8, "32x128": [128] * 32, "32 mixed": MIXED}
+MODELS = {
+    "bert-base": list(SHAPES),
+    "roberta-base": ["8x128"],
+    "distilbert-base": ["8x128"],
+    "albert-base": ["1x16", "1x128", "8x128"],  # alone: shared weights stay in the cache
+    "xlnet-base": ["8x128"],
+}
+OURS = ("ours-fp32", "ours-bf16", "ours-int8")
+ENGINES = ("torchscript", *OURS, *(name for name in PEERS if name != "torchscript"))
+CLOSE_ENOUGH = 0.95
+
+# Model: [(shape, one engine, other engine, least ratio of the other's time to the one's)]
+LIMITS: dict[str, list[tuple[str, str, str, float]]] = {
+    "bert-base": [
+        *((shape, f"ours-{dtype}", "torchscript", least)
+          for dtype, limits in {"bf16": (5, 3.3, 2.7, 2.6, 9), "int8": (8, 5.3, 4.8, 4.8, 15)}.items()
+          for shape, least in zip(SHAPES, limits)),
+        *((shape, f"ours-{dtype}", f"openvino-{dtype}", least)
+          for dtype in ("bf16", "int8") for shape, least in zip(SHAPES, (1.5, 1.15, 1.15, 1.1, 2.5))),
+        ("32 mixed", "ours-int8", "ctranslate2-int8", 2.5),
+    ],
+    **{name: [("8x128", "ours-bf16", "torchscript", 3.5 if name == "xlnet-base" else 2.5),
+              ("8x128", "ours-bf16", "openvino-bf16", 1.1)] for name in MODELS if name != "bert-base"},
+}
+# Shape: least fraction of what matrix products give in bf16.
+LEAST_OF_GEMM = {"1x16": 0.65, "1x128": 0.88, "8x128": 0.88, "32x128": 0.88, "32 mixed": 0.88}
+
+
+def progress(line: str) -> None:
+    """One line that is written over, where somebody watches; empty: it goes."""
+    if sys.stderr.isatty():
+        print(f"\r{line:<70}" if line else "\r" + " " * 70 + "\r", end="", file=sys.stderr, flush=True)
+
+
+class Child:
+    """A process that answers JSON lines, and is stopped unless it answers."""
+
+    def __init__(self, name: str, command: list[object], threads: int, log: pathlib.Path):
+        self.name, self.log = name, log
+        limits = {variable: str(threads) for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as errors:
+            self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            stderr=errors, env={**os.environ, **limits, "HF_HUB_OFFLINE": "1"}, text=True)
+        try:
+            self.ready = self._read()
+        except BaseException:
+            self.stop()
+            raise
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def ask(self, **request: object) -> dict:
+        os.kill(self.process.pid, signal.SIGCONT)
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            return self._read()
+        finally:
+            if self.process.poll() is None:
+                os.kill(self.process.pid, signal.SIGSTOP)
+
+    def _read(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.wait()
+            lines = self.log.read_text(errors="replace").strip().splitlines()
+            raise RuntimeError(f"{self.name}: {lines[-1] if lines else f'exit status {self.process.returncode}'}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(f"{self.name}: {answer['error']}")
+        return answer
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Engine:
+    """One of those that a child has."""
+
+    def __init__(self, child: Child, number: int):
+        self.child, self.number = child, number
+
+    def times(self, lengths: list[int], seconds: float) -> dict:
+        return self.child.ask(engine=self.number, lengths=lengths, seconds=seconds)
+
+    def logits(self, ids: list[list[int]]) -> list[list[float]]:
+        return self.child.ask(engine=self.number, ids=ids)["logits"]
+
+
+class Others:
+    """How busy other programs keep the processors that the engines are bound to: noise that turns alone do not take away."""
+
+    def __init__(self, children: list[Child]):
+        self.children, self.busy, self.seconds = children, 0.0, 0.0
+
+    def start(self) -> None:
+        self.begin = time.monotonic(), *self._ticks()
+
+    def stop(self) -> None:
+        """After start(), around a turn."""
+        begin, all_before, own_before = self.begin
+        all_after, own_after = self._ticks()
+        self.busy += max(0, (all_after - all_before) - (own_after - own_before)) / os.sysconf("SC_CLK_TCK")
+        self.seconds += (time.monotonic() - begin) * len(os.sched_getaffinity(0))
+
+    def share(self) -> float:
+        """Of these processors' time."""
+        return self.busy / self.seconds if self.seconds else 0
+
+    def _ticks(self) -> tuple[int, int]:
+        """Of all programs on these processors, and of our own."""
+        names = {f"cpu{cpu}" for cpu in os.sched_getaffinity(0)}
+        everybody = 0
+        for line in pathlib.Path("/proc/stat").read_text().splitlines():
+            name, *values = line.split()
+            if name in names:
+                user, nice, system, _, _, irq, softirq, steal = map(int, values[:8])
+                everybody += user + nice + system + irq + softirq + steal
+        own = 0
+        for process in (child.process.pid for child in self.children):
+            fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+            own += int(fields[11]) + int(fields[12])  # utime and stime (proc(5)), which count from behind the name
+        return everybody, own
+
+
+def one_thread_of_each_core() -> list[int]:
+    """Processors that this process may use; those that share a core with another one come last."""
+    first, others = [], []
+    seen: set[str] = set()
+    for cpu in sorted(os.sched_getaffinity(0)):
+        try:
+            siblings = pathlib.Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
+        except OSError:
+            siblings = str(cpu)
+        (others if siblings in seen else first).append(cpu)
+        seen.add(siblings)
+    return first + others
+
+
+def start(name: str, wish: argparse.Namespace, children: list[Child]) -> dict[str, Engine]:
+    """The engines that can run this model; of the others it says why not."""
+    engines = {}
+    package = wish.work / "models" / name / "1"
+
+    def launch(engine: str, command: list[object], names: list[str]) -> None:
+        progress(f"{name}: starting {engine}")
+        try:
+            child = Child(engine, command, wish.threads, wish.work / "logs" / f"{name}-{engine}.log")
+        except (OSError, RuntimeError) as error:
+            progress("")
+            print(f"{name}: left out: {error}", file=sys.stderr)
+            return
+        children.append(child)
+        engines.update({own: Engine(child, number) for number, own in enumerate(names)})
+
+    # A numeric type that the machine lacks must not cost us the others.
+    for ours in (engine for engine in OURS if engine in wish.only):
+        launch(ours, [BENCH, "--package", package, "--engine", f"fused:{ours.split('-')[1]}", "--threads", wish.threads, "--serve"],
+               [ours])
+    for peer, families in PEERS.items():
+        if peer in wish.only and (families is None or name.split("-")[0] in families):
+            launch(peer, [sys.executable, ROOT / "bench" / "encoder_workers.py", peer, name, "--threads", wish.threads, "--work",
+                          wish.work], [peer])
+    # Where there is no engine of ours yet, the ceiling has to come from somewhere.
+    if not any(engine in engines for engine in OURS):
+        launch("gemm", [BENCH, "--package", package, "--engine", "torchscript", "--threads", wish.threads, "--serve"], ["gemm"])
+    return engines
+
+
+def differences(engines: dict[str, Engine]) -> dict[str, float]:
+    """Engine: the largest |difference| of a logit to torchscript's."""
+    if "torchscript" not in engines:
+        return {}
+    rng = random.Random(1)
+    ids = [[rng.randrange(5, 400) for _ in range(length)] for length in MIXED[:8]]
+    expected = engines["torchscript"].logits(ids)
+
+    def largest(found: list[list[float]]) -> float:
+        return max(abs(a - b) for row, wanted in zip(found, expected, strict=True) for a, b in zip(row, wanted, strict=True))
+
+    return {name: largest(engine.logits(ids)) for name, engine in engines.items() if name != "gemm"}
+
+
+def quantile(values: list[float], part: float) -> float:
+    values = sorted(values)
+    return values[min(len(values) - 1, int(part * len(values)))]
+
+
+def measure_shape(name: str, shape: str, engines: dict[str, Engine], others: Others, wish: argparse.Namespace) -> dict:
+    """{"engines": {name: times}, "gemm_gflops": {dtype: GFLOP/s}, ...}"""
+    timed = [engine for engine in engines if engine != "gemm"]
+    medians: dict[str, list[float]] = {engine: [] for engine in timed}
+    passes: dict[str, list[float]] = {engine: [] for engine in timed}
+    operations = None
+    gemm: dict[str, list[float]] = {}
+    ceiling = next((engines[engine].child for engine in (*OURS, "gemm") if engine in engines), None)
+    for engine in timed:
+        engines[engine].times(SHAPES[shape], 0)  # warms up
+    for turn in range(wish.rounds):
+        for dtype in ("fp32", "bf16", "int8") if ceiling else ():
+            with contextlib.suppress(RuntimeError):  # not every machine has all of them
+                gflops = ceiling.ask(gemm=dtype, seconds=0.1)["gflops"]
+                gemm.setdefault(dtype, []).append(gflops)
+        for engine in timed if turn % 2 == 0 else reversed(timed):
+            progress(f"{name} {shape}, round {turn + 1} of {wish.rounds}: {engine}")
+            others.start()
+            answer = engines[engine].times(SHAPES[shape], wish.seconds)
+            others.stop()
+            medians[engine].append(statistics.median(answer["ms"]))
+            passes[engine] += answer["ms"]
+            operations = answer.get("operations") or operations
+    progress("")
+    tokens = sum(SHAPES[shape])
+    return {
+        "shape": shape, "tokens": tokens, "operations": operations,
+        "gemm_gflops": {dtype: statistics.median(values) for dtype, values in gemm.items()},
+        "engines": {engine: {
+            "ms": statistics.median(passes[engine]), "min_ms": min(passes[engine]), "p10_ms": quantile(passes[engine], 0.1),
+            "p90_ms": quantile(passes[engine], 0.9), "passes": len(passes[engine]), "rounds_ms": medians[engine],
+            "tokens_per_s": tokens / statistics.median(passes[engine]) * 1e3,
+            "of_gemm": fraction(operations, passes[engine], gemm.get(engine.split("-")[-1])),
+        } for engine in timed},
+    }
+
+
+def fraction(operations: float | None, passes: list[float], gemm: list[float] | None) -> float | None:
+    """Of what matrix products give."""
+    if not operations or not gemm:
+        return None
+    return operations / statistics.median(passes) / 1e6 / statistics.median(gemm)
+
+
+def verdict(value: float, limit: float) -> str:
+    return "ok" if value >= limit else "ok, within 5%" if value >= limit * CLOSE_ENOUGH else "TOO SLOW"
+
+
+def judge(name: str, results: list[dict]) -> list[dict]:
+    """The limits that can be judged by what was measured."""
+    shapes = {result["shape"]: result for result in results}
+    rows = []
+    for shape, one, other, limit in LIMITS[name]:
+        engines = shapes[shape]["engines"] if shape in shapes else {}
+        if one in engines and other in engines:
+            ratios = [b / a for a, b in zip(engines[one]["rounds_ms"], engines[other]["rounds_ms"])]
+            rows.append({"shape": shape, "what": f"{one} / {other}", "value": statistics.median(ratios), "low": min(ratios),
+                         "high": max(ratios), "limit": limit, "verdict": verdict(statistics.median(ratios), limit)})
+    for shape, limit in LEAST_OF_GEMM.items() if name == "bert-base" else ():
+        value = shapes.get(shape, {}).get("engines", {}).get("ours-bf16", {}).get("of_gemm")
+        if value is not None:
+            rows.append({"shape": shape, "what": "ours-bf16 of GEMM bf16", "value": value, "low": None, "high": None, "limit": limit,
+                         "verdict": verdict(value, limit)})
+    return rows
+
+
+def measure(name: str, wish: argparse.Namespace) -> dict:
+    from encoder_packages import make
+
+    make(name, wish.work)
+    children: list[Child] = []
+    try:
+        engines = start(name, wish, children)
+        off = differences(engines)
+        others = Others(children)
+        results = [measure_shape(name, shape, engines, others, wish) for shape in MODELS[name] if shape in wish.shapes]
+    finally:
+        for child in children:
+            child.stop()
+    processor = next((child.ready["processor"] for child in children if "processor" in child.ready), "unknown")
+    return {"model": name, "threads": wish.threads, "processor": processor, "differences": off, "others": others.share(),
+            "shapes": results, "limits": judge(name, results)}
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:.1f}" if value < 1000 else f"{value:.0f}"
+
+
+def print_model(result: dict) -> None:
+    print(f"\n{result['model']}, {result['threads']} threads on {result['processor']}; ms: median (p10 to p90); "
+          f"other programs took {result['others']:.0%} of their time")
+    print(f"  {'':17}" + "".join(f"{shape['shape']:>26}" for shape in result["shapes"]) + f"{'max |Δlogit|':>14}")
+    engines = dict.fromkeys(engine for shape in result["shapes"] for engine in shape["engines"])
+    for engine in engines:
+        cells = []
+        for shape in result["shapes"]:
+            e = shape["engines"][engine]
+            cells.append(f"{milliseconds(e['ms'])} ({milliseconds(e['p10_ms'])} to {milliseconds(e['p90_ms'])})")
+        off = result["differences"].get(engine)
+        print(f"  {engine:17}" + "".join(f"{cell:>26}" for cell in cells) + (f"{off:14.2e}" if off is not None else ""))
+    for dtype in dict.fromkeys(dtype for shape in result["shapes"] for dtype in shape["gemm_gflops"]):
+        print(f"  {f'GEMM {dtype}':17}" + "".join(
+            f"{shape['gemm_gflops'].get(dtype, float('nan')):>18.0f} GFLOP/s" for shape in result["shapes"]))
+    for row in result["limits"]:
+        spread = f" ({row['low']:.2f} to {row['high']:.2f})" if row["low"] is not None else ""
+        print(f"  {row['shape']:9} {row['what']:32} {row['value']:6.2f}{spread:18} >= {row['limit']:<5g} {row['verdict']}")
+    sys.stdout.flush()
+
+
+def plot(results: list[dict], path: pathlib.Path) -> None:
+    """Speed by torchscript's, a panel for each model."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    widths = [len(result["shapes"]) for result in results]
+    figure, axes = pyplot.subplots(1, len(results), figsize=(2.5 + 2.2 * sum(widths), 4.5), sharey=True, squeeze=False,
+                                   width_ratios=widths)
+    for axis, result in zip(axes[0], results):
+        engines = list(dict.fromkeys(engine for shape in result["shapes"] for engine in shape["engines"]))
+        for number, engine in enumerate(engines):
+            speed = [shape["engines"]["torchscript"]["ms"] / shape["engines"][engine]["ms"] for shape in result["shapes"]]
+            axis.bar([i + 0.85 * (number + 0.5) / len(engines) for i in range(len(speed))], speed, 0.85 / len(engines), label=engine,
+                     color=f"C{ENGINES.index(engine)}")
+        axis.set_xticks([i + 0.42 for i in range(len(result["shapes"]))], [shape["shape"] for shape in result["shapes"]])
+        axis.set_title(result["model"])
+        axis.set_yscale("log")
+        axis.grid(axis="y", which="both", alpha=0.3)
+    axes[0][0].set_ylabel("speed, TorchScript fp32 = 1")
+    axes[0][0].legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, format="svg")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--models", nargs="+", choices=MODELS, metavar="NAME", default=list(MODELS), help=f"of {', '.join(MODELS)} (default: all)")
+    add("--only", nargs="+", choices=ENGINES, metavar="ENGINE", default=list(ENGINES), help=f"of {', '.join(ENGINES)} (default: all)")
+    add("--shapes", nargs="+", choices=SHAPES, metavar="SHAPE", default=list(SHAPES), help=f"of {', '.join(SHAPES)} (default: all)")
+    add("--rounds", type=int, default=7)
+    add("--seconds", type=float, default=0.4, help="of a turn, which is at least one pass (default: %(default)s)")
+    add("--threads", type=int, default=2, help="of every engine (default: %(default)s)")
+    add("--work", type=pathlib.Path, default=WORK, metavar="DIR", help="where models stay, made once (default: %(default)s)")
+    add("--json", type=pathlib.Path, metavar="FILE")
+    add("--plot", type=pathlib.Path, metavar="FILE", help="an SVG")
+    wish = parser.parse_args()
+    if wish.plot and "torchscript" not in wish.only:
+        parser.error("--plot shows speeds by torchscript's: it must not be left out")
+    return wish
+
+
+def main() -> int:
+    wish = parse()
+    cores = one_thread_of_each_core()
+    if len(cores) < wish.threads:
+        print(f"{wish.threads} threads, but {len(cores)} cores", file=sys.stderr)
+        return 2
+    os.sched_setaffinity(0, cores[: wish.threads])  # the children have it from us
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stopped children must not stay behind
+    begin = time.monotonic()
+    results = []
+    for name in wish.models:
+        results.append(measure(name, wish))
+        print_model(results[-1])
+    if wish.json:
+        wish.json.write_text(json.dumps(results))
+    if wish.plot:
+        plot(results, wish.plot)
+    missed = sum(row["verdict"] == "TOO SLOW" for result in results for row in result["limits"])
+    judged = sum(len(result["limits"]) for result in results)
+    wanted = sum(len(LIMITS[name]) for name in MODELS) + len(LEAST_OF_GEMM)
+    print(f"\n{missed} of {judged} limits missed, {wanted - judged} not measured; {time.monotonic() - begin:.0f} s")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
