@@ -4,7 +4,7 @@
     bench/encoder_packages.py [--work DIR] [NAME ...]
 
 Each NAME becomes DIR/checkpoints/NAME, as transformers saves it, and DIR/models/NAME/1, the package that bertha-export makes
-of it. What is there already is left alone. About 2.5 GB for all five; never committed.
+of it. What is there already is left alone. 3.4 GB for all five; never committed.
 
 The weights are seeded. Those of matrices are twice as wide as transformers draws them, biases and norms are perturbed:
 otherwise attention hardly matters and all texts get the same logits. The tokenizers are the small ones of
