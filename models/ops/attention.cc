@@ -82,8 +82,8 @@ void AttentionRunner::Score(const std::byte* queries, size_t stride, size_t rows
   for (size_t panel = 0; panel < panels; ++panel, keys += groups * kernel_.panel * kGroupBytes) {
     for (size_t tile = 0, row = 0; tile < tiles; ++tile) {
       const size_t n = DivideUp(rows - row, tiles - tile);
-      kernel_.tile(queries + row * stride, stride, keys, groups, n, scores + row * score_stride + panel * kernel_.panel,
-                   score_stride);
+      kernel_.tile(queries + row * stride, stride, keys, keys, groups, n,
+                   scores + row * score_stride + panel * kernel_.panel, score_stride);
       row += n;
     }
   }
@@ -122,7 +122,7 @@ void AttentionRunner::RunHead(const AttentionCall& call, size_t sequence, size_t
       for (size_t tile = 0, row = 0; tile < tiles; ++tile) {
         const size_t n = DivideUp(rows - row, tiles - tile);
         kernel_.tile(scratch.weights.data() + row * padded * element, padded * element,
-                     scratch.values.data() + panel * value_panel_bytes, value_groups, n,
+                     scratch.values.data() + panel * value_panel_bytes, scratch.values.data(), value_groups, n,
                      sums + row * sum_columns + panel * kernel_.panel, sum_columns);
         row += n;
       }

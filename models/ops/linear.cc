@@ -63,8 +63,11 @@ void LinearRunner::RunTask(const LinearCall& call, size_t begin, size_t end, siz
     size_t row = begin;
     for (size_t tile = 0; tile < tiles; ++tile) {
       const size_t rows = DivideUp(end - row, tiles - tile);  // about the same number in each
-      kernel.tile(call.in.data + row * call.in.stride, call.in.stride, weights.panel(panel), weights.groups(), rows,
-                  sums, kernel.panel);
+      // The first two tiles fetch half of the next panel each.
+      const bool fetches = tile < 2 && i + 1 < last_panel;
+      const std::byte* const next = weights.panel(fetches ? panel + 1 : panel) + tile * AlignedBuffer::kAlignment;
+      kernel.tile(call.in.data + row * call.in.stride, call.in.stride, weights.panel(panel), next, weights.groups(),
+                  rows, sums, kernel.panel);
       if (kernel.is_integer()) finish.row_scales = call.in.scales + row;
       if (call.residual != nullptr) finish.residual = call.residual + row * call.residual_stride + column;
       finish.out = call.out.data + row * call.out.stride + column * SizeOf(call.out.element);

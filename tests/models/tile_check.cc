@@ -69,7 +69,8 @@ void CheckTiles(const GemmKernel& kernel) {
     for (size_t n = 1; n <= kernel.max_rows; ++n) {
       for (size_t panel = 0; panel < 2; ++panel) {
         AlignedBuffer sums(kernel.max_rows * kernel.panel * 4);
-        kernel.tile(rows.data(), stride, packed.panel(panel), packed.groups(), n, sums.data(), kernel.panel);
+        kernel.tile(rows.data(), stride, packed.panel(panel), packed.panel(0), packed.groups(), n, sums.data(),
+                    kernel.panel);
         for (size_t i = 0; i < n; ++i) {
           for (size_t j = 0; j < kernel.panel; ++j) {
             const size_t column = panel * kernel.panel + j;

@@ -9,8 +9,8 @@ namespace {
 constexpr size_t kMaxRows = 32, kPanel = 64;
 
 template <class A, class B, class C>
-void Tile(const std::byte* a, size_t a_stride, const std::byte* panel, size_t groups, size_t rows, void* c,
-          size_t c_stride) {
+void Tile(const std::byte* a, size_t a_stride, const std::byte* panel, const std::byte*, size_t groups, size_t rows,
+          void* c, size_t c_stride) {
   constexpr size_t kGroup = 4 / sizeof(A);
   at::native::cpublas::brgemm(static_cast<int64_t>(rows), kPanel, static_cast<int64_t>(groups * kGroup),
                               static_cast<int64_t>(a_stride / sizeof(A)), kPanel, static_cast<int64_t>(c_stride), false,

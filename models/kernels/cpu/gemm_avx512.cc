@@ -48,16 +48,18 @@ struct Vnni {
 };
 
 template <class Type, int kRows>
-void Tile(const std::byte* a, size_t a_stride, const std::byte* panel, size_t groups, void* c, size_t c_stride) {
+void Tile(const std::byte* a, size_t a_stride, const std::byte* panel, const std::byte* next, size_t groups, void* c,
+          size_t c_stride) {
   constexpr size_t kStep = kPanel * 4;   // bytes of weights for one group
   constexpr size_t kAhead = 16 * kStep;  // the next panel's rows as well, when this one ends
   using Rows = std::make_integer_sequence<int, kRows>;
   typename Type::Sum low[kRows], high[kRows];
   Unrolled(Rows(), [&](auto i) { low[i] = high[i] = Type::Zero(); });
-  for (size_t k = 0; k < groups; ++k, panel += kStep, a += 4) {
+  for (size_t k = 0; k < groups; ++k, panel += kStep, next += kStep, a += 4) {
     const __m512i b0 = _mm512_loadu_si512(panel), b1 = _mm512_loadu_si512(panel + 64);
     _mm_prefetch(reinterpret_cast<const char*>(panel + kAhead), _MM_HINT_T0);
     _mm_prefetch(reinterpret_cast<const char*>(panel + kAhead + 64), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);  // while few rows leave the memory idle
     Unrolled(Rows(), [&](auto i) {
       const __m512i row = _mm512_set1_epi32(Load32(a + i * a_stride));
       Type::Add(low[i], row, b0);
@@ -73,16 +75,16 @@ void Tile(const std::byte* a, size_t a_stride, const std::byte* panel, size_t gr
 
 template <class Type, int... kI>
 void Dispatch(std::integer_sequence<int, kI...>, const std::byte* a, size_t a_stride, const std::byte* panel,
-              size_t groups, size_t rows, void* c, size_t c_stride) {
-  using OneTile = void (*)(const std::byte*, size_t, const std::byte*, size_t, void*, size_t);
+              const std::byte* next, size_t groups, size_t rows, void* c, size_t c_stride) {
+  using OneTile = void (*)(const std::byte*, size_t, const std::byte*, const std::byte*, size_t, void*, size_t);
   static constexpr OneTile kTiles[] = {Tile<Type, kI + 1>...};
-  kTiles[rows - 1](a, a_stride, panel, groups, c, c_stride);
+  kTiles[rows - 1](a, a_stride, panel, next, groups, c, c_stride);
 }
 
 template <class Type, int kMaxRows>
-void AnyTile(const std::byte* a, size_t a_stride, const std::byte* panel, size_t groups, size_t rows, void* c,
-             size_t c_stride) {
-  Dispatch<Type>(std::make_integer_sequence<int, kMaxRows>(), a, a_stride, panel, groups, rows, c, c_stride);
+void AnyTile(const std::byte* a, size_t a_stride, const std::byte* panel, const std::byte* next, size_t groups,
+             size_t rows, void* c, size_t c_stride) {
+  Dispatch<Type>(std::make_integer_sequence<int, kMaxRows>(), a, a_stride, panel, next, groups, rows, c, c_stride);
 }
 
 // With 14 rows the compiler has no register left for the address of each row and spills sums.

@@ -102,8 +102,8 @@ HWY_NOINLINE void Tile(const std::byte* HWY_RESTRICT a, size_t a_stride, const s
 }
 
 template <class Type>
-void AnyTile(const std::byte* a, size_t a_stride, const std::byte* panel, size_t groups, size_t rows, void* c,
-             size_t c_stride) {
+void AnyTile(const std::byte* a, size_t a_stride, const std::byte* panel, const std::byte*, size_t groups, size_t rows,
+             void* c, size_t c_stride) {
   switch (rows) {
 #define BERTHA_TILE(n)                                                                          \
   case n:                                                                                       \

@@ -18,7 +18,9 @@ void SetAmxKernels(const GemmKernel& bf16, const GemmKernel& int8) {
 
 const GemmKernel& GemmKernelFor(Dtype dtype) {
   if (AvailableInstructions().amx) {
-    const GemmKernel* const amx = dtype == Dtype::kBf16 ? amx_bf16.load() : dtype == Dtype::kInt8 ? amx_int8.load() : nullptr;
+    const GemmKernel* const amx = dtype == Dtype::kBf16   ? amx_bf16.load()
+                                  : dtype == Dtype::kInt8 ? amx_int8.load()
+                                                          : nullptr;
     if (amx != nullptr) return *amx;
   }
 #ifdef __x86_64__

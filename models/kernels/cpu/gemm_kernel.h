@@ -40,9 +40,10 @@ constexpr size_t SizeOf(Element element) {
 }
 
 /// c[i][j] = sum over k of a[i][k] * panel[k][j] for `rows` rows and all columns of the panel, k < groups * group.
-/// c is fp32, or int32 if the elements are integers; `c_stride` counts its elements, `a_stride` bytes.
-using GemmTile = void (*)(const std::byte* a, size_t a_stride, const std::byte* panel, size_t groups, size_t rows,
-                          void* c, size_t c_stride);
+/// c is fp32, or int32 if the elements are integers; `c_stride` counts its elements, `a_stride` bytes. `next` is a
+/// hint: every second cache line from there on, as many as this panel has groups, will be wanted soon.
+using GemmTile = void (*)(const std::byte* a, size_t a_stride, const std::byte* panel, const std::byte* next,
+                          size_t groups, size_t rows, void* c, size_t c_stride);
 
 struct GemmKernel {
   const char* name;
