@@ -28,14 +28,33 @@ std::string Resolved(const std::string& dir) {
   return error ? dir : target.string();
 }
 
+/// One line: what the fused engine makes of the package in a numeric type, here.
+void PrintFused(const std::string& dir, const std::string& dtype) {
+  const absl::StatusOr<bertha::models::Model> model =
+      bertha::models::LoadModel(dir, {.engine = bertha::models::EngineChoice::kFused, .dtype = dtype});
+  if (!model.ok() || model->replicas[0]->Describe().dtype != dtype) {
+    const std::string reason = model.ok() ? model->refused[0] : std::string(model.status().message());
+    std::printf("  fused %s: not here: %s\n", dtype.c_str(), reason.c_str());
+    return;
+  }
+  const bertha::models::ProbeReport& report = model->probes;
+  std::printf("  fused %s: agrees within %.1e (mean %.1e; probabilities %.1e), %zu of %zu decisions differ, %.1f MB\n",
+              dtype.c_str(), report.max_abs_diff, report.mean_abs_diff, report.max_probability_diff, report.flips,
+              report.decisions, static_cast<double>(model->weight_bytes) / 1e6);
+}
+
 int Verify(const std::string& dir) {
-  absl::StatusOr<bertha::models::Model> model = bertha::models::LoadModel(Resolved(dir), {});
+  const std::string package = Resolved(dir);
+  absl::StatusOr<bertha::models::Model> model =
+      bertha::models::LoadModel(package, {.engine = bertha::models::EngineChoice::kTorchScript});
   if (!model.ok()) return Report(dir, model.status());
   const bertha::models::Manifest& manifest = model->manifest;
   std::printf("%s: OK (%s, %s, %zu numbers for each %s, max_length %zu; %zu probes agree within %.1e)\n", dir.c_str(),
               manifest.family.c_str(), std::string(TaskName(manifest.task)).c_str(), manifest.output_width(),
               manifest.row_per_token() ? "token" : "text", manifest.max_length, model->probes.count,
               model->probes.max_abs_diff);
+  if (!manifest.encoder) return 0;
+  for (const char* dtype : {"fp32", "bf16", "int8"}) PrintFused(package, dtype);
   return 0;
 }
 
@@ -92,8 +111,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   std::string dir;
   int result = 0;
-  CLI::App* verify = app.add_subcommand(
-      "verify", "Check sums, manifest, tokenizer and the probes' logits, as the daemon does when it loads a package");
+  CLI::App* verify = app.add_subcommand("verify",
+                                        "Check sums, manifest, tokenizer and the probes' logits, by TorchScript and by "
+                                        "the fused engine in each numeric type");
   verify->add_option("DIR", dir, "The package: a directory with bertha.json")->required();
   verify->callback([&] { result = Verify(dir); });
   CLI::App* seal = app.add_subcommand("seal", "Write SHA256SUMS over all files of a package made by hand");

@@ -92,7 +92,7 @@ def test_top_k_threshold_and_logits_are_obeyed(shared, reference):
 def test_the_answer_says_who_computed_it_and_where_the_time_went(shared, package, reference):
     answer = shared.stub().Classify(texts_request(["one", "two words", "three words here"]))
     assert (answer.model.name, answer.model.version) == (package.parent.name, int(package.name))
-    assert (answer.model.engine, answer.model.device, answer.model.dtype) == ("torchscript", "cpu", "fp32")
+    assert (answer.model.engine, answer.model.device, answer.model.dtype) == ("fused", "cpu", "fp32")
     for result in answer.results:
         timing = result.timing
         assert timing.compute_us > 0

@@ -40,7 +40,7 @@ def test_json_has_every_key_and_the_references_answers(cli, package, reference):
         assert row["label"] == best_label(reference.labels, row["logits"])
         assert row["tokens"] == len(reference.encode(text).ids)
         assert row["truncated"] is (reference.full_length(text) > reference.max_length)
-        assert (row["model"], row["version"], row["engine"]) == (package.parent.name, int(package.name), "torchscript")
+        assert (row["model"], row["version"], row["engine"]) == (package.parent.name, int(package.name), "fused")
         assert set(row["timing_us"]) == {"tokenize", "queue", "compute", "total"}
         assert row["timing_us"]["total"] >= row["timing_us"]["compute"] > 0
         assert row["batch_size"] >= 1
