@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "models/cuda/run_in_parts.h"
 #include "tests/catch.h"
 
 namespace bertha::cuda {
@@ -139,6 +140,23 @@ TEST_CASE("A batch that would read outside a table is refused with what is wrong
     CHECK(outcome.code == CudaOutcome::Code::kInvalid);
     CHECK(outcome.message == c.message);
   }
+}
+
+TEST_CASE("A part that is out of memory runs in halves, in order; another failure ends it") {
+  std::vector<size_t> rows;
+  size_t fits = 3;
+  auto run = [&](size_t first, size_t count) -> CudaOutcome {
+    if (count > fits) return {CudaOutcome::Code::kOutOfMemory, "too much"};
+    if (first == 9) return {CudaOutcome::Code::kInternal, "row 9"};
+    for (size_t i = 0; i < count; ++i) rows.push_back(first + i);
+    return {};
+  };
+  CHECK(RunInParts(0, 9, run).ok());
+  CHECK(rows == std::vector<size_t>{0, 1, 2, 3, 4, 5, 6, 7, 8});
+  fits = 1;
+  CHECK(RunInParts(5, 8, run).message == "row 9");
+  fits = 0;
+  CHECK(RunInParts(0, 4, run).code == CudaOutcome::Code::kOutOfMemory);
 }
 
 }  // namespace
