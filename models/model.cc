@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "models/cuda_model.h"
 #include "models/families/families.h"
 #include "models/fused_engine.h"
 #include "models/kernels/cpu/brgemm.h"
@@ -148,10 +149,25 @@ absl::StatusOr<Engine> MakeEngine(const PackageContents& contents, const EngineO
   return MakeTorchScriptEngine(module, contents, threads);
 }
 
+/// The model on CUDA devices.
+absl::StatusOr<Model> LoadOnCuda(PackageContents contents, const EngineOptions& options) {
+  Model model;
+  absl::StatusOr<CudaReplicas> made = MakeCudaReplicas(contents, options, model.refused);
+  if (!made.ok()) return made.status();
+  model.replicas = std::move(made->replicas);
+  model.weight_bytes = made->weight_bytes;
+  model.probes = made->report;
+  model.manifest = std::move(contents.manifest);
+  model.tokenizer = std::move(contents.tokenizer);
+  malloc_trim(0);
+  return model;
+}
+
 absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& options) {
   SetAmxKernels(kBrgemmBf16, kBrgemmInt8);
   absl::StatusOr<PackageContents> contents = ReadPackage(dir);
   if (!contents.ok()) return contents.status();
+  if (options.device != "cpu") return LoadOnCuda(*std::move(contents), options);
   Model model;
   absl::StatusOr<Engine> engine = MakeEngine(
       *contents, options, options.threads > 0 ? options.threads : std::max(1, options.max_threads), model.refused);

@@ -32,6 +32,9 @@ struct EngineOptions {
   /// Of the fused engine: "fp32", "bf16", "int8", or "auto", the first of int8, bf16 and fp32 that passes the
   /// self-check. A type that does not pass gives way to the next one of that order.
   std::string dtype = "fp32";
+  /// "cpu", or CUDA devices: "cuda", "cuda:0", "cuda:0,1" (models/cuda_model.h). There int8 is bf16, and there is fp16
+  /// for devices without bf16.
+  std::string device = "cpu";
   /// Tokens of the largest batch: memory for it is there from the start. 0: it comes with the first one.
   size_t batch_tokens = 0;
   /// Encoder replicas that share the weights, one for each worker thread.

@@ -18,6 +18,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "batcher/batch_former.h"
+#include "models/cuda_engine.h"
 
 namespace bertha::server {
 namespace {
@@ -72,6 +73,10 @@ const std::vector<Setting>& Settings() {
        "and "
        "smaller, and must agree on the package's probes or the next type takes their place. auto: the fastest that "
        "does"},
+      {"device", Text{&Config::device, {}},
+       "Where models compute: cpu; cuda, all CUDA devices; cuda:0 or cuda:0,1, these. Workers take the devices in "
+       "turn: "
+       "cpu.workers should be a multiple of their number"},
       {"cpu.workers", Number{&Config::cpu_workers, 1, 1024},
        "Batches that run side by side. More serve more texts per second and make each slower"},
       {"cpu.threads", Number{&Config::cpu_threads, 0, 1024},
@@ -262,6 +267,9 @@ absl::Status Validate(const Config& config) {
   if (absl::StatusOr<std::map<std::string, double>> weights = ParseWeights(config.models_weights); !weights.ok()) {
     return weights.status();
   }
+  if (const absl::Status status = models::ParseDevice(config.device).status(); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("device: ", status.message()));
+  }
   if (!IsAddress(config.grpc_address)) {
     return absl::InvalidArgumentError(
         absl::StrCat("grpc.address: \"", config.grpc_address, "\" is not host:port, e.g. 0.0.0.0:8001"));
@@ -293,20 +301,23 @@ std::string ToYaml(const Config& config) {
   std::string group;
   out << YAML::BeginMap;
   for (const Setting& setting : Settings()) {
-    const std::vector<std::string> parts = absl::StrSplit(setting.key, '.');
-    if (parts[0] != group) {
+    const std::string key = setting.key;
+    const size_t dot = key.find('.');
+    const std::string its_group = dot == std::string::npos ? "" : key.substr(0, dot);
+    if (its_group != group) {
       if (!group.empty()) out << YAML::EndMap;
-      group = parts[0];
-      out << YAML::Key << group << YAML::Value << YAML::BeginMap;
+      group = its_group;
+      if (!group.empty()) out << YAML::Key << group << YAML::Value << YAML::BeginMap;
     }
-    out << YAML::Key << parts[1] << YAML::Value;
+    out << YAML::Key << key.substr(dot + 1) << YAML::Value;  // dot + 1 is 0 where there is none
     if (std::holds_alternative<Number>(setting.value)) {
       out << Get(setting, config);
     } else {
       out << YAML::DoubleQuoted << Get(setting, config) << YAML::Auto;
     }
   }
-  out << YAML::EndMap << YAML::EndMap;
+  if (!group.empty()) out << YAML::EndMap;
+  out << YAML::EndMap;
   return absl::StrCat(out.c_str(), "\n");
 }
 

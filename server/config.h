@@ -25,6 +25,7 @@ struct Config {
   std::string models_allow_empty = "false";
   std::string models_weights;
   std::string engine = "auto";
+  std::string device = "cpu";
   std::string dtype = "fp32";
   int64_t cpu_workers = 1;
   int64_t cpu_threads = 0;

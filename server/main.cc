@@ -114,6 +114,7 @@ models::EngineOptions EngineOptionsOf(const Config& config) {
                     : config.engine == "torchscript" ? EngineChoice::kTorchScript
                                                      : EngineChoice::kAuto,
           .dtype = config.dtype,
+          .device = config.device,
           .batch_tokens = static_cast<size_t>(config.batch_max_tokens),
           .replicas = static_cast<size_t>(config.cpu_workers),
           .threads = static_cast<int>(config.cpu_threads),

@@ -65,6 +65,8 @@ TEST_CASE("BadFlagsAreRefusedWithTheirName") {
   CHECK(Is(Parse({"--grpc-address", "h:70000"}).status(), absl::StatusCode::kInvalidArgument, "host:port"));
   CHECK(Is(Parse({"--admin-address", "8003"}).status(), absl::StatusCode::kInvalidArgument, "admin.address"));
   CHECK(Parse({"--admin-address", ""}).ok());
+  CHECK(Is(Parse({"--device", "gpu"}).status(), absl::StatusCode::kInvalidArgument, "device: \"gpu\": expected cpu"));
+  CHECK(Parse({"--device", "cuda:0,1"}).ok());
 }
 
 TEST_CASE("SettingsThatContradictEachOtherAreRefused") {
@@ -86,10 +88,12 @@ TEST_CASE("ThePrintedConfigurationReadsBack") {
   Config config;
   config.models_default = "a \"quoted\" name";
   config.queue_max_tokens = 12345;
+  config.device = "cuda:0,1";
   Config read;
   REQUIRE(ApplyYaml(ToYaml(config), "printed", read).ok());
   CHECK(read.models_default == config.models_default);
   CHECK(read.queue_max_tokens == 12345);
+  CHECK(read.device == config.device);
   CHECK(ToYaml(read) == ToYaml(config));
 }
 
