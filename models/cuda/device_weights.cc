@@ -344,7 +344,9 @@ CudaOutcome LoadWeights(const EncoderWeights& weights, Dtype dtype, Matmul& matm
   device.order = weights.order;
   Loader loader(matmul, device);
   loader.Load(weights);
-  return loader.outcome();
+  if (!loader.outcome().ok()) return loader.outcome();
+  // Copies from ordinary memory return before they have ended, and the replicas' streams do not wait for them.
+  return Outcome(cudaDeviceSynchronize(), "copying the weights to the device");
 }
 
 }  // namespace bertha::cuda

@@ -21,6 +21,9 @@ int AttentionBlocks(int tokens, int tiles, bool for_any) {
   return for_any ? tokens / kTileQueries + 16 : std::max(tiles, 1);
 }
 
+/// Of a size that cuBLASLt may have no epilogue for.
+bool IsOdd(const Linear& linear) { return linear.inputs % 8 || linear.outputs % 8; }
+
 const void* Advance(const void* matrix, size_t numbers, Dtype dtype) {
   return static_cast<const char*>(matrix) + numbers * BytesOf(dtype);
 }
@@ -279,6 +282,12 @@ bool FusedReplica::Embeddings(const int32_t* input, const InputLayout& at, int t
 
 bool FusedReplica::Product(const Linear& linear, const void* x, void* out, int rows, Epilogue epilogue,
                            std::span<const void* const> peers, int out_stride) {
+  if (linear.bias && epilogue == Epilogue::kBias && IsOdd(linear)) {
+    return Product(linear, x, out, rows, Epilogue::kNone, peers) &&
+           Do(AddActivate(stream_.get(), model_->weights.dtype, out, linear.fp32_bias, Activation::kNone, rows,
+                          linear.outputs),
+              "a bias");
+  }
   return Do(model_->matmul->Multiply(stream_.get(), workspace_.as<void>(),
                                      {.dtype = model_->weights.dtype,
                                       .rows = rows,
@@ -365,7 +374,7 @@ bool FusedReplica::AfterAttention(const Layer& layer, void* hidden, int rows) {
 /// kNone: the activation has a kernel of its own. cuBLASLt's GELU is the one by tanh.
 Epilogue FusedReplica::UpEpilogue(const Linear& up) const {
   const DeviceWeights& weights = model_->weights;
-  if (!up.bias || weights.dtype == Dtype::kFp32) return Epilogue::kNone;
+  if (!up.bias || weights.dtype == Dtype::kFp32 || IsOdd(up)) return Epilogue::kNone;
   switch (weights.activation) {
     case Activation::kGelu:
       return model_->options.tanh_for_erf ? Epilogue::kBiasGeluTanh : Epilogue::kNone;

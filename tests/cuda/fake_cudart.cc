@@ -36,6 +36,11 @@ namespace {
 std::set<cudaStream_t> streams;
 std::map<void*, size_t> allocations;
 
+cudaStream_t TheLegacyStream() {
+  static cudaStream_t stream = *streams.insert(new CUstream_st).first;
+  return stream;
+}
+
 void Step(cudaStream_t stream) {
   Work work = std::move(stream->queue.front());
   stream->queue.pop_front();
@@ -108,6 +113,10 @@ cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
   return State();
 }
 cudaError_t cudaSetDevice(int device) { return device < TheDevice().count ? State() : cudaErrorInvalidDevice; }
+cudaError_t cudaDeviceSynchronize() {
+  DrainAll();
+  return State();
+}
 cudaError_t cudaGetLastError() { return State(); }
 const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaErrorMemoryAllocation ? "out of memory" : "some CUDA error";
@@ -141,9 +150,13 @@ cudaError_t cudaFreeHost(void* memory) {
   free(memory);
   return State();
 }
-cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind) {
+// From ordinary memory it may return before the copy has ended; other streams do not wait for that.
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
   DrainAll();
-  memcpy(to, from, bytes);
+  const auto* begin = static_cast<const char*>(from);
+  std::vector<char> copy(begin, begin + bytes);
+  TheLegacyStream()->queue.push_back([to, copy = std::move(copy)] { memcpy(to, copy.data(), copy.size()); });
+  if (kind != cudaMemcpyHostToDevice) DrainAll();
   return State();
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {

@@ -40,7 +40,9 @@ void Loops(const MatmulCall& call) {
 class FakeMatmul final : public Matmul {
  public:
   models::CudaOutcome Multiply(cudaStream_t stream, void* workspace, const MatmulCall& call) override {
-    if (call.out_stride < call.outputs || !workspace) return {models::CudaOutcome::Code::kInternal, "a wrong call"};
+    const bool odd = call.inputs % 8 || call.outputs % 8;
+    if (call.out_stride < call.outputs || !workspace || (odd && call.epilogue != Epilogue::kNone))
+      return {models::CudaOutcome::Code::kInternal, "a wrong call"};
     return Outcome(
         emulator::Enqueue(stream, [call] { WithDtype(call.dtype, [&](auto zero) { Loops<decltype(zero)>(call); }); }),
         "a matrix product");

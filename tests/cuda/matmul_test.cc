@@ -28,7 +28,8 @@ TEST_CASE("Products of every type, epilogue and shape that the engine uses, tune
         for (const Epilogue epilogue :
              {Epilogue::kNone, Epilogue::kBias, Epilogue::kBiasGeluTanh, Epilogue::kBiasRelu}) {
           if (dtype == Dtype::kFp32 && epilogue > Epilogue::kBias) continue;
-          // Odd shapes with an epilogue do not come up: their layers have kernels of their own for that.
+          // The engine asks for no epilogue of odd shapes.
+          if ((shape.inputs % 8 || shape.outputs % 8) && epilogue != Epilogue::kNone) continue;
           for (const bool fp32_out : {false, true}) {
             if (fp32_out && epilogue != Epilogue::kNone) continue;
             CAPTURE(tune, shape.rows, shape.inputs, shape.outputs, NameOf(dtype), static_cast<int>(epilogue), fp32_out);
