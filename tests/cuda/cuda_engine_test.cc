@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "tests/catch.h"
-#include "tests/cuda/synthetic_encoder.h"
+#include "tests/cuda/small_encoder.h"
 #include "tests/models/reference_encoder.h"
 
 namespace bertha::models {
@@ -30,7 +30,7 @@ TEST_CASE("A plug-in's replica is an encoder of the batcher") {
   CHECK_FALSE(description.row_per_token);
   CHECK_FALSE(description.pads);
 
-  const cuda::SyntheticBatch batch(weights, {20, 3});
+  const cuda::SmallBatch batch(weights, {20, 3});
   const batcher::PackedBatch packed = {batch.ids, batch.type_ids, batch.cu_seqlens};
   REQUIRE((*encoder)->Stage(packed, 1) == absl::OkStatus());
   batcher::EncoderOutput output;
@@ -50,7 +50,7 @@ TEST_CASE("A batch that the engine refuses is INTERNAL, and no lost device") {
   REQUIRE(encoder.ok());
   const std::vector<int32_t> ids = {1000}, types = {0}, cu_seqlens = {0, 1};
   const absl::Status status = (*encoder)->Stage({ids, types, cu_seqlens}, 0);
-  CHECK(status == absl::InternalError("sequence 0: token id 1000, the vocabulary has 50"));
+  CHECK(status == absl::InternalError("sequence 0: token id 1000, the vocabulary has 97"));
   CHECK_FALSE(IsDeviceLost(status));
 }
 

@@ -23,7 +23,7 @@ class Restore {
 
 TEST_CASE("With less memory than asked for a replica takes smaller parts, and answers the same") {
   const models::EncoderWeights weights = MakeEncoder("bert", {.max_length = 32});
-  const SyntheticBatch batch(weights, {32, 30, 1, 20, 20, 31, 2, 2, 32, 32, 32, 32});
+  const SmallBatch batch(weights, {32, 30, 1, 20, 20, 31, 2, 2, 32, 32, 32, 32});
   std::shared_ptr<const FusedModelState> state;
   RequireOk(MakeState(weights, Dtype::kFp32, {.max_tokens = 4096, .tune = false}, state));
   std::unique_ptr<models::CudaReplica> replica;
@@ -58,7 +58,7 @@ TEST_CASE("Where graphs cannot be captured, kernels are launched one by one") {
   TheDevice().captures = false;
   const models::EncoderWeights weights = MakeEncoder("bert", {.layers = 1});
   const auto replica = MakeReplica(weights, Dtype::kFp32);
-  const SyntheticBatch batch(weights, {9});
+  const SmallBatch batch(weights, {9});
   for (int i = 0; i < 3; ++i) CHECK(Difference(RunBatch(*replica, batch), Expected(weights, batch)) < 1e-4f);
   CHECK(TheDevice().graph_launches == 0);
 }
@@ -67,16 +67,16 @@ TEST_CASE("Small batches launch graphs, larger ones do not") {
   const models::EncoderWeights weights = MakeEncoder("bert", {.layers = 1});
   const auto replica = MakeReplica(weights, Dtype::kFp32, {.graph_tokens = 32, .tune = false});
   const size_t before = TheDevice().graph_launches;
-  for (int i = 0; i < 3; ++i) RunBatch(*replica, SyntheticBatch(weights, {33}));
+  for (int i = 0; i < 3; ++i) RunBatch(*replica, SmallBatch(weights, {33}));
   CHECK(TheDevice().graph_launches == before);
-  for (int i = 0; i < 3; ++i) RunBatch(*replica, SyntheticBatch(weights, {32}));
+  for (int i = 0; i < 3; ++i) RunBatch(*replica, SmallBatch(weights, {32}));
   CHECK(TheDevice().graph_launches == before + 2);
 }
 
 TEST_CASE("An error that stays is a lost device, another one is this batch's") {
   const models::EncoderWeights weights = MakeEncoder("bert", {.layers = 1});
   const auto replica = MakeReplica(weights, Dtype::kFp32);
-  const SyntheticBatch batch(weights, {9});
+  const SmallBatch batch(weights, {9});
   RequireOk(replica->Stage({batch.ids, batch.type_ids, batch.cu_seqlens}, 0));
   const Restore restore;
   std::vector<float> values;

@@ -11,7 +11,7 @@
 
 #include "models/cuda/fused_replica.h"
 #include "tests/catch.h"
-#include "tests/cuda/synthetic_encoder.h"
+#include "tests/cuda/small_encoder.h"
 #include "tests/models/reference_encoder.h"
 
 namespace bertha::cuda {
@@ -41,14 +41,14 @@ inline std::unique_ptr<models::CudaReplica> MakeReplica(const models::EncoderWei
   return replica;
 }
 
-inline std::vector<float> RunBatch(models::CudaReplica& replica, const SyntheticBatch& batch, int slot = 0) {
+inline std::vector<float> RunBatch(models::CudaReplica& replica, const SmallBatch& batch, int slot = 0) {
   RequireOk(replica.Stage({batch.ids, batch.type_ids, batch.cu_seqlens}, slot));
   std::vector<float> values;
   RequireOk(replica.Run(slot, values));
   return values;
 }
 
-inline std::vector<float> Expected(const models::EncoderWeights& weights, const SyntheticBatch& batch) {
+inline std::vector<float> Expected(const models::EncoderWeights& weights, const SmallBatch& batch) {
   return models::ReferenceOutputs(weights, {batch.ids, batch.type_ids, batch.cu_seqlens}).values;
 }
 
