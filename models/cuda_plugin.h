@@ -1,10 +1,10 @@
 // What berthad and its two CUDA plug-ins agree on: libbertha_cuda.so (the fused engine: cudart and cuBLASLt) and
 // libbertha_torch_cuda.so (TorchScript: libtorch_cuda). berthad links neither; it opens them on `device: cuda`.
 //
-// A plug-in exports one symbol, kCudaPluginSymbol, a CudaPluginEntry. Both sides must come from one build: the entry says
-// so before anything else of it is used. No exception crosses.
-// Thread-safety: a plug-in and its models may be used by many threads; a replica is one worker's, but Stage and Run of
-// different slots may run at the same time on two threads.
+// A plug-in exports one symbol, kCudaPluginSymbol, a CudaPluginEntry. Both sides must come from one build: the entry
+// says so before anything else of it is used. No exception crosses. Thread-safety: a plug-in and its models may be used
+// by many threads; a replica is one worker's, but Stage and Run of different slots may run at the same time on two
+// threads.
 #ifndef BERTHA_MODELS_CUDA_PLUGIN_H_
 #define BERTHA_MODELS_CUDA_PLUGIN_H_
 
