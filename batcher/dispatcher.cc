@@ -339,6 +339,7 @@ bool Dispatcher::RunBatch(Worker& worker) {
   if (!returned) return false;
   if (status.ok()) status = CheckShape(work.output, work.value_offsets[n] / width, width);
   work.statuses.assign(n, status);
+  if (!status.ok() && options_.on_failed_pass) options_.on_failed_pass(status);
   if (!status.ok() && n > 1 && !RunOneByOne(worker)) return false;
   work.finished = clock_->Now();
   return true;

@@ -51,6 +51,9 @@ struct DispatcherOptions {
   Duration stuck_after = std::chrono::seconds(60);
   /// healthy() has changed. On a thread of the dispatcher; must not call it back but for healthy().
   std::function<void()> on_health = {};
+  /// A forward pass failed, which its requests learn anyway: for whoever can tell that no later one will do better. On a
+  /// worker's thread, without locks; must not call the dispatcher back.
+  std::function<void(const absl::Status&)> on_failed_pass = {};
 };
 
 class Dispatcher;

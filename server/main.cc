@@ -23,6 +23,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "batcher/dispatcher.h"
+#include "models/cuda_engine.h"
 #include "server/config.h"
 #include "server/cores.h"
 #include "server/grpc_model_control.h"
@@ -93,7 +94,8 @@ void RestartWithPassiveWaiting(char** argv) {
 /// gRPC's own reports: the ones that matter come back as statuses, in words for the user.
 void LogGrpc(gpr_log_func_args* args) { spdlog::debug("grpc: {}:{}: {}", args->file, args->line, args->message); }
 
-batcher::DispatcherOptions DispatcherOptionsOf(const Config& config, std::function<void()> on_health) {
+batcher::DispatcherOptions DispatcherOptionsOf(const Config& config, std::function<void()> on_health,
+                                               std::function<void(const absl::Status&)> on_failed_pass) {
   return {.queue = {.max_requests = static_cast<size_t>(config.queue_max_requests),
                     .max_tokens = static_cast<size_t>(config.queue_max_tokens),
                     .default_deadline = std::chrono::milliseconds(config.queue_default_deadline_ms),
@@ -105,7 +107,8 @@ batcher::DispatcherOptions DispatcherOptionsOf(const Config& config, std::functi
                     .share_identical = config.queue_share_identical == "true",
                     .workers = static_cast<size_t>(config.cpu_workers)},
           .stuck_after = std::chrono::milliseconds(config.watchdog_stuck_after_ms),
-          .on_health = std::move(on_health)};
+          .on_health = std::move(on_health),
+          .on_failed_pass = std::move(on_failed_pass)};
 }
 
 models::EngineOptions EngineOptionsOf(const Config& config) {
@@ -178,7 +181,10 @@ class Daemon {
   explicit Daemon(const Config& config)
       : config_(config),
         table_(config.models_default),
-        dispatcher_(DispatcherOptionsOf(config, [this] { UpdateHealth(); }), &clock_),
+        dispatcher_(
+            DispatcherOptionsOf(
+                config, [this] { UpdateHealth(); }, [this](const absl::Status& status) { OnFailedPass(status); }),
+            &clock_),
         pool_(kPoolThreads, kPoolQueue),
         inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config)}),
         watcher_(WatcherOptionsOf(config, [this] { UpdateHealth(); }), table_, dispatcher_, LoaderOptionsOf(config)) {}
@@ -211,7 +217,7 @@ class Daemon {
     // Not through gRPC's shutdown: it ends calls that reach it then with CANCELLED, as if their callers had done it. Up
     // to the last moment a call is refused with UNAVAILABLE, and after it the closed connection means the same.
     spdlog::default_logger()->flush();
-    std::_Exit(finished && !nothing_serves_ ? 0 : kNothingServed);
+    std::_Exit(finished && !nothing_serves_ && !device_lost_ ? 0 : kNothingServed);
   }
 
  private:
@@ -247,6 +253,13 @@ class Daemon {
     spdlog::info("ready: {} of {} packages serve", serving, models.size());
   }
 
+  /// What was accepted gets its INTERNAL soon, and a supervisor starts a process that can use the device again.
+  void OnFailedPass(const absl::Status& status) {
+    if (!models::IsDeviceLost(status) || device_lost_.exchange(true)) return;
+    spdlog::error("the CUDA device is lost to this process, which ends: {}", std::string(status.message()));
+    kill(getpid(), SIGTERM);
+  }
+
   void UpdateHealth() { server_->UpdateHealth(table_, ready_, dispatcher_.healthy()); }
 
   bool Drain(int signal) {
@@ -271,6 +284,7 @@ class Daemon {
   std::unique_ptr<AdminServer> admin_;
   std::atomic<bool> ready_ = false;
   std::atomic<bool> nothing_serves_ = false;
+  std::atomic<bool> device_lost_ = false;
 };
 
 int Main(int argc, char** argv) {

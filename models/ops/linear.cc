@@ -33,7 +33,9 @@ void LinearRunner::Run(const LinearCall& call, const FinishRows* finish) {
   team_.Run(blocks * chunks, [&](size_t task, int member) {
     const size_t block = task / chunks, first = task % chunks * chunk;
     const size_t begin = block * block_rows, end = std::min(begin + block_rows, call.rows);
-    RunTask(call, begin, end, first, std::min(first + chunk, call.panels));
+    // Where this thread goes on if the others take one chunk each meanwhile.
+    const size_t after = first + chunk * static_cast<size_t>(team_.size());
+    RunTask(call, begin, end, first, std::min(first + chunk, call.panels), std::min(after, call.panels - 1));
     // The last one of the block has all of its columns.
     if (finish != nullptr && remaining_[block].fetch_sub(1, std::memory_order_acq_rel) == 1) {
       (*finish)(begin, end, member);
@@ -43,8 +45,8 @@ void LinearRunner::Run(const LinearCall& call, const FinishRows* finish) {
                  static_cast<double>(call.panels * kernel.panel);
 }
 
-void LinearRunner::RunTask(const LinearCall& call, size_t begin, size_t end, size_t first_panel,
-                           size_t last_panel) const {
+void LinearRunner::RunTask(const LinearCall& call, size_t begin, size_t end, size_t first_panel, size_t last_panel,
+                           size_t after) const {
   const PackedMatrix& weights = *call.weights;
   const GemmKernel& kernel = weights.kernel();
   alignas(64) float sums[kMaxTileRows * kMaxPanel];  // or as many integers
@@ -64,8 +66,8 @@ void LinearRunner::RunTask(const LinearCall& call, size_t begin, size_t end, siz
     for (size_t tile = 0; tile < tiles; ++tile) {
       const size_t rows = DivideUp(end - row, tiles - tile);  // about the same number in each
       // The first two tiles fetch half of the next panel each.
-      const bool fetches = tile < 2 && i + 1 < last_panel;
-      const std::byte* const next = weights.panel(fetches ? panel + 1 : panel) + tile * AlignedBuffer::kAlignment;
+      const size_t wanted = call.first_panel + (i + 1 < last_panel ? i + 1 : after);
+      const std::byte* const next = weights.panel(tile < 2 ? wanted : panel) + tile * AlignedBuffer::kAlignment;
       kernel.tile(call.in.data + row * call.in.stride, call.in.stride, weights.panel(panel), next, weights.groups(),
                   rows, sums, kernel.panel);
       if (kernel.is_integer()) finish.row_scales = call.in.scales + row;

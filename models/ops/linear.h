@@ -60,7 +60,8 @@ class LinearRunner {
   static constexpr size_t kMaxBlocks = 4096;
 
   void Run(const LinearCall& call, const FinishRows* finish);
-  void RunTask(const LinearCall& call, size_t begin, size_t end, size_t first_panel, size_t last_panel) const;
+  void RunTask(const LinearCall& call, size_t begin, size_t end, size_t first_panel, size_t last_panel,
+               size_t after) const;
 
   ThreadTeam& team_;
   const RowKernels& row_kernels_;

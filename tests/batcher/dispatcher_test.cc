@@ -179,7 +179,12 @@ TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {
     }
     return absl::OkStatus();
   };
-  Dispatcher dispatcher(Options({}, 1), &clock);
+  std::atomic<int> failed_passes = 0;
+  DispatcherOptions options = Options({}, 1);
+  options.on_failed_pass = [&](const absl::Status& status) {
+    failed_passes += status.code() == absl::StatusCode::kInternal ? 1 : 100;
+  };
+  Dispatcher dispatcher(options, &clock);
   std::vector<std::unique_ptr<Encoder>> replicas;
   replicas.push_back(std::move(encoder));
   REQUIRE(dispatcher.AddModel(std::move(replicas), {}).ok());
@@ -195,6 +200,7 @@ TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {
         (row_per_token ? std::vector<float>{2, 0, 2, 1, 2, 2} : std::vector<float>{6, 3}));
   CHECK(recorder[b.request].output == (row_per_token ? std::vector<float>{4, 0, 4, 1} : std::vector<float>{8, 2}));
   CHECK(recorder[bad.request].status.code() == absl::StatusCode::kInternal);
+  CHECK(failed_passes == 1);
 }
 
 TEST_CASE("AnEngineThatReturnsTooFewRowsIsAnEngineFault") {

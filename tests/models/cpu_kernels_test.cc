@@ -95,6 +95,19 @@ TEST_CASE("ActivationsAreAccurate") {
           const double expected = c.formula(sums[j]);
           REQUIRE(std::abs(out[j] - expected) <= 5e-7 * std::max(1.0, std::abs(expected)));
         }
+        // To bf16: half a unit of its last place, and what a GELU that is rounded anyway may be off.
+        std::vector<uint16_t> rounded(kColumns);
+        GetRowKernels().finish_tile({.sums = sums.data(),
+                                     .columns = kColumns,
+                                     .bias = zeros.data(),
+                                     .activation = c.activation,
+                                     .out = rounded.data(),
+                                     .out_element = Element::kBf16},
+                                    1);
+        for (size_t j = 0; j < kColumns; ++j) {
+          const double expected = c.formula(sums[j]);
+          REQUIRE(std::abs(FloatFromBf16(rounded[j]) - expected) <= std::abs(expected) / 256 + 6e-5);
+        }
       }
     }
   });

@@ -33,15 +33,17 @@ HWY_INLINE void StoreBf16(V x, uint16_t* to) {
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(U32(), 1));
   const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(U32(), 0x7FFF))));
   const hn::Rebind<uint16_t, F32> narrow;
-  hn::StoreU(hn::DemoteTo(narrow, hn::BitCast(I32(), rounded)), narrow, to);
+  hn::StoreU(hn::TruncateTo(narrow, rounded), narrow, to);
 }
 
 struct ToF32 {
   using T = float;
+  static constexpr bool kRounds = false;
   static HWY_INLINE void Store(V x, T* to) { hn::StoreU(x, F32(), to); }
 };
 struct ToBf16 {
   using T = uint16_t;
+  static constexpr bool kRounds = true;
   static HWY_INLINE void Store(V x, T* to) { StoreBf16(x, to); }
 };
 
@@ -86,10 +88,30 @@ HWY_INLINE V GeluTanh(V x) {
   return hn::Mul(hn::Mul(x, Set(0.5f)), hn::Add(Set(1.0f), Tanh(inner)));
 }
 
-template <Activation kActivation>
+/// Either GELU to 5e-5, without a division: fit_gelu.py. bf16 keeps 8 bits of it.
+HWY_INLINE V RoundedGelu(V x, const float (&coefficients)[9]) {
+  const V inside = hn::Min(hn::Max(x, Set(-4.4f)), Set(4.4f));
+  const V square = hn::Mul(inside, inside);
+  V p = Set(coefficients[8]);
+  HWY_UNROLL(8)
+  for (int i = 7; i >= 0; --i) p = hn::MulAdd(p, square, Set(coefficients[i]));
+  const V phi = hn::MulAdd(p, inside, Set(0.5f));
+  return hn::Mul(x, hn::Min(hn::Max(phi, hn::Zero(F32())), Set(1.0f)));
+}
+
+constexpr float kGeluCoefficients[] = {3.98761839e-01f,  -6.60768743e-02f, 9.64331608e-03f,
+                                       -1.05508159e-03f, 8.43080897e-05f,  -4.72634093e-06f,
+                                       1.74167565e-07f,  -3.75653780e-09f, 3.57252146e-11f};
+constexpr float kGeluTanhCoefficients[] = {3.98716513e-01f,  -6.63121284e-02f, 9.81099621e-03f,
+                                           -1.09877289e-03f, 9.02598949e-05f,  -5.19647767e-06f,
+                                           1.95918049e-07f,  -4.30466735e-09f, 4.15431104e-11f};
+
+template <Activation kActivation, bool kIsRounded>
 HWY_INLINE V Activate(V x) {
-  if constexpr (kActivation == Activation::kGelu) return Gelu(x);
-  if constexpr (kActivation == Activation::kGeluTanh) return GeluTanh(x);
+  if constexpr (kActivation == Activation::kGelu) return kIsRounded ? RoundedGelu(x, kGeluCoefficients) : Gelu(x);
+  if constexpr (kActivation == Activation::kGeluTanh) {
+    return kIsRounded ? RoundedGelu(x, kGeluTanhCoefficients) : GeluTanh(x);
+  }
   if constexpr (kActivation == Activation::kRelu) return hn::Max(x, hn::Zero(F32()));
   if constexpr (kActivation == Activation::kTanh) return Tanh(x);
   return x;
@@ -112,7 +134,7 @@ void FinishTileAs(const TileFinish& f, size_t rows) {
       } else {
         x = hn::Add(hn::LoadU(d, static_cast<const float*>(f.sums) + i * f.columns + j), hn::LoadU(d, f.bias + j));
       }
-      x = Activate<kActivation>(x);
+      x = Activate<kActivation, To::kRounds>(x);
       if (residual != nullptr) x = hn::Add(x, hn::LoadU(d, residual + j));
       To::Store(x, out + j);
     }
@@ -209,7 +231,8 @@ float ConvertFrom(const typename From::T* x, size_t n, Element element, void* ou
     const auto value = hn::NearestInt(hn::Mul(From::Load(x + j), inverse));
     if (element == Element::kU8) {
       const hn::Rebind<uint8_t, F32> narrow;
-      hn::StoreU(hn::DemoteTo(narrow, hn::Add(value, hn::Set(I32(), 128))), narrow, static_cast<uint8_t*>(out) + j);
+      const auto shifted = hn::BitCast(U32(), hn::Add(value, hn::Set(I32(), 128)));
+      hn::StoreU(hn::TruncateTo(narrow, shifted), narrow, static_cast<uint8_t*>(out) + j);
     } else {
       const hn::Rebind<int16_t, F32> narrow;
       hn::StoreU(hn::DemoteTo(narrow, value), narrow, static_cast<int16_t*>(out) + j);
