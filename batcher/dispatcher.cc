@@ -302,6 +302,7 @@ bool Dispatcher::NextWork(Worker& worker) {
 }
 
 void Dispatcher::RunnerLoop(Worker& worker) {
+  if (options_.on_worker_start) options_.on_worker_start(worker.index);
   while (NextWork(worker)) {
     RunBatch(worker) ? EndBatch(worker) : EndGivenUp(worker);
   }

@@ -51,8 +51,10 @@ struct DispatcherOptions {
   Duration stuck_after = std::chrono::seconds(60);
   /// healthy() has changed. On a thread of the dispatcher; must not call it back but for healthy().
   std::function<void()> on_health = {};
-  /// A forward pass failed, which its requests learn anyway: for whoever can tell that no later one will do better. On a
-  /// worker's thread, without locks; must not call the dispatcher back.
+  /// Called first by each worker thread with its number, below queue.workers.
+  std::function<void(size_t worker)> on_worker_start = {};
+  /// A forward pass failed, which its requests learn anyway: for whoever can tell that no later one will do better. On
+  /// a worker's thread, without locks; must not call the dispatcher back.
   std::function<void(const absl::Status&)> on_failed_pass = {};
 };
 

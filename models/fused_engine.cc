@@ -267,11 +267,11 @@ bool IsFloat(Element element) { return element == Element::kF32 || element == El
 
 class FusedEncoder final : public batcher::Encoder {
  public:
-  FusedEncoder(std::shared_ptr<const PackedModel> model, int threads, size_t tokens)
+  FusedEncoder(std::shared_ptr<const PackedModel> model, int threads, size_t tokens, const std::vector<int>& cores)
       : model_(std::move(model)),
         m_(*model_),
         kernels_(GetRowKernels()),
-        team_(threads),
+        team_(threads, cores),
         linear_(team_, kernels_),
         attention_(team_, kernels_, *m_.attention_kernel, m_.heads, m_.head_size, m_.max_length, IsRelative(m_)) {
     description_ = {.engine = "fused",
@@ -623,8 +623,9 @@ absl::StatusOr<FusedModel> FusedModel::Make(const EncoderWeights& weights, Dtype
   return FusedModel(std::make_shared<const PackedModel>(Pack(weights, dtype, team)));
 }
 
-std::unique_ptr<batcher::Encoder> FusedModel::NewReplica(int threads, size_t tokens) const {
-  return std::make_unique<FusedEncoder>(model_, threads, tokens);
+std::unique_ptr<batcher::Encoder> FusedModel::NewReplica(int threads, size_t tokens,
+                                                         const std::vector<int>& cores) const {
+  return std::make_unique<FusedEncoder>(model_, threads, tokens, cores);
 }
 
 size_t FusedModel::weight_bytes() const { return model_->bytes; }

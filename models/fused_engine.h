@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "batcher/encoder.h"
@@ -30,8 +31,9 @@ class FusedModel {
   static absl::StatusOr<FusedModel> Make(const EncoderWeights& weights, Dtype dtype, int threads = 1);
 
   /// An encoder with memory and threads of its own: `threads` >= 1, the caller of Run among them. It keeps the weights
-  /// alive. `tokens`: of the largest batch that needs no further memory.
-  std::unique_ptr<batcher::Encoder> NewReplica(int threads, size_t tokens = 0) const;
+  /// alive. `tokens`: of the largest batch that needs no further memory. `cores`: see ThreadTeam.
+  std::unique_ptr<batcher::Encoder> NewReplica(int threads, size_t tokens = 0,
+                                               const std::vector<int>& cores = {}) const;
 
   /// Bytes of the packed weights.
   size_t weight_bytes() const;

@@ -44,7 +44,7 @@ std::chrono::nanoseconds TimeProbe(batcher::Encoder& encoder, const Probe& probe
 constexpr size_t kAloneTokens = 256;
 
 /// An encoder whose forward pass uses so many threads.
-using NewReplica = std::function<std::unique_ptr<batcher::Encoder>(int threads)>;
+using NewReplica = std::function<std::unique_ptr<batcher::Encoder>(int threads, const std::vector<int>& cores)>;
 
 /// What computes a model, checked.
 struct Engine {
@@ -59,7 +59,7 @@ int ChooseThreads(const NewReplica& new_replica, const std::vector<Probe>& probe
   constexpr int kRounds = 9, kWarmUp = 2;
   constexpr auto kEnough = std::chrono::milliseconds(500);
   const Probe& longest = *std::ranges::max_element(probes, {}, [](const Probe& probe) { return probe.ids.size(); });
-  const std::unique_ptr<batcher::Encoder> one = new_replica(1), many = new_replica(max_threads);
+  const std::unique_ptr<batcher::Encoder> one = new_replica(1, {}), many = new_replica(max_threads, {});
   std::vector<std::chrono::nanoseconds> one_times, many_times;
   const auto begin = std::chrono::steady_clock::now();
   for (int round = 0; round < kWarmUp + kRounds; ++round) {
@@ -89,7 +89,8 @@ absl::StatusOr<Engine> MakeTorchScriptEngine(std::shared_ptr<TorchScriptModule> 
   const std::unique_ptr<batcher::Encoder> encoder = module->NewReplica(threads);
   absl::StatusOr<ProbeReport> report = CheckEncoder(*encoder, contents.probes, contents.manifest, ToleranceOf("fp32"));
   if (!report.ok()) return Blame(kModuleFile, report.status());
-  return Engine{[module](int n) { return module->NewReplica(n); }, module->weight_bytes(), *report};
+  return Engine{[module](int n, const std::vector<int>&) { return module->NewReplica(n); }, module->weight_bytes(),
+                *report};
 }
 
 /// The numeric types to try, the wanted one first.
@@ -112,17 +113,25 @@ std::optional<Engine> MakeFusedEngine(const TorchScriptModule& module, const Pac
     absl::Status status = made.status();
     if (made.ok()) {
       const auto model = std::make_shared<const FusedModel>(*std::move(made));
-      const NewReplica new_replica = [model, tokens = options.batch_tokens](int n) {
-        return model->NewReplica(n, tokens);
+      const NewReplica new_replica = [model, tokens = options.batch_tokens](int n, const std::vector<int>& cores) {
+        return model->NewReplica(n, tokens, cores);
       };
-      const absl::StatusOr<ProbeReport> report = CheckEncoder(*new_replica(threads), contents.probes, contents.manifest,
-                                                              ToleranceOf(DtypeName(dtype)), kAloneTokens);
+      const absl::StatusOr<ProbeReport> report = CheckEncoder(
+          *new_replica(threads, {}), contents.probes, contents.manifest, ToleranceOf(DtypeName(dtype)), kAloneTokens);
       if (report.ok()) return Engine{new_replica, model->weight_bytes(), *report};
       status = report.status();
     }
     refused.push_back(absl::StrCat(DtypeName(dtype), ": ", status.message()));
   }
   return std::nullopt;
+}
+
+/// Those of replica `i` but the first, which is its worker's.
+std::vector<int> CoresOfHelpers(const EngineOptions& options, size_t i) {
+  const auto share = static_cast<ptrdiff_t>(options.cores.size() / options.replicas);
+  if (share < 2) return {};
+  const auto begin = options.cores.begin() + static_cast<ptrdiff_t>(i) * share;
+  return {begin + 1, begin + share};
 }
 
 /// The engine that is to serve. The fused one answers the probes as the exporter did and so, for two of them, does
@@ -176,7 +185,9 @@ absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& o
   model.weight_bytes = engine->weight_bytes;
   model.threads =
       options.threads ? options.threads : ChooseThreads(engine->new_replica, contents->probes, options.max_threads);
-  for (size_t i = 0; i < options.replicas; ++i) model.replicas.push_back(engine->new_replica(model.threads));
+  for (size_t i = 0; i < options.replicas; ++i) {
+    model.replicas.push_back(engine->new_replica(model.threads, CoresOfHelpers(options, i)));
+  }
   model.manifest = std::move(contents->manifest);
   model.tokenizer = std::move(contents->tokenizer);
   // The module as it was loaded is as large as what serves, and the allocator would keep its memory.

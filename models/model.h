@@ -42,6 +42,9 @@ struct EngineOptions {
   /// Threads of one forward pass. 0: 1 or `max_threads`, whichever answers the probes faster here and now; small models
   /// lose more to the hand-over between threads than they win.
   int threads = 1;
+  /// Cores to stay on, or none: the fused engine's threads of replica i take those behind the i-th of as many equal
+  /// parts of the list, whose first one is left to the replica's worker.
+  std::vector<int> cores = {};
   /// More than there are free cores makes a forward pass slower, much slower.
   int max_threads = 1;
 };

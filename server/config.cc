@@ -82,6 +82,11 @@ const std::vector<Setting>& Settings() {
       {"cpu.threads", Number{&Config::cpu_threads, 0, 1024},
        "Threads of one forward pass. 0: 1, or the available cores divided by cpu.workers, whichever is measured to be "
        "faster when the model is loaded"},
+      {"cpu.pin", Text{&Config::cpu_pin, {"false", "true"}},
+       "Keep each worker and the fused engine's threads of its models on cores of their own, an equal part of the "
+       "cores "
+       "for each worker in the order of their numbers. On a machine with several NUMA nodes choose cpu.workers so that "
+       "a part lies within one. Only where nobody else uses the cores"},
       {"batch.max_requests", Number{&Config::batch_max_requests, 1, batcher::kMostBatchRequests},
        "Most texts in one batch, up to 512"},
       {"batch.max_tokens", Number{&Config::batch_max_tokens, 1, 1 << 30},

@@ -29,6 +29,7 @@ struct Config {
   std::string dtype = "fp32";
   int64_t cpu_workers = 1;
   int64_t cpu_threads = 0;
+  std::string cpu_pin = "false";
   int64_t batch_max_requests = 64;
   int64_t batch_max_tokens = 8192;
   int64_t queue_max_requests = 4096;

@@ -35,4 +35,22 @@ int AvailableCores() {
   return std::min(affinity, CgroupCores(affinity));
 }
 
+std::vector<int> CoreNumbers() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> numbers;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return numbers;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(static_cast<size_t>(i), &set)) numbers.push_back(i);
+  }
+  return numbers;
+}
+
+bool StayOnCore(int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<size_t>(core), &set);
+  return sched_setaffinity(0, sizeof(set), &set) == 0;
+}
+
 }  // namespace bertha::server

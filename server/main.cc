@@ -94,6 +94,17 @@ void RestartWithPassiveWaiting(char** argv) {
 /// gRPC's own reports: the ones that matter come back as statuses, in words for the user.
 void LogGrpc(gpr_log_func_args* args) { spdlog::debug("grpc: {}:{}: {}", args->file, args->line, args->message); }
 
+/// What keeps each worker on its first core; its models' threads have the others of its part (EngineOptions::cores).
+std::function<void(size_t)> PinningOf(const Config& config) {
+  const std::vector<int> cores = CoreNumbers();
+  if (config.cpu_pin != "true" || cores.empty()) return {};
+  const size_t share = std::max<size_t>(1, cores.size() / static_cast<size_t>(config.cpu_workers));
+  return [cores, share](size_t worker) {
+    const int core = cores[worker * share % cores.size()];
+    if (!StayOnCore(core)) spdlog::warn("cpu.pin: worker {} cannot stay on core {}", worker, core);
+  };
+}
+
 batcher::DispatcherOptions DispatcherOptionsOf(const Config& config, std::function<void()> on_health,
                                                std::function<void(const absl::Status&)> on_failed_pass) {
   return {.queue = {.max_requests = static_cast<size_t>(config.queue_max_requests),
@@ -108,6 +119,7 @@ batcher::DispatcherOptions DispatcherOptionsOf(const Config& config, std::functi
                     .workers = static_cast<size_t>(config.cpu_workers)},
           .stuck_after = std::chrono::milliseconds(config.watchdog_stuck_after_ms),
           .on_health = std::move(on_health),
+          .on_worker_start = PinningOf(config),
           .on_failed_pass = std::move(on_failed_pass)};
 }
 
@@ -121,6 +133,7 @@ models::EngineOptions EngineOptionsOf(const Config& config) {
           .batch_tokens = static_cast<size_t>(config.batch_max_tokens),
           .replicas = static_cast<size_t>(config.cpu_workers),
           .threads = static_cast<int>(config.cpu_threads),
+          .cores = config.cpu_pin == "true" ? CoreNumbers() : std::vector<int>(),
           .max_threads = static_cast<int>(std::max<int64_t>(1, AvailableCores() / config.cpu_workers))};
 }
 

@@ -1,6 +1,7 @@
 #include "batcher/dispatcher.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <memory>
 #include <random>
@@ -161,6 +162,18 @@ TEST_CASE("ExpiredWorkIsNeverComputed") {
   CHECK(f.recorder[a.request].status.code() == absl::StatusCode::kDeadlineExceeded);
   CHECK(f.recorder[b.request].status.ok());
   CHECK(f.encoder->batch_sizes == std::vector<size_t>{1, 1});
+}
+
+TEST_CASE("EachWorkerThreadSaysThatItStarts") {
+  FakeClock clock;
+  std::array<std::atomic<int>, 3> started = {};
+  DispatcherOptions options = Options({}, 3);
+  options.on_worker_start = [&](size_t worker) { ++started.at(worker); };
+  const Dispatcher dispatcher(options, &clock);
+  for (const std::atomic<int>& times : started) {
+    while (times == 0) std::this_thread::yield();
+    CHECK(times == 1);
+  }
 }
 
 TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {

@@ -1,8 +1,10 @@
 """Starting: configuration, the port, health, reflection."""
 
+import os
 import re
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import pytest
@@ -81,6 +83,14 @@ def test_check_config_prints_settings_that_can_be_read_back(berthad, tmp_path):
     file.write_text(first.stdout)
     second = berthad("--check-config", "--config", file)
     assert (second.returncode, second.stdout) == (0, first.stdout)
+
+
+def test_pinned_workers_stay_on_a_core_each(daemon):
+    cores = sorted(os.sched_getaffinity(0))
+    d = daemon("--cpu-pin", "true", "--cpu-workers", str(len(cores)))
+    allowed = [os.sched_getaffinity(int(task.name)) for task in Path(f"/proc/{d.process.pid}/task").iterdir()]
+    assert sorted(core for mask in allowed if len(mask) == 1 for core in mask) == cores
+    assert len(cores) == 1 or any(len(mask) == len(cores) for mask in allowed)  # gRPC's are free
 
 
 def test_flags_win_over_the_file_and_both_reach_the_daemon(daemon, tmp_path):

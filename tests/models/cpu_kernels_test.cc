@@ -1,4 +1,6 @@
 // Each kernel alone, against the formula in its header, on every instruction set that this processor has.
+#include <sched.h>
+
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -243,6 +245,30 @@ TEST_CASE("ATeamGoesOnWhileOneTaskTakesLong") {
     }
   });
   CHECK(others == 19);
+}
+
+TEST_CASE("ATeamsHelpersStayOnTheirCores") {
+  cpu_set_t before;
+  REQUIRE(sched_getaffinity(0, sizeof before, &before) == 0);
+  int core = 0;
+  while (!CPU_ISSET(static_cast<size_t>(core), &before)) ++core;
+  ThreadTeam team(2, {core});
+  std::atomic<bool> helped = false, stays = false;
+  // The caller's task waits for the helper's.
+  team.Run(2, [&](size_t, int member) {
+    if (member == 0) {
+      while (!helped) std::this_thread::yield();
+      return;
+    }
+    cpu_set_t mine;
+    sched_getaffinity(0, sizeof mine, &mine);
+    stays = CPU_COUNT(&mine) == 1 && CPU_ISSET(static_cast<size_t>(core), &mine);
+    helped = true;
+  });
+  CHECK(stays);
+  cpu_set_t after;
+  REQUIRE(sched_getaffinity(0, sizeof after, &after) == 0);
+  CHECK(CPU_EQUAL(&before, &after));
 }
 
 TEST_CASE("ATeamWakesUpAfterALongSleep") {

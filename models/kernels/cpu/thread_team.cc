@@ -1,5 +1,8 @@
 #include "models/kernels/cpu/thread_team.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
@@ -20,8 +23,15 @@ void Pause() {
 
 }  // namespace
 
-ThreadTeam::ThreadTeam(int threads) {
-  for (int member = 1; member < threads; ++member) helpers_.emplace_back([this, member] { Help(member); });
+ThreadTeam::ThreadTeam(int threads, const std::vector<int>& cores) {
+  for (int member = 1; member < threads; ++member) {
+    helpers_.emplace_back([this, member] { Help(member); });
+    if (cores.empty()) continue;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<size_t>(cores[static_cast<size_t>(member - 1) % cores.size()]), &set);
+    pthread_setaffinity_np(helpers_.back().native_handle(), sizeof set, &set);  // a core that is gone: anywhere then
+  }
 }
 
 ThreadTeam::~ThreadTeam() {

@@ -24,8 +24,8 @@ class ThreadTeam {
   /// use.
   using Task = absl::FunctionRef<void(size_t task, int member)>;
 
-  /// The caller of Run is one of `threads` >= 1.
-  explicit ThreadTeam(int threads);
+  /// The caller of Run is one of `threads` >= 1. The others stay on `cores`, one on each, if there are any.
+  explicit ThreadTeam(int threads, const std::vector<int>& cores = {});
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
   ~ThreadTeam();
