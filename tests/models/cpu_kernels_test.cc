@@ -214,6 +214,27 @@ TEST_CASE("ARowOfZerosIsQuantisedToZeros") {
   });
 }
 
+TEST_CASE("KeysAreTransposedAndFilledUp") {
+  ForEachInstructionSet([] {
+    constexpr size_t kPanel = 32, kStride = 80;  // units
+    std::vector<uint32_t> from(kPanel * kStride);
+    for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<uint32_t>(i * 2654435761u);
+    for (const size_t units : {1, 15, 16, 32, 33, 64}) {
+      for (size_t rows = 1; rows <= kPanel; ++rows) {
+        std::vector<uint32_t> to(units * kPanel + 1, 7);
+        GetRowKernels().transpose(reinterpret_cast<const std::byte*>(from.data()), kStride * 4, rows, units, kPanel,
+                                  to.data());
+        for (size_t unit = 0; unit < units; ++unit) {
+          for (size_t row = 0; row < kPanel; ++row) {
+            REQUIRE(to[unit * kPanel + row] == (row < rows ? from[row * kStride + unit] : 0));
+          }
+        }
+        REQUIRE(to.back() == 7);
+      }
+    }
+  });
+}
+
 TEST_CASE("ATeamDoesEachTaskOnce") {
   for (const int threads : {1, 2, 5}) {
     ThreadTeam team(threads);
