@@ -14,11 +14,8 @@ constexpr size_t kMaxTileRows = 32, kMaxPanel = 64;  // of any kernel
 size_t DivideUp(size_t n, size_t by) { return (n + by - 1) / by; }
 
 /// What a tile's end reads and writes: short pieces of many rows, which no processor foresees, on their way while the
-/// products are computed.
-#ifdef __x86_64__
-__attribute__((target("prfchw")))  // lines to be written; a processor that does not know it passes it over
-#endif
-void Fetch(const TileFinish& finish, size_t rows) {
+/// products are computed. Inlined, or the compiler finds that it computes nothing and drops it.
+__attribute__((always_inline)) inline void Fetch(const TileFinish& finish, size_t rows) {
   constexpr size_t kLine = AlignedBuffer::kAlignment;
   for (size_t i = 0; i < rows; ++i) {
     const auto* const out = static_cast<const std::byte*>(finish.out) + i * finish.out_stride;
