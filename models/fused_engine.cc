@@ -339,8 +339,10 @@ class FusedEncoder final : public batcher::Encoder {
         }
       }
     }
-    std::stable_sort(staged.order.begin(), staged.order.end(), [&](int32_t a, int32_t b) {
-      return staged.length(static_cast<size_t>(a)) > staged.length(static_cast<size_t>(b));
+    // Not stable_sort, which allocates.
+    std::ranges::sort(staged.order, [&](int32_t a, int32_t b) {
+      const size_t length_a = staged.length(static_cast<size_t>(a)), length_b = staged.length(static_cast<size_t>(b));
+      return length_a != length_b ? length_a > length_b : a < b;
     });
     return staged.status;
   }

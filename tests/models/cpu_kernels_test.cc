@@ -28,20 +28,6 @@ void ForEachInstructionSet(Body body) {
   }
 }
 
-std::vector<float> Random(size_t size, float deviation, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> draw(0, deviation);
-  std::vector<float> values(size);
-  for (float& value : values) value = draw(random);
-  return values;
-}
-
-/// A row with the padding that the kernels expect.
-std::vector<float> Row(std::vector<float> values) {
-  values.resize(PaddedRow(values.size()) + kRowPadding);
-  return values;
-}
-
 TEST_CASE("ATileIsTheProductOfItsRowsAndItsPanel") {
   ForEachInstructionSet([] {
     for (const Dtype dtype : {Dtype::kFp32, Dtype::kBf16, Dtype::kInt8}) CheckTiles(GemmKernelFor(dtype));

@@ -12,8 +12,6 @@
 #include "tests/catch.h"
 
 namespace bertha::models {
-namespace {
-
 std::vector<float> Random(size_t size, float deviation, unsigned seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> draw(0, deviation);
@@ -27,8 +25,6 @@ std::vector<float> Row(std::vector<float> values) {
   values.resize(PaddedRow(values.size()) + kRowPadding);
   return values;
 }
-
-}  // namespace
 
 void CheckTiles(const GemmKernel& kernel) {
   ThreadTeam team(1);
