@@ -5,198 +5,20 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
-#include <optional>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "models/kernels/cpu/aligned_buffer.h"
-#include "models/kernels/cpu/bf16.h"
 #include "models/kernels/cpu/packed_matrix.h"
 #include "models/kernels/cpu/row_kernels.h"
 #include "models/kernels/cpu/thread_team.h"
 #include "models/ops/attention.h"
 #include "models/ops/linear.h"
+#include "models/packed_model.h"
 
 namespace bertha::models {
 namespace {
-
-/// A vector followed by zeros, enough of them to read whole vectors from any of its elements.
-AlignedBuffer Padded(std::span<const float> values) {
-  AlignedBuffer padded((PaddedRow(values.size()) + kRowPadding) * sizeof(float));
-  std::copy(values.begin(), values.end(), padded.as<float>());
-  return padded;
-}
-
-/// Rows followed by zeros, in fp32 or bf16.
-class Table {
- public:
-  Table() = default;
-  Table(const MatrixView& from, Element element, ThreadTeam& team)
-      : element_(element), rows_(from.rows), stride_(PaddedRow(from.columns) * SizeOf(element)) {
-    data_ = AlignedBuffer(rows_ * stride_);
-    constexpr size_t kRowsPerTask = 256;
-    team.Run((rows_ + kRowsPerTask - 1) / kRowsPerTask, [&](size_t task, int) {
-      const size_t end = std::min(rows_, (task + 1) * kRowsPerTask);
-      for (size_t i = task * kRowsPerTask; i < end; ++i) SetRow(i, from);
-    });
-  }
-
-  bool empty() const { return rows_ == 0; }
-  size_t rows() const { return rows_; }
-  Element element() const { return element_; }
-  const void* row(size_t i) const { return data_.data() + i * stride_; }
-  const float* f32(size_t i) const { return static_cast<const float*>(row(i)); }
-  size_t bytes() const { return data_.bytes(); }
-
- private:
-  void SetRow(size_t i, const MatrixView& from) {
-    std::byte* const to = data_.data() + i * stride_;
-    for (size_t j = 0; j < from.columns; ++j) {
-      if (element_ == Element::kF32) {
-        reinterpret_cast<float*>(to)[j] = from.at(i, j);
-      } else {
-        reinterpret_cast<uint16_t*>(to)[j] = Bf16FromFloat(from.at(i, j));
-      }
-    }
-  }
-
-  Element element_ = Element::kF32;
-  size_t rows_ = 0, stride_ = 0;
-  AlignedBuffer data_;
-};
-
-struct Norm {
-  Norm() = default;
-  explicit Norm(const NormWeights& weights)
-      : size(weights.gain.size()), gain(Padded(weights.gain)), bias(Padded(weights.bias)) {}
-  size_t size = 0;
-  AlignedBuffer gain, bias;
-};
-
-enum Part { kQuery, kKey, kValue };
-
-struct Layer {
-  PackedMatrix qkv, output, up, down;
-  Norm attention_norm, output_norm;
-  std::optional<RelativePositions> relative;
-};
-
-struct Step {
-  PackedMatrix linear;
-  Activation activation;
-};
-
-// A step of the head with fewer weights is not worth the smallest error.
-constexpr size_t kLargeStep = 1 << 16;
-
-}  // namespace
-
-struct PackedModel {
-  Dtype dtype;
-  const GemmKernel* kernel;  // of the layers
-  const GemmKernel* attention_kernel;
-  size_t hidden, heads, head_size, intermediate, max_length;
-  float epsilon;
-  Activation activation;
-  Table words, positions, types;
-  size_t embedding_width, first_position;
-  int32_t skipped_id;
-  Norm embedding_norm;
-  std::optional<PackedMatrix> projection;
-  std::vector<Layer> layers;
-  std::vector<size_t> order;
-  HeadRows head_rows;
-  std::vector<Step> head;
-  size_t output_width;
-  size_t bytes = 0;
-};
-
-namespace {
-
-/// The keys of all distances that a text can have, of one layer.
-RelativePositions PackRelative(const EncoderWeights& w, const RelativeAttentionWeights& from,
-                               const GemmKernel& attention_kernel, ThreadTeam& team) {
-  const size_t rows = 2 * w.max_length - 1;
-  const PackedMatrix position(GemmKernelFor(Dtype::kFp32), {{from.position, {}}}, team);
-  AlignedBuffer sinusoids(rows * PaddedRow(w.hidden) * sizeof(float));
-  for (size_t i = 0; i < rows; ++i) {
-    const double distance = static_cast<double>(w.max_length) - 1 - static_cast<double>(i);
-    float* const row = sinusoids.as<float>() + i * PaddedRow(w.hidden);
-    for (size_t k = 0; 2 * k < w.hidden; ++k) {
-      const double angle = distance / std::pow(10000.0, 2 * static_cast<double>(k) / static_cast<double>(w.hidden));
-      row[k] = static_cast<float>(std::sin(angle));
-      row[w.hidden / 2 + k] = static_cast<float>(std::cos(angle));
-    }
-  }
-  AlignedBuffer keys(rows * position.padded_outputs() * sizeof(float));
-  LinearRunner(team, GetRowKernels())
-      .Run({.in = {sinusoids.data(), PaddedRow(w.hidden) * sizeof(float), nullptr},
-            .rows = rows,
-            .weights = &position,
-            .panels = position.panels(),
-            .out = {keys.data(), position.padded_outputs() * sizeof(float), Element::kF32}});
-  RelativePositions packed;
-  AttentionRunner(team, GetRowKernels(), attention_kernel, w.heads, w.head_size, 1, false)
-      .PackPositions({keys.as<float>(), rows, w.heads * w.head_size, position.padded_outputs(), 1}, packed);
-  packed.content_bias = Padded(from.content_bias);
-  packed.position_bias = Padded(from.position_bias);
-  packed.segment_bias = Padded(from.segment_bias);
-  for (size_t i = 0; i < 2; ++i) packed.segments[i] = Padded(from.segments[i]);
-  return packed;
-}
-
-PackedModel Pack(const EncoderWeights& w, Dtype dtype, ThreadTeam& team) {
-  PackedModel m;
-  m.dtype = dtype;
-  m.kernel = &GemmKernelFor(dtype);
-  m.attention_kernel = &AttentionKernelFor(w.head_size % 2 == 0 ? dtype : Dtype::kFp32);
-  m.hidden = w.hidden;
-  m.heads = w.heads;
-  m.head_size = w.head_size;
-  m.intermediate = w.intermediate;
-  m.max_length = w.max_length;
-  m.epsilon = w.norm_epsilon;
-  m.activation = w.activation;
-  const Element words = dtype == Dtype::kFp32 ? Element::kF32 : Element::kBf16;
-  m.words = Table(w.embedding.words, words, team);
-  m.positions = Table(w.embedding.positions, Element::kF32, team);
-  m.types = Table(w.embedding.types, Element::kF32, team);
-  m.embedding_width = w.embedding.words.columns;
-  m.first_position = w.embedding.first_position;
-  m.skipped_id = w.embedding.skipped_id;
-  m.embedding_norm = Norm(w.embedding.norm);
-  m.bytes = m.words.bytes() + m.positions.bytes() + m.types.bytes();
-  if (!w.embedding.projection.weight.empty()) {
-    m.projection.emplace(*m.attention_kernel, std::vector{w.embedding.projection}, team);
-    m.bytes += m.projection->bytes();
-  }
-  for (const LayerWeights& from : w.layers) {
-    Layer& layer = m.layers.emplace_back();
-    layer.qkv = PackedMatrix(*m.kernel, {from.query, from.key, from.value}, team);
-    layer.output = PackedMatrix(*m.kernel, {from.output}, team);
-    layer.up = PackedMatrix(*m.kernel, {from.up}, team);
-    layer.down = PackedMatrix(*m.kernel, {from.down}, team);
-    layer.attention_norm = Norm(from.attention_norm);
-    layer.output_norm = Norm(from.output_norm);
-    if (from.relative) {
-      layer.relative = PackRelative(w, *from.relative, *m.attention_kernel, team);
-      m.bytes += layer.relative->bytes();
-    }
-    m.bytes += layer.qkv.bytes() + layer.output.bytes() + layer.up.bytes() + layer.down.bytes();
-  }
-  m.order = w.order;
-  m.head_rows = w.head.rows;
-  for (const HeadStep& step : w.head.steps) {
-    const bool is_large = step.linear.weight.rows * step.linear.weight.columns >= kLargeStep;
-    const GemmKernel& kernel = is_large ? *m.attention_kernel : GemmKernelFor(Dtype::kFp32);
-    m.head.push_back({PackedMatrix(kernel, {step.linear}, team), step.activation});
-    m.bytes += m.head.back().linear.bytes();
-  }
-  m.output_width = w.output_width();
-  return m;
-}
 
 /// [rows][stride] of one element type that grows with the batches.
 class Matrix {
@@ -259,10 +81,6 @@ class Operand {
   std::vector<float> scales_;
 };
 
-bool IsRelative(const PackedModel& m) {
-  return std::ranges::any_of(m.layers, [](const Layer& layer) { return layer.relative.has_value(); });
-}
-
 bool IsFloat(Element element) { return element == Element::kF32 || element == Element::kBf16; }
 
 class FusedEncoder final : public batcher::Encoder {
@@ -273,7 +91,7 @@ class FusedEncoder final : public batcher::Encoder {
         kernels_(GetRowKernels()),
         team_(threads, cores),
         linear_(team_, kernels_),
-        attention_(team_, kernels_, *m_.attention_kernel, m_.heads, m_.head_size, m_.max_length, IsRelative(m_)) {
+        attention_(team_, kernels_, *m_.attention_kernel, m_.heads, m_.head_size, m_.max_length, m_.is_relative()) {
     description_ = {.engine = "fused",
                     .device = "cpu",
                     .dtype = DtypeName(m_.dtype),
@@ -298,7 +116,7 @@ class FusedEncoder final : public batcher::Encoder {
     picked_x_ = Matrix(m_.hidden, Element::kF32);
     if (m_.projection) embedded_ = Operand(m_.embedding_width, m_.projection->kernel().activations);
     if (m_.embedding_width > m_.hidden) wide_rows_ = Matrix(m_.embedding_width, Element::kF32);
-    for (const Step& step : m_.head) {
+    for (const PackedHeadStep& step : m_.head) {
       head_inputs_.emplace_back(step.linear.inputs(), step.linear.kernel().activations);
       head_outputs_.emplace_back(step.linear.padded_outputs(), Element::kF32);
     }
@@ -424,7 +242,7 @@ class FusedEncoder final : public batcher::Encoder {
     });
   }
 
-  void Normalize(const Norm& norm, float* row) {
+  void Normalize(const PackedNorm& norm, float* row) {
     if (norm.size == 0) return;
     kernels_.layer_norm(row, norm.size, norm.gain.as<float>(), norm.bias.as<float>(), m_.epsilon, row);
   }
@@ -459,7 +277,7 @@ class FusedEncoder final : public batcher::Encoder {
   }
 
   /// x_ and input_ in, x_ and input_ out; of the last layer, if it `picks`, only the rows that the head reads.
-  void RunLayer(const Layer& layer, const Staged& staged, bool picks) {
+  void RunLayer(const PackedLayer& layer, const Staged& staged, bool picks) {
     const size_t tokens = staged.ids.size(), rows = picks ? staged.size() : tokens;
     const PackedMatrix& qkv = layer.qkv;
     const size_t element = SizeOf(qkv_.element()), first = picks ? qkv.first_panel(kKey) : 0;
@@ -540,10 +358,10 @@ class FusedEncoder final : public batcher::Encoder {
     }
   }
 
-  void Attend(const Layer& layer, const Staged& staged, bool picks) {
+  void Attend(const PackedLayer& layer, const Staged& staged, bool picks) {
     const PackedMatrix& qkv = layer.qkv;
     const size_t element = SizeOf(qkv_.element());
-    auto part = [&](Part p) {
+    auto part = [&](QkvPart p) {
       return Activations{qkv_.row(0) + qkv.first_column(p) * element, qkv_.stride(), nullptr};
     };
     AttentionCall call = {.queries = picks ? Activations{query_.row(0), query_.stride(), nullptr} : part(kQuery),
@@ -622,7 +440,7 @@ const char* DtypeName(Dtype dtype) { return dtype == Dtype::kFp32 ? "fp32" : dty
 
 absl::StatusOr<FusedModel> FusedModel::Make(const EncoderWeights& weights, Dtype dtype, int threads) {
   ThreadTeam team(threads);
-  return FusedModel(std::make_shared<const PackedModel>(Pack(weights, dtype, team)));
+  return FusedModel(std::make_shared<const PackedModel>(weights, dtype, team));
 }
 
 std::unique_ptr<batcher::Encoder> FusedModel::NewReplica(int threads, size_t tokens,

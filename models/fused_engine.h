@@ -22,7 +22,7 @@
 
 namespace bertha::models {
 
-struct PackedModel;  // fused_engine.cc
+struct PackedModel;
 
 class FusedModel {
  public:
