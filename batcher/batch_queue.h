@@ -87,6 +87,9 @@ class BatchQueue {
   explicit BatchQueue(const QueueOptions& options)
       : options_(options), eviction_(options.max_requests, options.max_tokens) {}
 
+  /// Before the first model: how many batches run side by side.
+  void SetWorkers(size_t workers) { options_.workers = workers; }
+
   /// Ids are given in order, from 0, and never again. `limits` are valid; `costs` is what is known of its speed.
   ModelId AddModel(const ModelLimits& limits, CostTable costs = {});
   /// From now on Reserve and Push refuse requests of this model; those that wait stay. Its reservations end.
@@ -182,7 +185,7 @@ class BatchQueue {
   void Run(TimePoint now, Batch& batch);
   bool Better(const Model& model, const Batch& batch, TimePoint now) const;
 
-  const QueueOptions options_;
+  QueueOptions options_;  // but for the workers, never changed
   Models models_;
   Twins twins_;
   BatchFormer former_;

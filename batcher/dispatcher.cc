@@ -145,27 +145,42 @@ Reservation::~Reservation() {
 
 Dispatcher::Dispatcher(const DispatcherOptions& options, const Clock* clock)
     : options_(options), clock_(clock), queue_(options.queue) {
-  MutexLock lock(stop_mutex_);
-  completion_thread_ = std::thread([this] { CompletionLoop(); });
-  for (size_t i = 0; i < options_.queue.workers; ++i) {
-    workers_.push_back(std::make_unique<Worker>());
-    workers_.back()->index = i;
+  {
+    MutexLock lock(stop_mutex_);
+    completion_thread_ = std::thread([this] { CompletionLoop(); });
+    watchdog_thread_ = std::thread([this] { WatchdogLoop(); });
   }
-  for (const auto& worker : workers_) {
-    threads_.emplace_back([this, &worker = *worker] { RunnerLoop(worker); });
-    if (options_.stage_ahead) threads_.emplace_back([this, &worker = *worker] { StagerLoop(worker); });
-  }
-  threads_.emplace_back([this] { WatchdogLoop(); });
+  if (options_.queue.workers > 0) StartWorkers(options_.queue.workers).IgnoreError();  // nobody has stopped it yet
 }
 
 Dispatcher::~Dispatcher() { Stop(); }
 
+/// If there are none.
+absl::Status Dispatcher::StartWorkers(size_t count) {
+  MutexLock stop_lock(stop_mutex_);
+  MutexLock lock(mutex_);
+  if (!workers_.empty()) return absl::OkStatus();
+  if (stopping_) return Stopped();
+  queue_.SetWorkers(count);
+  for (size_t i = 0; i < count; ++i) {
+    workers_.push_back(std::make_unique<Worker>());
+    workers_.back()->index = i;
+  }
+  for (const auto& worker : workers_) {
+    worker_threads_.emplace_back([this, &worker = *worker, count] { RunnerLoop(worker, count); });
+    if (options_.stage_ahead) worker_threads_.emplace_back([this, &worker = *worker] { StagerLoop(worker); });
+  }
+  return absl::OkStatus();
+}
+
+size_t Dispatcher::workers() const {
+  MutexLock lock(mutex_);
+  return workers_.size();
+}
+
 absl::StatusOr<ModelId> Dispatcher::AddModel(std::vector<std::unique_ptr<Encoder>> replicas, ModelLimits limits,
                                              CostTable costs) {
-  if (replicas.size() != workers_.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the model has ", replicas.size(), " replicas for ", workers_.size(), " workers"));
-  }
+  if (replicas.empty()) return absl::InvalidArgumentError("the model has no replicas");
   if (absl::Status status = Validate(limits); !status.ok()) return status;
   if (replicas.front()->Describe().output_width == 0) {
     return absl::InvalidArgumentError("the encoder's output_width must be at least 1");
@@ -177,7 +192,12 @@ absl::StatusOr<ModelId> Dispatcher::AddModel(std::vector<std::unique_ptr<Encoder
                                                    " tokens; raise batch.max_tokens"));
   }
   limits.pads = replicas.front()->Describe().pads;
+  if (absl::Status status = StartWorkers(replicas.size()); !status.ok()) return status;
   MutexLock lock(mutex_);
+  if (replicas.size() != workers_.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the model has ", replicas.size(), " replicas for ", workers_.size(), " workers"));
+  }
   const ModelId id = queue_.AddModel(limits, std::move(costs));
   models_.emplace(id, Model{std::move(replicas)});
   return id;
@@ -202,7 +222,7 @@ CostTable Dispatcher::Costs(ModelId id) const {
 absl::StatusOr<Reservation> Dispatcher::Reserve(ModelId model, size_t n, Priority priority) {
   MutexLock lock(mutex_);
   if (stopping_) return Stopped();
-  if (CountStuck() == workers_.size()) return Stuck();
+  if (AllStuck()) return Stuck();
   const absl::Status status = queue_.Reserve(model, n, priority, ended_);
   FlushEnded();
   if (!status.ok()) return status;
@@ -225,7 +245,7 @@ absl::Status Dispatcher::Submit(Reservation reservation, std::span<Request* cons
     return absl::InternalError("the reservation is not for these requests");
   }
   reservation.dispatcher_ = nullptr;  // Push uses it up.
-  if (stopping_ || CountStuck() == workers_.size()) {
+  if (stopping_ || AllStuck()) {
     queue_.Unreserve(reservation.model_, reservation.size_);
     return stopping_ ? Stopped() : Stuck();
   }
@@ -301,8 +321,8 @@ bool Dispatcher::NextWork(Worker& worker) {
   }
 }
 
-void Dispatcher::RunnerLoop(Worker& worker) {
-  if (options_.on_worker_start) options_.on_worker_start(worker.index);
+void Dispatcher::RunnerLoop(Worker& worker, size_t workers) {
+  if (options_.on_worker_start) options_.on_worker_start(worker.index, workers);
   while (NextWork(worker)) {
     RunBatch(worker) ? EndBatch(worker) : EndGivenUp(worker);
   }
@@ -435,13 +455,13 @@ void Dispatcher::StagerLoop(Worker& worker) {
 
 // ---- the watchdog
 
-size_t Dispatcher::CountStuck() const {
-  return static_cast<size_t>(std::ranges::count_if(workers_, [](const auto& worker) { return worker->given_up; }));
+bool Dispatcher::AllStuck() const {
+  return !workers_.empty() && std::ranges::all_of(workers_, [](const auto& worker) { return worker->given_up; });
 }
 
 bool Dispatcher::healthy() const {
   MutexLock lock(mutex_);
-  return CountStuck() < workers_.size();
+  return !AllStuck();
 }
 
 /// Counts its own looks rather than time: a machine that stood still, or a clock that jumped, is not the engine's
@@ -459,7 +479,7 @@ void Dispatcher::WatchdogLoop() {
         if (worker->busy && !worker->given_up && ++worker->looks > kLooks) GiveUp(*worker);
       }
     }
-    if (CountStuck() == workers_.size()) {
+    if (AllStuck()) {
       queue_.Clear(Ending::kStuck, ended_);
       FlushEnded();
     }
@@ -469,7 +489,7 @@ void Dispatcher::WatchdogLoop() {
 
 /// Tells whoever wants to know. The mutex is free meanwhile.
 void Dispatcher::ReportHealth() {
-  const bool healthy = CountStuck() < workers_.size();
+  const bool healthy = !AllStuck();
   if (healthy == reported_healthy_ || workers_stopped_) return;
   reported_healthy_ = healthy;
   if (!options_.on_health) return;
@@ -558,16 +578,14 @@ void Dispatcher::Stop() {
     stage_wanted_.NotifyAll();
     work_left_.NotifyAll();
   }
-  if (threads_.empty()) return;
-  const size_t watchdog = threads_.size() - 1;
-  for (size_t i = 0; i < watchdog; ++i) threads_[i].join();
+  if (!watchdog_thread_.joinable()) return;
+  for (std::thread& thread : worker_threads_) thread.join();
   {
     MutexLock lock(mutex_);
     workers_stopped_ = true;
     watchdog_wake_.NotifyAll();
   }
-  threads_[watchdog].join();
-  threads_.clear();
+  watchdog_thread_.join();
   {
     MutexLock lock(completion_mutex_);
     workers_gone_ = true;

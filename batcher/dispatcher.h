@@ -43,7 +43,7 @@ namespace bertha::batcher {
 
 struct DispatcherOptions {
   /// Its `workers` are the worker threads, each with a replica of every model. More than the device can run side by
-  /// side only adds latency.
+  /// side only adds latency. 0: as many as the first model has replicas.
   QueueOptions queue;
   /// Whether the next batch is staged while one runs.
   bool stage_ahead = true;
@@ -51,8 +51,8 @@ struct DispatcherOptions {
   Duration stuck_after = std::chrono::seconds(60);
   /// healthy() has changed. On a thread of the dispatcher; must not call it back but for healthy().
   std::function<void()> on_health = {};
-  /// Called first by each worker thread with its number, below queue.workers.
-  std::function<void(size_t worker)> on_worker_start = {};
+  /// Called first by each worker thread with its number, below `workers`.
+  std::function<void(size_t worker, size_t workers)> on_worker_start = {};
   /// A forward pass failed, which its requests learn anyway: for whoever can tell that no later one will do better. On
   /// a worker's thread, without locks; must not call the dispatcher back.
   std::function<void(const absl::Status&)> on_failed_pass = {};
@@ -85,9 +85,13 @@ class Dispatcher {
   ~Dispatcher();
 
   /// Adds a model with one replica for each worker. `costs` is what is known of its speed. INVALID_ARGUMENT if the
-  /// number of replicas or a limit is wrong. May be called while others are served.
+  /// number of replicas or a limit is wrong; UNAVAILABLE if it is the first one and comes after Stop. May be called
+  /// while others are served.
   absl::StatusOr<ModelId> AddModel(std::vector<std::unique_ptr<Encoder>> replicas, ModelLimits limits,
                                    CostTable costs = {});
+
+  /// Worker threads; 0 while the first model is to tell.
+  size_t workers() const;
 
   /// What was learnt of a model's speed.
   CostTable Costs(ModelId id) const;
@@ -141,7 +145,8 @@ class Dispatcher {
   struct Work;    // a batch on its way: buffers, outcome of each request
   struct Worker;  // what runner, stager and watchdog share
 
-  void RunnerLoop(Worker& worker);
+  absl::Status StartWorkers(size_t count);
+  void RunnerLoop(Worker& worker, size_t workers);
   void StagerLoop(Worker& worker);
   void WatchdogLoop();
   void CompletionLoop();
@@ -162,7 +167,7 @@ class Dispatcher {
   std::unique_ptr<Work> TakeSpare();
   void Unreserve(ModelId model, size_t n);
   void ReportHealth() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  size_t CountStuck() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool AllStuck() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const DispatcherOptions options_;
   const Clock* const clock_;
@@ -190,9 +195,10 @@ class Dispatcher {
   std::vector<std::unique_ptr<Work>> spare_ ABSL_GUARDED_BY(completion_mutex_);
   bool workers_gone_ ABSL_GUARDED_BY(completion_mutex_) = false;
 
-  Mutex stop_mutex_;                              // serialises Stop
-  std::vector<std::unique_ptr<Worker>> workers_;  // never changed after construction
-  std::vector<std::thread> threads_ ABSL_GUARDED_BY(stop_mutex_);
+  Mutex stop_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);                         // serialises starting and Stop
+  std::vector<std::unique_ptr<Worker>> workers_ ABSL_GUARDED_BY(mutex_);  // not changed once there are any
+  std::vector<std::thread> worker_threads_ ABSL_GUARDED_BY(stop_mutex_);
+  std::thread watchdog_thread_ ABSL_GUARDED_BY(stop_mutex_);
   std::thread completion_thread_ ABSL_GUARDED_BY(stop_mutex_);
 };
 

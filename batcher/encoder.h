@@ -38,6 +38,8 @@ struct EncoderDescription {
   bool row_per_token = false;
   /// True if sequences of a batch are padded to the longest: a batch then costs `n * longest` tokens, not their sum.
   bool pads = false;
+  /// Bytes of memory for the batch of most tokens that it was made for, which are taken as batches grow. 0: not known.
+  size_t batch_bytes = 0;
 };
 
 /// A batch without padding: sequences one after the other. Views; valid during the call only.

@@ -44,7 +44,7 @@ absl::StatusOr<CudaReplicas> MakeChecked(const CudaEngine& engine, const DeviceC
   if (!devices.ok()) return devices.status();
   CudaReplicas made;
   std::vector<CudaEngine::Model> models;
-  for (size_t i = 0; i < options.replicas; ++i) {
+  for (size_t i = 0; i < (options.replicas > 0 ? options.replicas : devices->size()); ++i) {
     if (i < devices->size()) {
       cuda_options.device = (*devices)[i];
       absl::StatusOr<CudaEngine::Model> model = engine.NewModel(source, cuda_options, description);

@@ -102,7 +102,6 @@ class FusedEncoder final : public batcher::Encoder {
     const Element operand = m_.kernel->activations, wide = m_.attention_kernel->activations;
     const size_t inner = m_.heads * m_.head_size;
     x_ = Matrix(m_.hidden, Element::kF32);
-    y_ = Matrix(m_.hidden, Element::kF32);
     input_ = Operand(m_.hidden, operand);
     qkv_ = Matrix(m_.layers.empty() ? 0 : m_.layers[0].qkv.padded_outputs(), wide);
     context_ = Operand(inner, operand);
@@ -115,12 +114,13 @@ class FusedEncoder final : public batcher::Encoder {
     picked_input_ = Operand(m_.hidden, operand);
     picked_x_ = Matrix(m_.hidden, Element::kF32);
     if (m_.projection) embedded_ = Operand(m_.embedding_width, m_.projection->kernel().activations);
-    if (m_.embedding_width > m_.hidden) wide_rows_ = Matrix(m_.embedding_width, Element::kF32);
+    if (m_.projection) embedding_sums_ = Matrix(m_.embedding_width, Element::kF32);
     for (const PackedHeadStep& step : m_.head) {
       head_inputs_.emplace_back(step.linear.inputs(), step.linear.kernel().activations);
       head_outputs_.emplace_back(step.linear.padded_outputs(), Element::kF32);
     }
     Reserve(tokens, 0);
+    description_.batch_bytes = BatchBytes();
   }
 
   const batcher::EncoderDescription& Describe() const override { return description_; }
@@ -218,7 +218,7 @@ class FusedEncoder final : public batcher::Encoder {
   void Reserve(size_t tokens, size_t sequences) {
     if (tokens > tokens_) {
       tokens_ = std::max(tokens, 2 * tokens_);
-      for (Matrix* matrix : {&x_, &y_, &qkv_, &context_raw_, &up_raw_, &wide_rows_}) matrix->Reserve(tokens_);
+      for (Matrix* matrix : {&x_, &qkv_, &context_raw_, &up_raw_, &embedding_sums_}) matrix->Reserve(tokens_);
       for (Operand* operand : {&input_, &context_, &up_, &embedded_}) operand->Reserve(tokens_);
     }
     const size_t picked = m_.head_rows == HeadRows::kAll ? tokens : sequences;
@@ -230,6 +230,17 @@ class FusedEncoder final : public batcher::Encoder {
     }
     for (Operand& operand : head_inputs_) operand.Reserve(picked_);
     for (Matrix& matrix : head_outputs_) matrix.Reserve(picked_);
+  }
+
+  size_t BatchBytes() const {
+    size_t bytes = 0;
+    for (const Matrix* matrix : {&x_, &qkv_, &context_raw_, &up_raw_, &embedding_sums_, &query_, &picked_x_}) {
+      bytes += matrix->bytes();
+    }
+    for (const Operand* operand : {&input_, &context_, &up_, &embedded_, &picked_input_}) bytes += operand->bytes();
+    for (const Operand& operand : head_inputs_) bytes += operand.bytes();
+    for (const Matrix& matrix : head_outputs_) bytes += matrix.bytes();
+    return bytes;
   }
 
   /// Every row at a time: rows [begin, end) of a task.
@@ -249,9 +260,8 @@ class FusedEncoder final : public batcher::Encoder {
 
   void Embed(const Staged& staged) {
     const size_t rows = staged.ids.size(), width = PaddedRow(m_.embedding_width);
-    Matrix& sums = wide_rows_.stride() != 0 ? wide_rows_ : y_;
     ForRows(rows, [&](size_t i) {
-      float* const out = m_.projection ? sums.f32(i) : x_.f32(i);
+      float* const out = m_.projection ? embedding_sums_.f32(i) : x_.f32(i);
       const float* position =
           m_.positions.empty() ? nullptr : m_.positions.f32(static_cast<size_t>(staged.positions[i]));
       const float* type = m_.types.empty() ? nullptr : m_.types.f32(static_cast<size_t>(staged.type_ids[i]));
@@ -309,11 +319,11 @@ class FusedEncoder final : public batcher::Encoder {
                                .panels = layer.output.panels(),
                                .residual = x.f32(0),
                                .residual_stride = x.f32_stride(),
-                               .out = y_.rows()};
+                               .out = x.rows()};
     linear_.Run(output, [&](size_t begin, size_t end, int) {
       for (size_t i = begin; i < end; ++i) {
-        Normalize(layer.attention_norm, y_.f32(i));
-        input.Set(kernels_, i, y_.f32(i));
+        Normalize(layer.attention_norm, x.f32(i));
+        input.Set(kernels_, i, x.f32(i));
       }
     });
 
@@ -338,8 +348,8 @@ class FusedEncoder final : public batcher::Encoder {
                              .rows = rows,
                              .weights = &layer.down,
                              .panels = layer.down.panels(),
-                             .residual = y_.f32(0),
-                             .residual_stride = y_.f32_stride(),
+                             .residual = x.f32(0),
+                             .residual_stride = x.f32_stride(),
                              .out = x.rows()};
     linear_.Run(down, [&](size_t begin, size_t end, int) {
       for (size_t i = begin; i < end; ++i) {
@@ -420,8 +430,9 @@ class FusedEncoder final : public batcher::Encoder {
       {{"embeddings"}, {"qkv"}, {"attention"}, {"output"}, {"up"}, {"down"}, {"head"}}};
   std::chrono::steady_clock::time_point lap_begin_;
   size_t tokens_ = 0, picked_ = 0;  // that there is memory for
-  Matrix x_, y_;                    // the residual stream: before attention and after it
-  Operand input_;                   // of the next product
+  // The residual stream. Products add to it in place: another matrix would push this one out of the cache.
+  Matrix x_;
+  Operand input_;  // of the next product
   Matrix qkv_;
   Operand context_, up_;
   Matrix context_raw_, up_raw_;  // before they are quantised
@@ -429,7 +440,7 @@ class FusedEncoder final : public batcher::Encoder {
   Matrix query_, picked_x_;
   Operand picked_input_;
   Operand embedded_;  // before the projection
-  Matrix wide_rows_;
+  Matrix embedding_sums_;
   std::vector<Operand> head_inputs_;
   std::vector<Matrix> head_outputs_;
 };

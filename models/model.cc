@@ -7,6 +7,7 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,20 +30,6 @@ absl::StatusOr<TorchScriptModule> LoadModule(const PackageContents& contents) {
   return module;
 }
 
-/// Time of one forward pass of `probe`; its result was checked before.
-std::chrono::nanoseconds TimeProbe(batcher::Encoder& encoder, const Probe& probe) {
-  const std::vector<int32_t> cu_seqlens = {0, static_cast<int32_t>(probe.ids.size())};
-  batcher::EncoderOutput output;
-  const auto begin = std::chrono::steady_clock::now();
-  encoder.Stage({probe.ids, probe.type_ids, cu_seqlens}, 0).IgnoreError();
-  encoder.Run(0, output).IgnoreError();
-  return std::chrono::steady_clock::now() - begin;
-}
-
-/// Of probes that the fused engine answers one by one too: rows there do not know of each other, and a model must not
-/// take longer to load for it.
-constexpr size_t kAloneTokens = 256;
-
 /// An encoder whose forward pass uses so many threads.
 using NewReplica = std::function<std::unique_ptr<batcher::Encoder>(int threads, const std::vector<int>& cores)>;
 
@@ -53,27 +40,70 @@ struct Engine {
   ProbeReport report;
 };
 
-/// 1 or `max_threads`: races them on the longest probe, in turns, so that both see the same foreign load.
-int ChooseThreads(const NewReplica& new_replica, const std::vector<Probe>& probes, int max_threads) {
-  if (max_threads <= 1) return 1;
-  constexpr int kRounds = 9, kWarmUp = 2;
-  constexpr auto kEnough = std::chrono::milliseconds(500);
-  const Probe& longest = *std::ranges::max_element(probes, {}, [](const Probe& probe) { return probe.ids.size(); });
-  const std::unique_ptr<batcher::Encoder> one = new_replica(1, {}), many = new_replica(max_threads, {});
-  std::vector<std::chrono::nanoseconds> one_times, many_times;
-  const auto begin = std::chrono::steady_clock::now();
-  for (int round = 0; round < kWarmUp + kRounds; ++round) {
-    const auto one_time = TimeProbe(*one, longest), many_time = TimeProbe(*many, longest);
-    if (round < kWarmUp) continue;
-    one_times.push_back(one_time);
-    many_times.push_back(many_time);
-    if (std::chrono::steady_clock::now() - begin > kEnough) break;
+/// Multiply-adds of a quick check in fp32: about half a second of two cores.
+constexpr double kQuickCheck = 5e10;
+
+/// How many of the probes are run by an encoder with so many multiply-adds for each token.
+CheckEffort EffortOf(const EngineOptions& options, absl::string_view dtype, double work_per_token) {
+  // Of the fused engine, which answers rows that do not know of each other, some alone are enough.
+  constexpr size_t kAloneTokens = 256;
+  if (!options.quick_check) return {.alone_tokens = dtype.empty() ? CheckEffort().alone_tokens : kAloneTokens};
+  const double rate = dtype == "int8" ? 4 : dtype == "bf16" ? 2 : 1;  // roughly, of fp32's
+  const auto tokens = static_cast<size_t>(std::min(1e6, kQuickCheck * rate / std::max(1.0, work_per_token)));
+  const size_t alone = std::min(kAloneTokens, tokens / 8);
+  return {.alone_tokens = alone, .batch_tokens = tokens - alone};
+}
+
+double WorkPerToken(const EncoderWeights& w) {
+  return static_cast<double>(w.order.size() * w.hidden * (4 * w.heads * w.head_size + 2 * w.intermediate));
+}
+
+/// Passes of a short text, timed.
+class Racer {
+ public:
+  Racer(int threads, std::unique_ptr<batcher::Encoder> encoder) : threads_(threads), encoder_(std::move(encoder)) {}
+
+  void Run(const Probe& probe) {
+    constexpr size_t kTokens = 16;
+    const size_t tokens = std::min(kTokens, probe.ids.size());
+    const std::vector<int32_t> cu_seqlens = {0, static_cast<int32_t>(tokens)};
+    const auto begin = std::chrono::steady_clock::now();
+    // The probe was answered well.
+    encoder_->Stage({std::span(probe.ids).first(tokens), std::span(probe.type_ids).first(tokens), cu_seqlens}, 0)
+        .IgnoreError();
+    encoder_->Run(0, output_).IgnoreError();
+    best_ = std::min<std::chrono::nanoseconds>(best_, std::chrono::steady_clock::now() - begin);
   }
-  std::ranges::sort(one_times);
-  std::ranges::sort(many_times);
-  // A close race goes to one thread: the other cores then serve gRPC and tokenize.
-  const bool many_wins = many_times[many_times.size() / 2] * 10 < one_times[one_times.size() / 2] * 9;
-  return many_wins ? max_threads : 1;
+  int threads() const { return threads_; }
+  std::chrono::nanoseconds best() const { return best_; }
+
+ private:
+  int threads_;
+  std::unique_ptr<batcher::Encoder> encoder_;
+  batcher::EncoderOutput output_;
+  std::chrono::nanoseconds best_ = std::chrono::nanoseconds::max();
+};
+
+/// The fewest threads that are nearly as fast as any other number of them, up to `most`. They race, doubling, in turns,
+/// and the best time of each counts: what a model needs must not depend on who else is starting up. So a pass that is
+/// long enough for the hand-over between threads to be nothing does not race at all.
+int ChooseThreads(const NewReplica& new_replica, const std::vector<Probe>& probes, int most) {
+  constexpr auto kLong = std::chrono::milliseconds(5);
+  constexpr int kRounds = 10;
+  const Probe& probe = *std::ranges::max_element(probes, {}, [](const Probe& p) { return p.ids.size(); });
+  std::vector<Racer> racers;
+  for (int threads = 1; threads < most; threads *= 2) {
+    racers.emplace_back(threads, new_replica(threads, {}));
+    for (int warm_up = 0; warm_up < 2; ++warm_up) racers.back().Run(probe);
+    if (threads == 1 && racers[0].best() > kLong) return most;
+  }
+  racers.emplace_back(most, new_replica(most, {}));
+  for (int round = 0; round < kRounds; ++round) {
+    for (Racer& racer : racers) racer.Run(probe);
+  }
+  const auto best = std::ranges::min_element(racers, {}, &Racer::best)->best();
+  // A close race goes to fewer threads: other texts, gRPC and the tokenizer can use the other cores.
+  return std::ranges::find_if(racers, [&](const Racer& racer) { return racer.best() * 9 < best * 10; })->threads();
 }
 
 std::vector<Probe> ShortestProbes(const std::vector<Probe>& probes, size_t count) {
@@ -84,10 +114,13 @@ std::vector<Probe> ShortestProbes(const std::vector<Probe>& probes, size_t count
 }
 
 absl::StatusOr<Engine> MakeTorchScriptEngine(std::shared_ptr<TorchScriptModule> module, const PackageContents& contents,
-                                             int threads) {
+                                             const EngineOptions& options, int threads) {
   if (absl::Status status = module->Freeze(); !status.ok()) return Blame(kModuleFile, status);
   const std::unique_ptr<batcher::Encoder> encoder = module->NewReplica(threads);
-  absl::StatusOr<ProbeReport> report = CheckEncoder(*encoder, contents.probes, contents.manifest, ToleranceOf("fp32"));
+  // What it multiplies for a token is not known, but at least it reads each weight about once.
+  const CheckEffort effort = EffortOf(options, "", static_cast<double>(module->weight_bytes()) / sizeof(float));
+  absl::StatusOr<ProbeReport> report =
+      CheckEncoder(*encoder, contents.probes, contents.manifest, ToleranceOf("fp32"), effort);
   if (!report.ok()) return Blame(kModuleFile, report.status());
   return Engine{[module](int n, const std::vector<int>&) { return module->NewReplica(n); }, module->weight_bytes(),
                 *report};
@@ -116,8 +149,9 @@ std::optional<Engine> MakeFusedEngine(const TorchScriptModule& module, const Pac
       const NewReplica new_replica = [model, tokens = options.batch_tokens](int n, const std::vector<int>& cores) {
         return model->NewReplica(n, tokens, cores);
       };
-      const absl::StatusOr<ProbeReport> report = CheckEncoder(
-          *new_replica(threads, {}), contents.probes, contents.manifest, ToleranceOf(DtypeName(dtype)), kAloneTokens);
+      const absl::StatusOr<ProbeReport> report =
+          CheckEncoder(*new_replica(threads, {}), contents.probes, contents.manifest, ToleranceOf(DtypeName(dtype)),
+                       EffortOf(options, DtypeName(dtype), WorkPerToken(*weights)));
       if (report.ok()) return Engine{new_replica, model->weight_bytes(), *report};
       status = report.status();
     }
@@ -126,9 +160,9 @@ std::optional<Engine> MakeFusedEngine(const TorchScriptModule& module, const Pac
   return std::nullopt;
 }
 
-/// Those of replica `i` but the first, which is its worker's.
-std::vector<int> CoresOfHelpers(const EngineOptions& options, size_t i) {
-  const auto share = static_cast<ptrdiff_t>(options.cores.size() / options.replicas);
+/// Those of replica `i` of `replicas` but the first, which is its worker's.
+std::vector<int> CoresOfHelpers(const EngineOptions& options, size_t i, size_t replicas) {
+  const auto share = static_cast<ptrdiff_t>(options.cores.size() / replicas);
   if (share < 2) return {};
   const auto begin = options.cores.begin() + static_cast<ptrdiff_t>(i) * share;
   return {begin + 1, begin + share};
@@ -141,7 +175,7 @@ absl::StatusOr<Engine> MakeEngine(const PackageContents& contents, const EngineO
   absl::StatusOr<TorchScriptModule> loaded = LoadModule(contents);
   if (!loaded.ok()) return loaded.status();
   const auto module = std::make_shared<TorchScriptModule>(*std::move(loaded));
-  if (options.engine == EngineChoice::kTorchScript) return MakeTorchScriptEngine(module, contents, threads);
+  if (options.engine == EngineChoice::kTorchScript) return MakeTorchScriptEngine(module, contents, options, threads);
   std::optional<Engine> fused = MakeFusedEngine(*module, contents, options, threads, refused);
   if (fused) {
     constexpr size_t kTorchScriptProbes = 2;
@@ -155,7 +189,7 @@ absl::StatusOr<Engine> MakeEngine(const PackageContents& contents, const EngineO
   if (options.engine == EngineChoice::kFused) {
     return absl::FailedPreconditionError(absl::StrCat(kModuleFile, ": ", absl::StrJoin(refused, "; ")));
   }
-  return MakeTorchScriptEngine(module, contents, threads);
+  return MakeTorchScriptEngine(module, contents, options, threads);
 }
 
 /// The model on CUDA devices.
@@ -178,15 +212,17 @@ absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& o
   if (!contents.ok()) return contents.status();
   if (options.device != "cpu") return LoadOnCuda(*std::move(contents), options);
   Model model;
-  absl::StatusOr<Engine> engine = MakeEngine(
-      *contents, options, options.threads > 0 ? options.threads : std::max(1, options.max_threads), model.refused);
+  const int most = std::max(1, options.max_threads / std::max(1, static_cast<int>(options.replicas)));
+  absl::StatusOr<Engine> engine =
+      MakeEngine(*contents, options, options.threads > 0 ? options.threads : most, model.refused);
   if (!engine.ok()) return engine.status();
   model.probes = engine->report;
   model.weight_bytes = engine->weight_bytes;
-  model.threads =
-      options.threads ? options.threads : ChooseThreads(engine->new_replica, contents->probes, options.max_threads);
-  for (size_t i = 0; i < options.replicas; ++i) {
-    model.replicas.push_back(engine->new_replica(model.threads, CoresOfHelpers(options, i)));
+  model.threads = options.threads > 0 ? options.threads : ChooseThreads(engine->new_replica, contents->probes, most);
+  const size_t replicas =
+      options.replicas > 0 ? options.replicas : static_cast<size_t>(std::max(1, options.max_threads / model.threads));
+  for (size_t i = 0; i < replicas; ++i) {
+    model.replicas.push_back(engine->new_replica(model.threads, CoresOfHelpers(options, i, replicas)));
   }
   model.manifest = std::move(contents->manifest);
   model.tokenizer = std::move(contents->tokenizer);

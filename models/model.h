@@ -37,16 +37,21 @@ struct EngineOptions {
   std::string device = "cpu";
   /// Tokens of the largest batch: memory for it is there from the start. 0: it comes with the first one.
   size_t batch_tokens = 0;
-  /// Encoder replicas that share the weights, one for each worker thread.
+  /// Encoder replicas that share the weights, one for each worker thread. 0: as many as have cores, `max_threads` by
+  /// the threads of one; of CUDA devices one for each.
   size_t replicas = 1;
-  /// Threads of one forward pass. 0: 1 or `max_threads`, whichever answers the probes faster here and now; small models
-  /// lose more to the hand-over between threads than they win.
+  /// Threads of one forward pass. 0: what is measured here and now, the fewest that are nearly as fast as any number of
+  /// them; a small model loses more to the hand-over between threads than it wins.
   int threads = 1;
+  /// Threads of all replicas together, if they are chosen. More than there are free cores makes a forward pass slower,
+  /// much slower.
+  int max_threads = 1;
   /// Cores to stay on, or none: the fused engine's threads of replica i take those behind the i-th of as many equal
   /// parts of the list, whose first one is left to the replica's worker.
   std::vector<int> cores = {};
-  /// More than there are free cores makes a forward pass slower, much slower.
-  int max_threads = 1;
+  /// Checks a large model with some of the probes only: for a server that is waited for, where `bertha package verify`
+  /// has seen all.
+  bool quick_check = false;
 };
 
 struct Model {

@@ -93,10 +93,10 @@ absl::Status CheckTokenizer(const tokenizer::Tokenizer& tokenizer, const Manifes
   return absl::OkStatus();
 }
 
-absl::Status RunProbes(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin, size_t end,
+absl::Status RunProbes(batcher::Encoder& encoder, const std::vector<Probe>& probes, std::span<const size_t> which,
                        batcher::EncoderOutput& output) {
   std::vector<int32_t> ids, type_ids, cu_seqlens = {0};
-  for (size_t i = begin; i < end; ++i) {
+  for (const size_t i : which) {
     ids.insert(ids.end(), probes[i].ids.begin(), probes[i].ids.end());
     type_ids.insert(type_ids.end(), probes[i].type_ids.begin(), probes[i].type_ids.end());
     cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
@@ -134,7 +134,7 @@ absl::StatusOr<std::vector<Probe>> EncodeProbes(const tokenizer::Tokenizer& toke
 absl::Status AnswerProbes(batcher::Encoder& encoder, std::vector<Probe>& probes) {
   batcher::EncoderOutput output;
   for (size_t i = 0; i < probes.size(); ++i) {
-    absl::Status status = RunProbes(encoder, probes, i, i + 1, output);
+    absl::Status status = RunProbes(encoder, probes, std::span(&i, 1), output);
     if (status.ok() && !AllFinite(output.values)) status = absl::FailedPreconditionError("the logits are not finite");
     if (!status.ok()) return absl::Status(status.code(), absl::StrCat("probe ", i, ": ", status.message()));
     probes[i].logits.assign(output.values.begin(), output.values.end());

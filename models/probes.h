@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,8 @@ absl::StatusOr<std::vector<Probe>> ParseProbes(const std::string& text, const Ma
 absl::Status CheckTokenizer(const tokenizer::Tokenizer& tokenizer, const Manifest& manifest,
                             const std::vector<Probe>& probes);
 
-/// Runs probes [begin, end) as one batch. The shape of `output` is left to check.
-absl::Status RunProbes(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin, size_t end,
+/// Runs those of `which` as one batch. The shape of `output` is left to check.
+absl::Status RunProbes(batcher::Encoder& encoder, const std::vector<Probe>& probes, std::span<const size_t> which,
                        batcher::EncoderOutput& output);
 
 /// What an exporter does, in three steps, for packages made by hand. Ids of `texts`, truncated on the right.

@@ -14,8 +14,9 @@ namespace {
 constexpr size_t kBatch = 16;
 
 /// "probe 3" or "probes 0 to 15".
-std::string NameProbes(size_t begin, size_t end) {
-  return end - begin == 1 ? absl::StrCat("probe ", begin) : absl::StrCat("probes ", begin, " to ", end - 1);
+std::string NameProbes(std::span<const size_t> which) {
+  return which.size() == 1 ? absl::StrCat("probe ", which[0])
+                           : absl::StrCat("probes ", which.front(), " to ", which.back());
 }
 
 absl::Status CheckShape(const batcher::EncoderOutput& output, size_t rows, size_t width) {
@@ -138,21 +139,21 @@ class Comparison {
   size_t numbers_ = 0, probabilities_ = 0;
 };
 
-/// Runs probes [begin, end) as one batch.
-absl::Status AddBatch(batcher::Encoder& encoder, const std::vector<Probe>& probes, size_t begin, size_t end,
+/// Runs probes as one batch.
+absl::Status AddBatch(batcher::Encoder& encoder, const std::vector<Probe>& probes, std::span<const size_t> which,
                       Comparison& comparison) {
   size_t tokens = 0, numbers = 0;
-  for (size_t i = begin; i < end; ++i) {
+  for (const size_t i : which) {
     tokens += probes[i].ids.size();
     numbers += probes[i].logits.size();
   }
-  const size_t rows = encoder.Describe().row_per_token ? tokens : end - begin;
+  const size_t rows = encoder.Describe().row_per_token ? tokens : which.size();
   batcher::EncoderOutput output;
-  absl::Status status = RunProbes(encoder, probes, begin, end, output);
+  absl::Status status = RunProbes(encoder, probes, which, output);
   if (status.ok()) status = CheckShape(output, rows, numbers / rows);
-  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(NameProbes(begin, end), ": ", status.message()));
+  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(NameProbes(which), ": ", status.message()));
   std::span<const float> values = output.values;
-  for (size_t i = begin; i < end; ++i) {
+  for (const size_t i : which) {
     const size_t size = probes[i].logits.size();
     status = comparison.Add(probes[i].logits, values.first(size));
     if (!status.ok()) return absl::Status(status.code(), absl::StrCat("probe ", i, ": ", status.message()));
@@ -172,11 +173,16 @@ float Range(const std::vector<Probe>& probes) {
   return largest - least;
 }
 
-/// The shortest probes that have at most `tokens` together, in their order.
-std::vector<size_t> Shortest(const std::vector<Probe>& probes, size_t tokens) {
+std::vector<size_t> ByLength(const std::vector<Probe>& probes) {
   std::vector<size_t> order(probes.size());
   std::iota(order.begin(), order.end(), 0);
   std::ranges::stable_sort(order, {}, [&](size_t i) { return probes[i].ids.size(); });
+  return order;
+}
+
+/// The shortest probes that have at most `tokens` together, in their order.
+std::vector<size_t> Shortest(const std::vector<Probe>& probes, size_t tokens) {
+  std::vector<size_t> order = ByLength(probes);
   size_t count = 0;
   while (count < order.size() && probes[order[count]].ids.size() <= tokens) {
     tokens -= probes[order[count]].ids.size();
@@ -185,6 +191,25 @@ std::vector<size_t> Shortest(const std::vector<Probe>& probes, size_t tokens) {
   order.resize(count);
   std::ranges::sort(order);
   return order;
+}
+
+/// Probes that have at most `tokens` together, in their order: as many short ones as half of that is enough for, and
+/// the longest that the rest is.
+std::vector<size_t> ShortAndLong(const std::vector<Probe>& probes, size_t tokens) {
+  std::vector<size_t> chosen = Shortest(probes, tokens);
+  if (chosen.size() == probes.size()) return chosen;
+  chosen = Shortest(probes, tokens / 2);
+  for (const size_t i : chosen) tokens -= probes[i].ids.size();
+  const std::vector<size_t> order = ByLength(probes);
+  for (size_t rank = order.size(); rank-- > chosen.size();) {
+    const size_t i = order[rank];
+    if (probes[i].ids.size() > tokens) continue;
+    tokens -= probes[i].ids.size();
+    chosen.push_back(i);
+  }
+  if (chosen.empty()) chosen.push_back(order[0]);
+  std::ranges::sort(chosen);
+  return chosen;
 }
 
 }  // namespace
@@ -196,24 +221,26 @@ Tolerance ToleranceOf(absl::string_view dtype) {
 }
 
 absl::StatusOr<ProbeReport> CheckEncoder(batcher::Encoder& encoder, const std::vector<Probe>& probes,
-                                         const Manifest& manifest, const Tolerance& tolerance, size_t alone_tokens) {
+                                         const Manifest& manifest, const Tolerance& tolerance,
+                                         const CheckEffort& effort) {
   const float limit = std::max(tolerance.absolute, tolerance.of_range * Range(probes));
   Comparison comparison(manifest, limit);
-  auto run = [&](size_t begin, size_t end) {
-    if (absl::Status status = AddBatch(encoder, probes, begin, end, comparison); !status.ok()) return status;
+  auto run = [&](std::span<const size_t> which) {
+    if (absl::Status status = AddBatch(encoder, probes, which, comparison); !status.ok()) return status;
     if (comparison.max_abs_diff() <= limit) return absl::OkStatus();
-    return absl::FailedPreconditionError(absl::StrCat("the logits of ", NameProbes(begin, end),
+    return absl::FailedPreconditionError(absl::StrCat("the logits of ", NameProbes(which),
                                                       " differ from the exporter's by ", comparison.max_abs_diff(),
                                                       ", more than ", limit));
   };
-  for (const size_t i : Shortest(probes, alone_tokens)) {
-    if (absl::Status status = run(i, i + 1); !status.ok()) return status;
+  for (const size_t i : Shortest(probes, effort.alone_tokens)) {
+    if (absl::Status status = run(std::span(&i, 1)); !status.ok()) return status;
   }
-  for (size_t begin = 0; begin < probes.size(); begin += kBatch) {
-    const size_t end = std::min(begin + kBatch, probes.size());
-    if (absl::Status status = run(begin, end); !status.ok()) return status;
+  const std::vector<size_t> chosen = ShortAndLong(probes, effort.batch_tokens);
+  for (size_t begin = 0; begin < chosen.size(); begin += kBatch) {
+    const size_t size = std::min(kBatch, chosen.size() - begin);
+    if (absl::Status status = run(std::span(chosen).subspan(begin, size)); !status.ok()) return status;
   }
-  return comparison.Report(probes.size());
+  return comparison.Report(chosen.size());
 }
 
 }  // namespace bertha::models

@@ -31,7 +31,7 @@ Tolerance ToleranceOf(absl::string_view dtype);
 /// What the check found. A decision is what a caller acts on: the best label of a text or a token, yes or no for a
 /// label of several, the best token for an answer to begin or end with. Vectors and regressions have none.
 struct ProbeReport {
-  size_t count = 0;
+  size_t count = 0;                           ///< probes that were compared
   float max_abs_diff = 0, mean_abs_diff = 0;  ///< of logits
   /// Of probabilities; 0 where the numbers have no such meaning.
   float max_probability_diff = 0, mean_probability_diff = 0;
@@ -42,12 +42,20 @@ struct ProbeReport {
   float tolerance = 0;
 };
 
-/// Runs the probes alone, the shortest ones until they have `alone_tokens` together, then all in batches, and compares.
-/// FAILED_PRECONDITION beyond the tolerance, and for a decision that is another one than the exporter's although that
-/// had a larger margin.
+/// How much of the probes a check runs.
+struct CheckEffort {
+  /// Tokens of those that run alone, the shortest ones.
+  size_t alone_tokens = std::numeric_limits<size_t>::max();
+  /// Tokens of those that run in batches: all of them if they have no more together, else short ones for half of it
+  /// and the longest that fit into the rest; at least one.
+  size_t batch_tokens = std::numeric_limits<size_t>::max();
+};
+
+/// Runs probes alone, then in batches, and compares. FAILED_PRECONDITION beyond the tolerance, and for a decision that
+/// is another one than the exporter's although that had a larger margin.
 absl::StatusOr<ProbeReport> CheckEncoder(batcher::Encoder& encoder, const std::vector<Probe>& probes,
                                          const Manifest& manifest, const Tolerance& tolerance,
-                                         size_t alone_tokens = std::numeric_limits<size_t>::max());
+                                         const CheckEffort& effort = {});
 
 }  // namespace bertha::models
 

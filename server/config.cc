@@ -75,13 +75,13 @@ const std::vector<Setting>& Settings() {
        "does"},
       {"device", Text{&Config::device, {}},
        "Where models compute: cpu; cuda, all CUDA devices; cuda:0 or cuda:0,1, these. Workers take the devices in "
-       "turn: "
-       "cpu.workers should be a multiple of their number"},
-      {"cpu.workers", Number{&Config::cpu_workers, 1, 1024},
-       "Batches that run side by side. More serve more texts per second and make each slower"},
+       "turn: cpu.workers is 0 or a multiple of their number"},
+      {"cpu.workers", Number{&Config::cpu_workers, 0, 1024},
+       "Batches that run side by side. More serve more texts per second and make each slower. 0: as many as have cores "
+       "with the threads that the largest model is measured to need; one for each CUDA device"},
       {"cpu.threads", Number{&Config::cpu_threads, 0, 1024},
-       "Threads of one forward pass. 0: 1, or the available cores divided by cpu.workers, whichever is measured to be "
-       "faster when the model is loaded"},
+       "Threads of one forward pass. 0: the fewest that are nearly as fast as any other number up to the available "
+       "cores, or a worker's part of them, measured when the model is loaded"},
       {"cpu.pin", Text{&Config::cpu_pin, {"false", "true"}},
        "Keep each worker and the fused engine's threads of its models on cores of their own, an equal part of the "
        "cores "

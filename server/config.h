@@ -27,7 +27,7 @@ struct Config {
   std::string engine = "auto";
   std::string device = "cpu";
   std::string dtype = "fp32";
-  int64_t cpu_workers = 1;
+  int64_t cpu_workers = 0;
   int64_t cpu_threads = 0;
   std::string cpu_pin = "false";
   int64_t batch_max_requests = 64;

@@ -95,11 +95,11 @@ void RestartWithPassiveWaiting(char** argv) {
 void LogGrpc(gpr_log_func_args* args) { spdlog::debug("grpc: {}:{}: {}", args->file, args->line, args->message); }
 
 /// What keeps each worker on its first core; its models' threads have the others of its part (EngineOptions::cores).
-std::function<void(size_t)> PinningOf(const Config& config) {
+std::function<void(size_t, size_t)> PinningOf(const Config& config) {
   const std::vector<int> cores = CoreNumbers();
   if (config.cpu_pin != "true" || cores.empty()) return {};
-  const size_t share = std::max<size_t>(1, cores.size() / static_cast<size_t>(config.cpu_workers));
-  return [cores, share](size_t worker) {
+  return [cores](size_t worker, size_t workers) {
+    const size_t share = std::max<size_t>(1, cores.size() / workers);
     const int core = cores[worker * share % cores.size()];
     if (!StayOnCore(core)) spdlog::warn("cpu.pin: worker {} cannot stay on core {}", worker, core);
   };
@@ -133,8 +133,9 @@ models::EngineOptions EngineOptionsOf(const Config& config) {
           .batch_tokens = static_cast<size_t>(config.batch_max_tokens),
           .replicas = static_cast<size_t>(config.cpu_workers),
           .threads = static_cast<int>(config.cpu_threads),
+          .max_threads = AvailableCores(),
           .cores = config.cpu_pin == "true" ? CoreNumbers() : std::vector<int>(),
-          .max_threads = static_cast<int>(std::max<int64_t>(1, AvailableCores() / config.cpu_workers))};
+          .quick_check = true};
 }
 
 CallLimits CallLimitsOf(const Config& config) {
@@ -159,7 +160,12 @@ std::string CostsDirectory(const Config& config) {
 
 LoaderOptions LoaderOptionsOf(const Config& config) {
   const auto bytes = static_cast<uint64_t>(config.models_max_memory_mb) * 1'000'000;
-  return {.read = [engine = EngineOptionsOf(config)](const std::string& dir) { return models::LoadModel(dir, engine); },
+  return {.read =
+              [engine = EngineOptionsOf(config)](const std::string& dir, size_t replicas) {
+                models::EngineOptions options = engine;
+                if (replicas > 0) options.replicas = replicas;
+                return models::LoadModel(dir, options);
+              },
           .limits = {.max_batch_requests = static_cast<size_t>(config.batch_max_requests),
                      .max_batch_tokens = static_cast<size_t>(config.batch_max_tokens)},
           .weights = *ParseWeights(config.models_weights),
@@ -186,6 +192,12 @@ absl::StatusOr<ScanResult> FindPackages(const Config& config) {
                                config.models_directory);
   }
   return scan;
+}
+
+/// The largest first, since the first one that is loaded chooses the number of workers; else in their order.
+void PutLargestFirst(std::vector<FoundPackage>& packages) {
+  const auto largest = std::ranges::max_element(packages, {}, &FoundPackage::bytes);
+  if (largest != packages.end()) std::rotate(packages.begin(), largest, largest + 1);
 }
 
 /// The parts of a running daemon; members are destroyed in reverse order.
@@ -216,6 +228,7 @@ class Daemon {
     spdlog::info("listening on {} (gRPC){}, loading {} packages of {}", config_.grpc_address,
                  config_.admin_address.empty() ? "" : absl::StrCat(" and ", config_.admin_address, " (ModelControl)"),
                  found, config_.models_directory);
+    if (config_.cpu_workers == 0) PutLargestFirst(scan->packages);
     watcher_.Start(*std::move(scan), [this](bool finished) { OnLoaded(finished); });
     int signal = 0;
     sigwait(&signals, &signal);

@@ -80,7 +80,7 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
   FreeRetired();
   if (absl::Status status = CheckMemory(package); !status.ok()) return status;
   const auto begin = std::chrono::steady_clock::now();
-  absl::StatusOr<models::Model> loaded = options_.read(package.dir);
+  absl::StatusOr<models::Model> loaded = options_.read(package.dir, dispatcher_.workers());
   if (!loaded.ok()) return loaded.status();
   auto model = std::make_unique<ServingModel>();
   model->key = package.key;
@@ -102,10 +102,17 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
   model->id = *id;
   loaded_bytes_ += model->weight_bytes;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  const size_t workers = dispatcher_.workers();
+  const std::string batches =
+      model->encoder.batch_bytes > 0
+          ? absl::StrCat(" and up to ", Megabytes(workers * model->encoder.batch_bytes), " for batches")
+          : "";
   spdlog::info(
-      "{}: serving: {} on {} in {} with {} threads, {} of weights, {} probes agree within {:.1e}, loaded in {} ms",
-      package.key.ToString(), model->encoder.engine, model->encoder.device, model->encoder.dtype, loaded->threads,
-      Megabytes(model->weight_bytes), model->probes.count, model->probes.max_abs_diff, ms.count());
+      "{}: serving: {} on {} in {} with {} x {} threads, {} of weights{}, {} probes agree within {:.1e}, "
+      "loaded in {} ms",
+      package.key.ToString(), model->encoder.engine, model->encoder.device, model->encoder.dtype, workers,
+      loaded->threads, Megabytes(model->weight_bytes), batches, model->probes.count, model->probes.max_abs_diff,
+      ms.count());
   for (const std::string& reason : model->refused) {
     spdlog::warn("{}: not computed by what was asked for: {}", package.key.ToString(), reason);
   }

@@ -30,8 +30,8 @@
 namespace bertha::server {
 
 struct LoaderOptions {
-  /// Reads and checks the package in a directory; see models::LoadModel.
-  std::function<absl::StatusOr<models::Model>(const std::string& dir)> read;
+  /// Reads and checks the package in a directory, with so many replicas, 0: as it chooses; see models::LoadModel.
+  std::function<absl::StatusOr<models::Model>(const std::string& dir, size_t replicas)> read;
   batcher::ModelLimits limits;
   /// Shares of the device by model name; 1 for those that are not named.
   std::map<std::string, double> weights;

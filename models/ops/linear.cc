@@ -20,7 +20,7 @@ __attribute__((always_inline)) inline void Fetch(const TileFinish& finish, size_
   for (size_t i = 0; i < rows; ++i) {
     const auto* const out = static_cast<const std::byte*>(finish.out) + i * finish.out_stride;
     for (size_t at = 0; at < finish.columns * SizeOf(finish.out_element); at += kLine) __builtin_prefetch(out + at, 1);
-    if (finish.residual == nullptr) continue;
+    if (finish.residual == nullptr || finish.residual == finish.out) continue;
     const float* const residual = finish.residual + i * finish.residual_stride;
     for (size_t at = 0; at < finish.columns; at += kLine / sizeof(float)) __builtin_prefetch(residual + at);
   }

@@ -40,7 +40,7 @@ struct LinearCall {
   /// The columns that are wanted: all, or whole parts of stacked weights. The first one is column 0 of `out`.
   size_t first_panel = 0, panels = 0;
   Activation activation = Activation::kNone;
-  const float* residual = nullptr;
+  const float* residual = nullptr;  ///< or null; may be `out`
   size_t residual_stride = 0;  ///< elements
   Rows out;
 };

@@ -168,12 +168,50 @@ TEST_CASE("EachWorkerThreadSaysThatItStarts") {
   FakeClock clock;
   std::array<std::atomic<int>, 3> started = {};
   DispatcherOptions options = Options({}, 3);
-  options.on_worker_start = [&](size_t worker) { ++started.at(worker); };
+  options.on_worker_start = [&](size_t worker, size_t workers) { started.at(worker) += workers == 3 ? 1 : 100; };
   const Dispatcher dispatcher(options, &clock);
   for (const std::atomic<int>& times : started) {
     while (times == 0) std::this_thread::yield();
     CHECK(times == 1);
   }
+}
+
+TEST_CASE("TheFirstModelBringsTheWorkersIfTheirNumberIsLeftOpen") {
+  FakeClock clock;
+  Recorder recorder;
+  Dispatcher dispatcher(Options({}, 0), &clock);
+  CHECK(dispatcher.workers() == 0);
+  CHECK(dispatcher.healthy());
+  auto replicas = [](size_t count) {
+    std::vector<std::unique_ptr<Encoder>> made;
+    for (size_t i = 0; i < count; ++i) made.push_back(std::make_unique<FakeEncoder>(false, false));
+    return made;
+  };
+  CHECK(dispatcher.AddModel(replicas(0), {}).status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK(dispatcher.AddModel(replicas(3), {.max_batch_tokens = 0}).status().code() ==
+        absl::StatusCode::kInvalidArgument);
+  CHECK(dispatcher.workers() == 0);  // a model that is refused decides nothing
+  const auto id = dispatcher.AddModel(replicas(3), {});
+  REQUIRE(id.ok());
+  CHECK(dispatcher.workers() == 3);
+  CHECK(dispatcher.AddModel(replicas(2), {}).status().message() == "the model has 2 replicas for 3 workers");
+  CHECK(dispatcher.AddModel(replicas(3), {}).ok());
+  TestRequest a(1, 1, &recorder);
+  a.request.model = *id;
+  auto reservation = dispatcher.Reserve(*id, 1);
+  REQUIRE(reservation.ok());
+  REQUIRE(dispatcher.Submit(*std::move(reservation), std::span(std::initializer_list<Request*>{a.get()})).ok());
+  recorder.Await(1);
+  CHECK(recorder[a.request].status.ok());
+}
+
+TEST_CASE("ADispatcherThatNeverHadAModelStops") {
+  FakeClock clock;
+  Dispatcher dispatcher(Options({}, 0), &clock);
+  dispatcher.Stop();
+  std::vector<std::unique_ptr<Encoder>> replicas;
+  replicas.push_back(std::make_unique<FakeEncoder>(false, false));
+  CHECK(dispatcher.AddModel(std::move(replicas), {}).status().code() == absl::StatusCode::kUnavailable);
 }
 
 TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {

@@ -192,6 +192,27 @@ TEST_CASE("ThreadsZeroChoosesOneOrTheMost") {
   CHECK(fixed->threads == 2);
 }
 
+TEST_CASE("ReplicasZeroIsAsManyAsHaveCores") {
+  for (const int threads : {1, 2, 3, 9}) {
+    const absl::StatusOr<Model> model = LoadModel(DemoPackage(), {.replicas = 0, .threads = threads, .max_threads = 8});
+    REQUIRE(model.ok());
+    CHECK(model->threads == threads);
+    CHECK(model->replicas.size() == static_cast<size_t>(std::max(1, 8 / threads)));
+  }
+  const absl::StatusOr<Model> chosen = LoadModel(DemoPackage(), {.replicas = 0, .threads = 0, .max_threads = 2});
+  REQUIRE(chosen.ok());
+  CHECK(chosen->replicas.size() * static_cast<size_t>(chosen->threads) == 2);
+}
+
+TEST_CASE("TheMemoryForBatchesIsTold") {
+  const absl::StatusOr<Model> small = LoadModel(DemoPackage(), {.batch_tokens = 1000});
+  const absl::StatusOr<Model> large = LoadModel(DemoPackage(), {.batch_tokens = 2000});
+  REQUIRE((small.ok() && large.ok()));
+  const size_t bytes = small->replicas[0]->Describe().batch_bytes;
+  CHECK(bytes > 1000 * 128 * sizeof(float) * 10);
+  CHECK(large->replicas[0]->Describe().batch_bytes > bytes * 19 / 10);
+}
+
 TEST_CASE("ADirectoryThatIsNotThereIsNotFound") {
   CHECK(LoadModel("/nonexistent/model/1", {}).status().code() == absl::StatusCode::kNotFound);
 }

@@ -1,6 +1,8 @@
 // Which answers pass as the exporter's.
 #include "models/self_check.h"
 
+#include <array>
+
 #include <functional>
 
 #include "tests/catch.h"
@@ -66,7 +68,7 @@ Manifest SequenceManifest(ProblemType type, size_t labels) {
 
 absl::StatusOr<ProbeReport> Check(RecallingEncoder& encoder, const std::vector<Probe>& probes, const Manifest& manifest,
                                   float tolerance) {
-  return CheckEncoder(encoder, probes, manifest, {.absolute = tolerance}, 0);
+  return CheckEncoder(encoder, probes, manifest, {.absolute = tolerance}, {.alone_tokens = 0});
 }
 
 TEST_CASE("ADecisionMayDifferOnlyWhereItWasClose") {
@@ -168,24 +170,52 @@ TEST_CASE("ATypeThatRoundsIsMeasuredByTheModelsRange") {
   CHECK_FALSE(passes("int8", 2.1f));
 }
 
-TEST_CASE("OnlyTheShortestProbesRunAloneIfTokensAreFew") {
-  const Manifest manifest = SequenceManifest(ProblemType::kSingleLabel, 2);
+std::vector<Probe> ProbesOf(std::array<size_t, 4> lengths) {
   std::vector<Probe> probes = Probes({{1, 2}, {3, 4}, {5, 6}, {7, 8}});
-  const size_t lengths[] = {5, 2, 90, 3};
   for (size_t i = 0; i < 4; ++i) {
     probes[i].ids.assign(lengths[i], static_cast<int32_t>(i));
     probes[i].type_ids.assign(lengths[i], 0);
   }
+  return probes;
+}
+
+TEST_CASE("OnlyTheShortestProbesRunAloneIfTokensAreFew") {
+  const Manifest manifest = SequenceManifest(ProblemType::kSingleLabel, 2);
+  const std::vector<Probe> probes = ProbesOf({5, 2, 90, 3});
   RecallingEncoder encoder(probes, manifest);
   auto batches = [&](size_t tokens) {
     encoder.sizes.clear();
-    CHECK(CheckEncoder(encoder, probes, manifest, {.absolute = 1}, tokens).status() == absl::OkStatus());
+    const auto report = CheckEncoder(encoder, probes, manifest, {.absolute = 1}, {.alone_tokens = tokens});
+    REQUIRE(report.status() == absl::OkStatus());
+    CHECK(report->count == 4);
     return encoder.sizes;
   };
   CHECK(batches(0) == std::vector<size_t>{4});
   CHECK(batches(5) == std::vector<size_t>{1, 1, 4});
   CHECK(batches(99) == std::vector<size_t>{1, 1, 1, 4});
   CHECK(batches(100) == std::vector<size_t>{1, 1, 1, 1, 4});
+}
+
+TEST_CASE("ShortProbesAndTheLongestThatFitsRunInBatchesIfTokensAreFew") {
+  const Manifest manifest = SequenceManifest(ProblemType::kSingleLabel, 2);
+  const std::vector<Probe> probes = ProbesOf({50, 20, 90, 30});
+  // Which ones: an encoder that is wrong about one of them is found out only if that runs.
+  auto runs = [&](size_t tokens) {
+    std::vector<size_t> found;
+    for (size_t wrong = 0; wrong < 4; ++wrong) {
+      RecallingEncoder encoder(probes, manifest);
+      encoder.error = [wrong](size_t probe, std::vector<float>& logits) { logits[0] += probe == wrong ? 5 : 0; };
+      const CheckEffort effort = {.alone_tokens = 0, .batch_tokens = tokens};
+      const auto report = CheckEncoder(encoder, probes, manifest, {.absolute = 1}, effort);
+      if (!report.ok()) found.push_back(wrong);
+    }
+    return found;
+  };
+  CHECK(runs(190) == std::vector<size_t>{0, 1, 2, 3});
+  CHECK(runs(150) == std::vector<size_t>{1, 2, 3});
+  CHECK(runs(100) == std::vector<size_t>{0, 1, 3});
+  CHECK(runs(69) == std::vector<size_t>{1, 3});
+  CHECK(runs(3) == std::vector<size_t>{1});  // never none
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ struct Fixture : InferenceFixture {
   explicit Fixture(milliseconds poll = milliseconds(0), uint64_t max_bytes = 0)
       : root(fs::temp_directory_path() / absl::StrCat("bertha_watcher_test.", getpid())),
         watcher({.directory = root.string(), .poll = poll, .on_change = [this] { changes += 1; }}, table, dispatcher,
-                {.read = [this](const std::string& dir) { return Read(dir); }, .max_bytes = max_bytes}) {
+                {.read = [this](const std::string& dir, size_t) { return Read(dir); }, .max_bytes = max_bytes}) {
     spdlog::set_level(spdlog::level::off);
     fs::remove_all(root);
     fs::create_directories(root);

@@ -30,7 +30,7 @@ struct TileFinish {
   const int32_t* excess = nullptr;       ///< [columns], taken off first; or null
   const float* bias = nullptr;           ///< [columns]
   Activation activation = Activation::kNone;
-  const float* residual = nullptr;  ///< [rows][residual_stride], or null
+  const float* residual = nullptr;  ///< [rows][residual_stride], or null; may be out
   size_t residual_stride = 0;       ///< in elements
   void* out = nullptr;
   size_t out_stride = 0;                ///< in bytes
