@@ -41,7 +41,7 @@ struct LinearCall {
   size_t first_panel = 0, panels = 0;
   Activation activation = Activation::kNone;
   const float* residual = nullptr;  ///< or null; may be `out`
-  size_t residual_stride = 0;  ///< elements
+  size_t residual_stride = 0;       ///< elements
   Rows out;
 };
 
