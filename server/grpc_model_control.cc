@@ -41,6 +41,7 @@ grpc::ServerUnaryReactor* GrpcModelControl::List(grpc::CallbackServerContext* co
   response->set_max_bytes(status.max_bytes);
   response->set_loaded_total(status.counts.loaded);
   response->set_refused_total(status.counts.refused);
+  response->set_fell_back_total(status.counts.fell_back);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

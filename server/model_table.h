@@ -103,6 +103,8 @@ class ModelTable {
   /// Since the start: how often a package came to serve, and how often one was refused.
   struct Counts {
     uint64_t loaded = 0, refused = 0;
+    /// Of those loaded, which are not computed by what was asked for.
+    uint64_t fell_back = 0;
   };
   Counts counts() const;
 

@@ -11,8 +11,14 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "clients" / "python"), str(ROOT / "models" / "export")]
-# Skips the race between thread counts at load, and leaves nothing of what it learns to the next daemon.
-QUICK = ("--cpu-threads", "1", "--costs-directory", "")
+# Skips what is measured at load, and leaves nothing of what it learns to the next daemon. One worker: what waits, waits.
+QUICK = {"--cpu-workers": "1", "--cpu-threads": "1", "--costs-directory": ""}
+
+
+def with_quick(flags):
+    """`flags`, and those of QUICK that they do not set."""
+    quick = [word for flag, value in QUICK.items() if flag not in flags for word in (flag, value)]
+    return [*quick, *flags]
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +56,7 @@ def shared(program, models_dir, tmp_path_factory):
     """One daemon for all tests that only ask; it must survive them all and drain in the end."""
     from e2e_support import Daemon
 
-    d = Daemon(program("berthad"), models_dir, tmp_path_factory.mktemp("shared") / "log", *QUICK)
+    d = Daemon(program("berthad"), models_dir, tmp_path_factory.mktemp("shared") / "log", *with_quick(()))
     try:
         yield d.wait_serving()
         d.signal()
@@ -68,7 +74,7 @@ def daemon(program, models_dir, tmp_path):
     started = []
 
     def start(*flags, models=models_dir, wait=True, exit_code=0):
-        d = Daemon(program("berthad"), models, tmp_path / f"log{len(started)}", *QUICK, *flags)
+        d = Daemon(program("berthad"), models, tmp_path / f"log{len(started)}", *with_quick(flags))
         started.append((d, exit_code))
         return d.wait_serving() if wait else d
 

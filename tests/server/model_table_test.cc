@@ -100,6 +100,18 @@ TEST_CASE("ARefusedUpdateLeavesTheOldOneServingWithTheReasonBesideIt") {
   CHECK(table.counts().refused == 1);
 }
 
+TEST_CASE("ModelsThatFellBackAreCounted") {
+  ModelTable table("");
+  Serve(table, "m", 1);
+  CHECK(table.counts().fell_back == 0);
+  auto model = std::make_shared<ServingModel>();
+  model->key = {"n", 1};
+  model->refused = {"int8: the logits differ"};
+  table.SetServing(std::move(model));
+  CHECK(table.counts().fell_back == 1);
+  CHECK(table.counts().loaded == 2);
+}
+
 TEST_CASE("AStoppedModelIsListedWithTheReason") {
   ModelTable table("");
   Serve(table, "m", 1);
