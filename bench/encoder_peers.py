@@ -404,7 +404,7 @@ def parse() -> argparse.Namespace:
     add("--models", nargs="+", choices=MODELS, metavar="NAME", default=list(MODELS), help=f"of {', '.join(MODELS)} (default: all)")
     add("--only", nargs="+", choices=ENGINES, metavar="ENGINE", help=f"of {', '.join(ENGINES)} (default: all)")
     add("--shapes", nargs="+", choices=SHAPES, metavar="SHAPE", default=list(SHAPES), help=f"of {', '.join(SHAPES)} (default: all)")
-    add("--isa", choices=ENVIRONMENT, default="auto", help="no instructions above (default: auto, all there are)")
+    add("--isa", choices=ENVIRONMENT, default="auto", help="nothing above (default: auto, all there is)")
     add("--rounds", type=int, default=7)
     add("--seconds", type=float, default=0.4, help="of a turn, which is at least one pass (default: %(default)s)")
     add("--threads", type=int, default=2, help="of every engine (default: %(default)s)")

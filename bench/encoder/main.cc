@@ -63,7 +63,7 @@ void Declare(CLI::App& app, Options& options) {
       ->option_text("N");
   app.add_option("--device", options.rest.device, "cpu, cuda or cuda:1 (default: cpu)")->option_text("DEVICE");
   app.add_option("--isa", options.isa,
-                 "No instructions above baseline, avx2, avx512, avx512_bf16 or amx (default: auto, all there are)")
+                 "Nothing above baseline, avx2, avx512, avx512_bf16 or amx (default: auto, all there is)")
       ->option_text("LEVEL");
 
   auto* shapes = app.add_option("--shapes", options.shapes, "Sequences x tokens (default: 1x16,1x128,8x128)")
