@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Prints how fast our encoder engines are, against TorchScript and the engines that people use instead.
 
-    bench/encoder_peers.py [--models NAME ...] [--only ENGINE ...] [--rounds N] [--threads N] [--json FILE] [--plot FILE]
+    bench/encoder_peers.py [--models NAME ...] [--only ENGINE ...] [--isa avx2] [--rounds N] [--threads N]
+                           [--json FILE] [--plot FILE]
 
 Classifiers of the published base sizes with random weights (bench/encoder_packages.py); the same weights and threads for all:
   torchscript     the package's traced module, frozen, fp32, padded
@@ -15,6 +16,10 @@ Where other programs took more than a few percent of the cores' time, only large
 |Δlogit| is the largest difference to torchscript over 8 texts: whoever computes something else is no peer.
 
 A ratio within 5% of its limit counts as met. The exit status is 1 if one is missed.
+
+--isa avx2 measures a machine as if it had nothing above AVX2 (docs/encoder.md says how far that holds): fp32 beside fp32, int8
+beside int8, and ours-bf16 for what weights of half the size are worth: there its arithmetic is fp32's. It leaves out who cannot
+be limited (ONNX Runtime) or has no such type there (OpenVINO bf16).
 
 Needs an environment of its own, which sees the project's:
     python3 -m venv /tmp/peers && /tmp/peers/bin/pip install -r bench/encoder_peers.txt
@@ -57,8 +62,17 @@ OURS = ("ours-fp32", "ours-bf16", "ours-int8")
 ENGINES = ("torchscript", *OURS, *(name for name in PEERS if name != "torchscript"))
 CLOSE_ENOUGH = 0.95
 
+# --isa: what tells the peers' libraries.
+ENVIRONMENT = {
+    "auto": {},
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+             "CT2_FORCE_CPU_ISA": "AVX2"},
+}
+LEFT_OUT = {"auto": (), "avx2": ("openvino-bf16", "onnx-fp32", "onnx-int8")}
+
 # Model: [(shape, one engine, other engine, least ratio of the other's time to the one's)]
-LIMITS: dict[str, list[tuple[str, str, str, float]]] = {
+Limits = dict[str, list[tuple[str, str, str, float]]]
+LIMITS: Limits = {
     "bert-base": [
         *((shape, f"ours-{dtype}", "torchscript", least)
           for dtype, limits in {"bf16": (5, 3.3, 2.7, 2.6, 9), "int8": (8, 5.3, 4.8, 4.8, 15)}.items()
@@ -69,6 +83,10 @@ LIMITS: dict[str, list[tuple[str, str, str, float]]] = {
     ],
     **{name: [("8x128", "ours-bf16", "torchscript", 3.5 if name == "xlnet-base" else 2.5),
               ("8x128", "ours-bf16", "openvino-bf16", 1.1)] for name in MODELS if name != "bert-base"},
+}
+AVX2_LIMITS: Limits = {
+    "bert-base": [(shape, f"ours-{dtype}", f"openvino-{dtype}", 1) for dtype in ("fp32", "int8") for shape in SHAPES],
+    **{name: [("8x128", "ours-fp32", "openvino-fp32", 1)] for name in MODELS if name != "bert-base"},
 }
 # Shape: least fraction of what matrix products give in bf16.
 LEAST_OF_GEMM = {"1x16": 0.65, "1x128": 0.88, "8x128": 0.88, "32x128": 0.88, "32 mixed": 0.88}
@@ -83,9 +101,10 @@ def progress(line: str) -> None:
 class Child:
     """A process that answers JSON lines, and is stopped unless it answers."""
 
-    def __init__(self, name: str, command: list[object], threads: int, log: pathlib.Path):
+    def __init__(self, name: str, command: list[object], threads: int, isa: str, log: pathlib.Path):
         self.name, self.log = name, log
         limits = {variable: str(threads) for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        limits |= ENVIRONMENT[isa]
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as errors:
             self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -194,7 +213,7 @@ def start(name: str, wish: argparse.Namespace, children: list[Child]) -> dict[st
     def launch(engine: str, command: list[object], names: list[str]) -> None:
         progress(f"{name}: starting {engine}")
         try:
-            child = Child(engine, command, wish.threads, wish.work / "logs" / f"{name}-{engine}.log")
+            child = Child(engine, command, wish.threads, wish.isa, wish.work / "logs" / f"{name}-{engine}.log")
         except (OSError, RuntimeError) as error:
             progress("")
             print(f"{name}: left out: {error}", file=sys.stderr)
@@ -202,17 +221,17 @@ def start(name: str, wish: argparse.Namespace, children: list[Child]) -> dict[st
         children.append(child)
         engines.update({own: Engine(child, number) for number, own in enumerate(names)})
 
+    bench = [BENCH, "--package", package, "--threads", wish.threads, "--isa", wish.isa, "--serve", "--engine"]
     # A numeric type that the machine lacks must not cost us the others.
     for ours in (engine for engine in OURS if engine in wish.only):
-        launch(ours, [BENCH, "--package", package, "--engine", f"fused:{ours.split('-')[1]}", "--threads", wish.threads, "--serve"],
-               [ours])
+        launch(ours, [*bench, f"fused:{ours.split('-')[1]}"], [ours])
     for peer, families in PEERS.items():
         if peer in wish.only and (families is None or name.split("-")[0] in families):
             launch(peer, [sys.executable, ROOT / "bench" / "encoder_workers.py", peer, name, "--threads", wish.threads, "--work",
                           wish.work], [peer])
     # Where there is no engine of ours yet, the ceiling has to come from somewhere.
     if not any(engine in engines for engine in OURS):
-        launch("gemm", [BENCH, "--package", package, "--engine", "torchscript", "--threads", wish.threads, "--serve"], ["gemm"])
+        launch("gemm", [*bench, "torchscript"], ["gemm"])
     return engines
 
 
@@ -283,17 +302,25 @@ def verdict(value: float, limit: float) -> str:
     return "ok" if value >= limit else "ok, within 5%" if value >= limit * CLOSE_ENOUGH else "TOO SLOW"
 
 
-def judge(name: str, results: list[dict]) -> list[dict]:
+def limits_of(name: str, isa: str) -> tuple[list[tuple[str, str, str, float]], dict[str, float]]:
+    """Of a model's ratios, and of the GEMM that its shapes must reach."""
+    if isa == "avx2":
+        return AVX2_LIMITS[name], {}
+    return LIMITS[name], LEAST_OF_GEMM if name == "bert-base" else {}
+
+
+def judge(name: str, isa: str, results: list[dict]) -> list[dict]:
     """The limits that can be judged by what was measured."""
+    ratios_wanted, least_of_gemm = limits_of(name, isa)
     shapes = {result["shape"]: result for result in results}
     rows = []
-    for shape, one, other, limit in LIMITS[name]:
+    for shape, one, other, limit in ratios_wanted:
         engines = shapes[shape]["engines"] if shape in shapes else {}
         if one in engines and other in engines:
             ratios = [b / a for a, b in zip(engines[one]["rounds_ms"], engines[other]["rounds_ms"])]
             rows.append({"shape": shape, "what": f"{one} / {other}", "value": statistics.median(ratios), "low": min(ratios),
                          "high": max(ratios), "limit": limit, "verdict": verdict(statistics.median(ratios), limit)})
-    for shape, limit in LEAST_OF_GEMM.items() if name == "bert-base" else ():
+    for shape, limit in least_of_gemm.items():
         value = shapes.get(shape, {}).get("engines", {}).get("ours-bf16", {}).get("of_gemm")
         if value is not None:
             rows.append({"shape": shape, "what": "ours-bf16 of GEMM bf16", "value": value, "low": None, "high": None, "limit": limit,
@@ -314,9 +341,10 @@ def measure(name: str, wish: argparse.Namespace) -> dict:
     finally:
         for child in children:
             child.stop()
-    processor = next((child.ready["processor"] for child in children if "processor" in child.ready), "unknown")
-    return {"model": name, "threads": wish.threads, "processor": processor, "differences": off, "others": others.share(),
-            "shapes": results, "limits": judge(name, results)}
+    processor, isa = next(((child.ready["processor"], child.ready["engines"][0]["isa"]) for child in children
+                           if "processor" in child.ready), ("unknown", wish.isa))
+    return {"model": name, "threads": wish.threads, "processor": processor, "isa": isa, "differences": off,
+            "others": others.share(), "shapes": results, "limits": judge(name, wish.isa, results)}
 
 
 def milliseconds(value: float) -> str:
@@ -324,7 +352,7 @@ def milliseconds(value: float) -> str:
 
 
 def print_model(result: dict) -> None:
-    print(f"\n{result['model']}, {result['threads']} threads on {result['processor']}; ms: median (p10 to p90); "
+    print(f"\n{result['model']}, {result['threads']} threads on {result['processor']} with {result['isa']}; ms: median (p10 to p90); "
           f"other programs took {result['others']:.0%} of their time")
     print(f"  {'':17}" + "".join(f"{shape['shape']:>26}" for shape in result["shapes"]) + f"{'max |Δlogit|':>14}")
     engines = dict.fromkeys(engine for shape in result["shapes"] for engine in shape["engines"])
@@ -374,8 +402,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--models", nargs="+", choices=MODELS, metavar="NAME", default=list(MODELS), help=f"of {', '.join(MODELS)} (default: all)")
-    add("--only", nargs="+", choices=ENGINES, metavar="ENGINE", default=list(ENGINES), help=f"of {', '.join(ENGINES)} (default: all)")
+    add("--only", nargs="+", choices=ENGINES, metavar="ENGINE", help=f"of {', '.join(ENGINES)} (default: all)")
     add("--shapes", nargs="+", choices=SHAPES, metavar="SHAPE", default=list(SHAPES), help=f"of {', '.join(SHAPES)} (default: all)")
+    add("--isa", choices=ENVIRONMENT, default="auto", help="nothing above (default: auto, all there is)")
     add("--rounds", type=int, default=7)
     add("--seconds", type=float, default=0.4, help="of a turn, which is at least one pass (default: %(default)s)")
     add("--threads", type=int, default=2, help="of every engine (default: %(default)s)")
@@ -383,6 +412,10 @@ def parse() -> argparse.Namespace:
     add("--json", type=pathlib.Path, metavar="FILE")
     add("--plot", type=pathlib.Path, metavar="FILE", help="an SVG")
     wish = parser.parse_args()
+    unfit = [engine for engine in wish.only or () if engine in LEFT_OUT[wish.isa]]
+    if unfit:
+        parser.error(f"--isa {wish.isa} is not for {', '.join(unfit)}")
+    wish.only = wish.only or [engine for engine in ENGINES if engine not in LEFT_OUT[wish.isa]]
     if wish.plot and "torchscript" not in wish.only:
         parser.error("--plot shows speeds by torchscript's: it must not be left out")
     return wish
@@ -407,7 +440,7 @@ def main() -> int:
         plot(results, wish.plot)
     missed = sum(row["verdict"] == "TOO SLOW" for result in results for row in result["limits"])
     judged = sum(len(result["limits"]) for result in results)
-    wanted = sum(len(LIMITS[name]) for name in MODELS) + len(LEAST_OF_GEMM)
+    wanted = sum(len(limits) for name in MODELS for limits in limits_of(name, wish.isa))
     print(f"\n{missed} of {judged} limits missed, {wanted - judged} not measured; {time.monotonic() - begin:.0f} s")
     return 1 if missed else 0
 

@@ -96,6 +96,8 @@ class OpenVino:
         settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
         if dtype != "int8":  # beside int8 it chooses the fastest itself
             settings["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16"}[dtype]
+        elif "ONEDNN_MAX_CPU_ISA" in os.environ:  # which it does not ask when it chooses: bf16, then finds no kernel
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
         self.request = core.compile_model(network, "CPU", settings).create_infer_request()
 
     def fp32_file(self) -> pathlib.Path:

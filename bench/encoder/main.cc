@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bench/encoder/engines.h"
+#include "bench/encoder/instruction_limit.h"
 #include "bench/encoder/logits.h"
 #include "bench/encoder/measure.h"
 #include "bench/encoder/report.h"
@@ -26,6 +27,7 @@ struct Options {
   std::vector<std::string> engines = {"torchscript"};
   /// Its engine is not used.
   EngineChoice rest = {.threads = server::AvailableCores()};
+  std::string isa = "auto";
   std::vector<std::string> shapes;
   std::string lengths, text, ids;
   Plan plan;
@@ -60,6 +62,9 @@ void Declare(CLI::App& app, Options& options) {
       ->check(CLI::Range(0, 4096))
       ->option_text("N");
   app.add_option("--device", options.rest.device, "cpu, cuda or cuda:1 (default: cpu)")->option_text("DEVICE");
+  app.add_option("--isa", options.isa,
+                 "Nothing above baseline, avx2, avx512, avx512_bf16 or amx (default: auto, all there is)")
+      ->option_text("LEVEL");
 
   auto* shapes = app.add_option("--shapes", options.shapes, "Sequences x tokens (default: 1x16,1x128,8x128)")
                      ->delimiter(',')
@@ -197,7 +202,9 @@ int main(int argc, char** argv) {
       "Times encoder engines on a package, in turns, beside what matrix products give; or prints their logits");
   bertha::bench::Declare(app, options);
   CLI11_PARSE(app, argc, argv);
-  if (const absl::Status status = bertha::bench::Run(options); !status.ok()) {
+  absl::Status status = bertha::bench::LimitInstructions(options.isa, argv);
+  if (status.ok()) status = bertha::bench::Run(options);
+  if (!status.ok()) {
     bertha::bench::Progress("");
     std::cerr << "bench_encoder: " << status.message() << "\n";
     return 1;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "models/kernels/cpu/instruction_set.h"
 
 namespace bertha::bench {
 namespace {
@@ -103,7 +104,7 @@ std::string ResultLine(const ShapeResult& shape, const EngineResult& result, con
 }  // namespace
 
 std::string ReportTable(const Report& report, const std::vector<Engine>& engines) {
-  std::string table = absl::StrCat(report.package, " on ", Processor(), "\n");
+  std::string table = absl::StrCat(report.package, " on ", Processor(), " with ", models::InstructionSetName(), "\n");
   for (const Engine& engine : engines) absl::StrAppend(&table, EngineLine(engine));
   absl::StrAppendFormat(&table, "milliseconds of %d rounds in turns; speed-up: by %s\n", report.plan.rounds,
                         NameOf(engines[0].choice));
@@ -118,10 +119,15 @@ std::string ReportTable(const Report& report, const std::vector<Engine>& engines
 }
 
 Json EngineJson(const Engine& engine) {
-  return {{"engine", engine.choice.engine},          {"dtype", engine.choice.dtype},
-          {"device", engine.choice.device},          {"threads", engine.choice.threads},
-          {"pads", engine.encoder->Describe().pads}, {"load_s", Number(engine.load_seconds)},
-          {"weight_bytes", engine.weight_bytes},     {"resident_bytes", static_cast<int64_t>(engine.resident_bytes)}};
+  return {{"engine", engine.choice.engine},
+          {"dtype", engine.choice.dtype},
+          {"device", engine.choice.device},
+          {"threads", engine.choice.threads},
+          {"isa", models::InstructionSetName()},
+          {"pads", engine.encoder->Describe().pads},
+          {"load_s", Number(engine.load_seconds)},
+          {"weight_bytes", engine.weight_bytes},
+          {"resident_bytes", static_cast<int64_t>(engine.resident_bytes)}};
 }
 
 Json ReportJson(const Report& report, const std::vector<Engine>& engines) {

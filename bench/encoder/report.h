@@ -27,7 +27,7 @@ struct Report {
 std::string ReportTable(const Report& report, const std::vector<Engine>& engines);
 Json ReportJson(const Report& report, const std::vector<Engine>& engines);
 
-/// What an engine is: name, numeric type, device, threads, memory.
+/// What an engine is: name, numeric type, device, threads, instruction set, memory.
 Json EngineJson(const Engine& engine);
 
 /// One line, its end included. What is not UTF-8 becomes U+FFFD.

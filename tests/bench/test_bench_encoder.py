@@ -64,7 +64,7 @@ def assert_close(found, expected, within=1e-5):
 def test_help_shows_how_to_use_it(bench):
     done = bench("--help")
     assert done.returncode == 0
-    for word in ("--package", "--engine", "--shapes", "--lengths", "--ids", "--neighbour", "--json", "examples:", "exit status"):
+    for word in ("--package", "--engine", "--isa", "--shapes", "--lengths", "--ids", "--neighbour", "--json", "examples:", "exit status"):
         assert word in done.stdout
     assert all(len(line) <= 120 for line in done.stdout.splitlines())
 
@@ -82,6 +82,7 @@ def test_help_shows_how_to_use_it(bench):
     (["--package", PACKAGE, "--lengths", "/nonexistent"], "/nonexistent: cannot be read"),
     (["--package", PACKAGE, "--ids", "/nonexistent"], "/nonexistent: cannot be read"),
     (["--package", PACKAGE, "--threads", "-1"], "--threads"),
+    (["--package", PACKAGE, "--isa", "sse5"], '--isa: "sse5" is none of baseline, avx2, avx512, avx512_bf16, amx, auto'),
     (["--package", PACKAGE, "--rounds", "0"], "--rounds"),
     (["--package", PACKAGE, "--ids", "-", "--shapes", "1x16"], "--ids"),
     (["--package", PACKAGE, "surplus"], "surplus"),
@@ -167,6 +168,18 @@ def test_people_get_text(bench):
 
 def quick(*more):
     return ["--package", PACKAGE, "--threads", 1, "--seconds", 0.02, "--rounds", 2, *more]
+
+
+@pytest.mark.parametrize("level, ours, onednn", [("baseline", "baseline", "Intel SSE4.1"), ("avx2", "AVX2", "Intel AVX2")])
+def test_a_limit_holds_for_us_and_for_torch(bench, monkeypatch, level, ours, onednn):
+    if " avx2 " not in pathlib.Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor has no AVX2")
+    monkeypatch.setenv("ONEDNN_VERBOSE", "1")  # it speaks on standard output
+    done = bench(*quick("--engine", "fused:fp32", "--shapes", "1x16", "--isa", level, "--json"))
+    assert done.returncode == 0
+    assert f"onednn_verbose,v1,info,cpu,isa:{onednn}\n" in done.stdout
+    (report,) = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    assert [engine["isa"] for engine in report["engines"]] == [ours]
 
 
 def test_json_says_what_was_measured(bench, tmp_path):

@@ -28,6 +28,26 @@ void ForEachInstructionSet(Body body) {
   }
 }
 
+TEST_CASE("KernelsKeepToTheInstructionSet") {
+  struct Kernels {
+    GemmTile tile;
+    decltype(RowKernels::layer_norm) row;
+    bool operator==(const Kernels&) const = default;
+  };
+  const auto kernels_of = [](const char* level) {
+    REQUIRE(LimitInstructionSet(level) == absl::OkStatus());
+    return Kernels{GemmKernelFor(Dtype::kFp32).tile, GetRowKernels().layer_norm};
+  };
+  const auto differ = [](const Kernels& a, const Kernels& b) { return a.tile != b.tile && a.row != b.row; };
+  const Kernels baseline = kernels_of("baseline");
+  const Kernels avx2 = kernels_of("avx2");
+  CHECK(differ(baseline, avx2) == AvailableInstructions().avx2);
+  const Kernels avx512 = kernels_of("avx512");
+  CHECK(differ(avx2, avx512) == AvailableInstructions().avx512);
+  CHECK(kernels_of("avx2") == avx2);
+  CHECK(kernels_of("baseline") == baseline);
+}
+
 TEST_CASE("ATileIsTheProductOfItsRowsAndItsPanel") {
   ForEachInstructionSet([] {
     for (const Dtype dtype : {Dtype::kFp32, Dtype::kBf16, Dtype::kInt8}) CheckTiles(GemmKernelFor(dtype));

@@ -37,11 +37,11 @@ InstructionSet Detect() {
   return found;
 }
 
-/// What Highway would choose by itself but must not use.
+/// What Highway would choose by itself but must not use. The better a target, the lower its bit.
 int64_t TargetsAbove(const InstructionSet& limit) {
-  if (limit.avx512) return 0;
-  const int64_t avx512 = HWY_AVX3 | HWY_AVX3_DL;
-  return limit.avx2 ? avx512 : avx512 | HWY_AVX2;
+  if (limit.avx512_vnni) return 0;
+  if (limit.avx512) return HWY_AVX3 - 1;
+  return limit.avx2 ? HWY_AVX2 - 1 : 2 * HWY_AVX2 - 1;
 }
 #else
 InstructionSet Detect() { return {}; }
