@@ -12,10 +12,14 @@ positions and token types count, and logits spread over about 1. The tokenizers 
 their vocabularies are small, the embedding tables have the published size.
 
   tests/export/parity_published.py --work /tmp/parity
-  build/release/bin/berthad --models /tmp/parity/models &
-  tests/export/parity_published.py --work /tmp/parity --through 127.0.0.1:8001
+  build/release/bin/berthad --models /tmp/parity/models --engine fused --dtype bf16 --queue-share-identical false &
+  tests/export/parity_published.py --work /tmp/parity --through 127.0.0.1:8001 --dtype bf16 --alone 200
 
-Exit status 1 if any |difference| of a logit is above 1e-4 or any label differs.
+With --alone some texts are asked once more, each alone: what neighbours change.
+
+Exit status 1 if the daemon computes by something else than --engine and --dtype; if in fp32 a |difference| of a logit
+is above 1e-4 or a label differs; if in bf16 or int8 a label differs that had a larger margin than 5% or 10% of the
+range of the logits; if neighbours change a logit (in bf16 and int8: by more than 1e-2, or a label).
 """
 
 from __future__ import annotations
@@ -34,12 +38,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "models" / "export"), str(ROOT / "clients" / "python"), str(ROOT / "tests" / "export")]
 
+import grpc  # noqa: E402
 import tiny  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
+from bertha.v1 import bertha_pb2 as pb  # noqa: E402  (made by the build)
+from bertha.v1 import bertha_pb2_grpc  # noqa: E402
 from bertha_export import Request, export  # noqa: E402
+from parity import DTYPES, Alone, Answers, Computed, Difference, Result, report  # noqa: E402
 
-TOLERANCE = 1e-4
 MAX_LENGTH = 512
 LARGEST_BATCH = 16
 BASE = dict(hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072)
@@ -94,6 +101,7 @@ def build(name: str, seed: int) -> torch.nn.Module:
     kind = tiny.KINDS[model.family]
     sizes = {"max_position_embeddings": 512} | model.sizes if model.family != "xlnet" else model.sizes
     config = getattr(transformers, f"{kind.prefix}Config")(**sizes, num_labels=3, initializer_range=0.04)
+    config._attn_implementation = "eager"
     torch.manual_seed(seed)
     network = getattr(transformers, f"{kind.prefix}ForSequenceClassification")(config).eval()
     heads = [m for m in network.modules() if isinstance(m, torch.nn.Linear) and m.out_features == 3]
@@ -117,27 +125,34 @@ def make_texts(tokenizer, count: int, rng: random.Random) -> list[str]:
     return texts
 
 
-def prepare(name: str, work: Path, count: int, seed: int) -> None:
-    """Writes WORK/models/NAME/1 and WORK/NAME.jsonl."""
+def prepare(name: str, work: Path, texts: int, seed: int, fresh: bool = False) -> None:
+    """Writes WORK/models/NAME/1, and into WORK/NAME.jsonl so many texts, unless they are there."""
     family = MODELS[name].family
+    answers = work / f"{name}.jsonl"
+    has_package = not fresh and (work / "models" / name / "1" / "SHA256SUMS").is_file()
+    cases = cases_of(answers) if has_package and answers.is_file() else []
+    if has_package and len(cases) >= texts:
+        return
     tokenizer = tiny.tokenizer(family, model_max_length=MAX_LENGTH)
-    checkpoint = work / "checkpoints" / name
     network = build(name, seed)
     say(f"{name}: {sum(p.numel() for p in network.parameters()):,} parameters")
-    network.save_pretrained(checkpoint)
-    tokenizer.save_pretrained(checkpoint)
-    del network
-    try:
-        wish = Request(checkpoint, work / "models", max_length=MAX_LENGTH, force=True)
-        export(wish, say=lambda line: say(f"  {line}"))
-        eager = getattr(transformers, tiny.architecture(family, "sequence-classification")).from_pretrained(
-            checkpoint, attn_implementation="eager", dtype=torch.float32
-        )
-    finally:
-        shutil.rmtree(checkpoint)
-    cases = list(eager_answers(name, eager.eval(), tokenizer, make_texts(tokenizer, count, random.Random(seed))))
+    if not has_package:
+        checkpoint = work / "checkpoints" / name
+        network.save_pretrained(checkpoint)
+        tokenizer.save_pretrained(checkpoint)
+        try:
+            wish = Request(checkpoint, work / "models", max_length=MAX_LENGTH, force=True)
+            export(wish, say=lambda line: say(f"  {line}"))
+        finally:
+            shutil.rmtree(checkpoint)
+    more = make_texts(tokenizer, texts - len(cases), random.Random(seed + len(cases)))
+    cases += eager_answers(name, network, tokenizer, more)
     lines = [json.dumps(case.__dict__, ensure_ascii=False) + "\n" for case in cases]
-    (work / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    answers.write_text("".join(lines), encoding="utf-8")
+
+
+def cases_of(file: Path) -> list[Case]:
+    return [Case(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def eager_answers(name: str, model: torch.nn.Module, tokenizer, texts: list[str]) -> Iterator[Case]:
@@ -159,7 +174,18 @@ def random_batches(cases: list[Case], rng: random.Random) -> Iterator[list[int]]
         order = order[size:]
 
 
-def through_module(name: str, work: Path) -> Callable[[list[str]], list[list[float]]]:
+@dataclass(frozen=True)
+class Reply:
+    """To some texts asked together."""
+
+    logits: list[list[float]]
+    batches: list[int]  # with how many texts each was computed, itself included
+
+
+Ask = Callable[[list[str]], Reply]
+
+
+def through_module(name: str, work: Path) -> Ask:
     """Answers of the package's TorchScript module, padded as its manifest says."""
     package = work / "models" / name / "1"
     manifest = json.loads((package / "bertha.json").read_text())
@@ -167,7 +193,7 @@ def through_module(name: str, work: Path) -> Callable[[list[str]], list[list[flo
     tokenizer = tiny.tokenizer(MODELS[name].family)
     tokenizer.padding_side = manifest["padding"]["side"]
 
-    def answer(texts: list[str]) -> list[list[float]]:
+    def ask(texts: list[str]) -> Reply:
         batch = tokenizer(
             texts,
             truncation=True,
@@ -177,70 +203,64 @@ def through_module(name: str, work: Path) -> Callable[[list[str]], list[list[flo
             return_tensors="pt",
         )
         with torch.inference_mode():
-            return module(*(batch[key] for key in manifest["inputs"])).tolist()
+            return Reply(module(*(batch[key] for key in manifest["inputs"])).tolist(), [len(texts)] * len(texts))
 
-    return answer
+    return ask
 
 
-def through_daemon(name: str, address: str) -> Callable[[list[str]], list[list[float]]]:
-    """Answers of a berthad at `address`."""
-    import grpc
-    from bertha.v1 import bertha_pb2, bertha_pb2_grpc  # made by the build
+def through_daemon(name: str, stub: bertha_pb2_grpc.BerthaStub) -> Ask:
+    """Answers of a berthad."""
 
-    stub = bertha_pb2_grpc.BerthaStub(grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]))
-
-    def answer(texts: list[str]) -> list[list[float]]:
-        request = bertha_pb2.ClassifyRequest(
+    def ask(texts: list[str]) -> Reply:
+        request = pb.ClassifyRequest(
             model=name,
-            inputs=[bertha_pb2.TextInput(text=text) for text in texts],
-            options=bertha_pb2.ClassifyOptions(raw_logits=True),
+            inputs=[pb.TextInput(text=text) for text in texts],
+            options=pb.ClassifyOptions(raw_logits=True),
         )
-        return [list(result.logits) for result in stub.Classify(request, timeout=600).results]
+        results = stub.Classify(request, timeout=600).results
+        return Reply([list(result.logits) for result in results], [result.batch.size for result in results])
 
-    return answer
-
-
-@dataclass(frozen=True)
-class Result:
-    """How far the answers of a model are from the eager ones."""
-
-    name: str
-    texts: int
-    tokens: int
-    largest: float
-    spread: float
-    labels: int
-
-    def good(self) -> bool:
-        return self.largest <= TOLERANCE and self.labels == 0
+    return ask
 
 
-def compare(name: str, work: Path, answer: Callable[[list[str]], list[list[float]]], seed: int) -> Result:
-    lines = (work / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    cases = [Case(**json.loads(line)) for line in lines]
+def connect(address: str) -> bertha_pb2_grpc.BerthaStub:
+    return bertha_pb2_grpc.BerthaStub(grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]))
+
+
+def compare(name: str, cases: list[Case], ask: Ask, computed: Computed, wish: argparse.Namespace) -> Result:
     found = torch.zeros(len(cases), len(cases[0].logits))
+    beside = torch.zeros(len(cases), dtype=torch.int64)
     done = 0
-    for batch in random_batches(cases, random.Random(seed)):
-        found[batch] = torch.tensor(answer([cases[index].text for index in batch]))
+    for batch in random_batches(cases, random.Random(wish.seed)):
+        reply = ask([cases[index].text for index in batch])
+        found[batch], beside[batch] = torch.tensor(reply.logits), torch.tensor(reply.batches)
         done += len(batch)
         progress(f"{name}: compared", done, len(cases))
-    expected = torch.tensor([case.logits for case in cases])
+    expected = Answers.of(torch.tensor([case.logits for case in cases]))
     return Result(
         name=name,
+        reference="transformers eager fp32",
+        asked=f"{wish.engine} {wish.dtype}",
+        computed=computed,
         texts=len(cases),
         tokens=sum(case.tokens for case in cases),
-        largest=(found - expected).abs().max().item(),
-        spread=expected.std().item(),
-        labels=int((found.argmax(1) != expected.argmax(1)).sum()),
+        labels=tuple(map(str, expected.best.unique().tolist())),
+        difference=Difference.between(expected, Answers.of(found), computed.dtype),
+        alone=ask_alone(name, cases, ask, found, beside, wish.alone) if wish.alone else None,
     )
 
 
-def table(results: list[Result]) -> str:
-    rows = [f"{'model':36}{'texts':>7}{'tokens':>9}{'logits std':>12}{'max |Δlogit|':>14}{'labels differ':>15}"]
-    rows += [
-        f"{r.name:36}{r.texts:7}{r.tokens:9}{r.spread:12.3f}{r.largest:14.2e}{r.labels:15}" for r in results
-    ]
-    return "\n".join(rows)
+def ask_alone(name: str, cases: list[Case], ask: Ask, found: torch.Tensor, beside: torch.Tensor, count: int) -> Alone:
+    """Texts of all lengths that had neighbours before, now without."""
+    chosen = [index for index in range(len(cases)) if beside[index] > 1]
+    chosen = chosen[:: max(1, len(chosen) // count)][:count]
+    alone = torch.zeros(len(chosen), found.shape[1])
+    for at, index in enumerate(chosen):
+        reply = ask([cases[index].text])
+        assert reply.batches == [1], "somebody else asks this berthad"
+        alone[at] = torch.tensor(reply.logits[0])
+        progress(f"{name}: alone", at + 1, len(chosen))
+    return Alone.between(Answers.of(alone), Answers.of(found[chosen]), len(chosen))
 
 
 def arguments() -> argparse.Namespace:
@@ -248,12 +268,19 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--work", type=Path, required=True, metavar="DIR", help="where packages and answers are (5 GB for all models)")
     add("--model", action="append", choices=MODELS, help="only this one (may be repeated; default: all)")
-    add("--texts", type=int, default=200, metavar="N", help="texts for each model (default: 200)")
+    add("--texts", type=int, default=200, metavar="N", help="texts for each model, at least (default: 200)")
     add("--seed", type=int, default=5, help="of weights, texts and batches (default: 5)")
     add("--threads", type=int, metavar="N", help="of torch (default: torch's own)")
     add("--through", metavar="ADDRESS", help="ask a running berthad, e.g. 127.0.0.1:8001")
+    add("--engine", choices=("fused", "torchscript"), default="fused", help="by which it must compute (default: fused)")
+    add("--dtype", choices=DTYPES, default="fp32", help="in which it must compute (default: fp32)")
+    add("--alone", type=int, default=0, metavar="N", help="ask N texts of each model alone as well (default: 0)")
+    add("--json", action="store_true", help="the results as JSON")
     add("--fresh", action="store_true", help="make packages and answers again")
-    return parser.parse_args()
+    wish = parser.parse_args()
+    if not wish.through and (wish.engine, wish.dtype) != ("fused", "fp32"):
+        parser.error("--engine and --dtype are a berthad's: --through ADDRESS")
+    return wish
 
 
 def main() -> int:
@@ -264,13 +291,15 @@ def main() -> int:
     results = []
     for name in wish.model or MODELS:
         start = time.monotonic()
-        if wish.fresh or not (wish.work / f"{name}.jsonl").is_file():
-            prepare(name, wish.work, wish.texts, wish.seed)
-        answer = through_daemon(name, wish.through) if wish.through else through_module(name, wish.work)
-        results.append(compare(name, wish.work, answer, wish.seed))
-        say(f"  {name}: max |Δlogit| {results[-1].largest:.2e}, {time.monotonic() - start:.0f} s")
-    print(table(results))
-    return 0 if all(result.good() for result in results) else 1
+        prepare(name, wish.work, wish.texts, wish.seed, wish.fresh)
+        if wish.through:
+            stub = connect(wish.through)
+            ask, computed = through_daemon(name, stub), Computed.by(stub, name)
+        else:
+            wish.engine, ask, computed = "module", through_module(name, wish.work), Computed("module", "fp32")
+        results.append(compare(name, cases_of(wish.work / f"{name}.jsonl"), ask, computed, wish))
+        say(f"  {name}: {results[-1].difference}, {time.monotonic() - start:.0f} s")
+    return report(results, wish.json)
 
 
 if __name__ == "__main__":
