@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -113,12 +114,22 @@ class Computed:
 
     @classmethod
     def by(cls, stub: bertha_pb2_grpc.BerthaStub, name: str) -> Computed:
-        models = [m for m in stub.ListModels(pb.ListModelsRequest(), timeout=60).models if m.model.name == name]
-        assert models and models[0].state == pb.ModelStatus.STATE_SERVING, f"{name} is not served: {models}"
-        return cls(models[0].model.engine, models[0].model.dtype, tuple(models[0].refused_engines))
+        """Waits while a berthad that was just started loads it."""
+        while (status := status_of(stub, name)).state == pb.ModelStatus.STATE_LOADING:
+            time.sleep(0.5)
+        assert status.state == pb.ModelStatus.STATE_SERVING, status.reason
+        return cls(status.model.engine, status.model.dtype, tuple(status.refused_engines))
 
     def __str__(self) -> str:
         return f"{self.engine} {self.dtype}"
+
+
+def status_of(stub: bertha_pb2_grpc.BerthaStub, name: str) -> pb.ModelStatus:
+    models = stub.ListModels(pb.ListModelsRequest(), timeout=60, wait_for_ready=True).models
+    found = [status for status in models if status.model.name == name]
+    if not found:
+        raise SystemExit(f"the server has no model {name}")
+    return found[0]
 
 
 @dataclass(frozen=True)
@@ -155,14 +166,12 @@ def processor() -> str:
 
 HEADS = (
     "model",
-    "texts",
     "decisions",
     "logits' std",
     "mean, max Δlogit",
     "mean, max Δprobability",
     "labels differ",
-    "largest margin of these",
-    "margin allowed",
+    "their largest margin (allowed)",
     "alone: max Δ, labels differ",
 )
 
@@ -179,20 +188,18 @@ def row(result: Result) -> tuple[str, ...]:
     d, alone = result.difference, result.alone
     return (
         result.name,
-        str(result.texts),
         str(d.decisions),
         f"{d.spread:.2f}",
-        f"{short(d.mean_logit)}, {short(d.max_logit)}",
+        f"{short(d.mean_logit)}, {short(d.max_logit)}" if d.max_logit is not None else "not served",
         f"{short(d.mean_probability)}, {short(d.max_probability)}",
         str(d.flips),
-        short(d.margin),
-        short(d.tolerance),
+        f"{short(d.margin)} ({d.tolerance:#.2g})" if d.flips else "-",
         f"{short(alone.largest)}, {alone.flips} of {alone.texts}" if alone else "-",
     )
 
 
-def short(number: float | None) -> str:
-    return "-" if number is None else "0" if number == 0 else f"{number:.1e}" if number < 0.01 else f"{number:.3f}"
+def short(number: float) -> str:
+    return "0" if number == 0 else f"{number:.1e}" if number < 0.001 else f"{number:#.2g}"
 
 
 def report(results: list[Result], as_json: bool) -> int:
@@ -200,7 +207,7 @@ def report(results: list[Result], as_json: bool) -> int:
     if as_json:
         print(json.dumps({"processor": processor(), "results": [result.as_json() for result in results]}, indent=1))
     else:
-        print(f"{results[0].asked} on {processor()}\n\n{table(results)}")
+        print(f"{results[0].asked} on {processor()}, {results[0].texts} texts for each model\n\n{table(results)}")
     for result in results:
         if not result.good():
             print(f"{result.name}: beyond what is allowed", file=sys.stderr)

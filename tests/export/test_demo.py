@@ -8,10 +8,12 @@ import math
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import corpus
+import heldout
 import numpy as np
 import pytest
 import torch
@@ -209,3 +211,22 @@ def test_table_of_the_five_packages_gives_each_a_row() -> None:
     assert done.returncode == 0, done.stderr
     for title in ("BERT", "RoBERTa", "DistilBERT", "XLNet", "ALBERT"):
         assert re.search(rf"^\| {title} \| 0\.\d{{4}} \|.*\| [\d,]+ \| \d\.\d\d MB \| \d+\.\d\d ms \|$", done.stdout, re.M)
+
+
+@needs_corpus
+@pytest.mark.slow
+def test_table_of_numeric_types_scores_what_the_server_says(program: Callable[[str], Path]) -> None:
+    import compare_sentiment
+    import timing
+
+    command = [sys.executable, ROOT / "demo" / "compare_dtypes.py", "--berthad", program("berthad"), "--json"]
+    command += ["--dtype", "fp32", "--dtype", "int8", "--posts", "300", "--reviews", "50"]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = {(row["name"], row["computed"]): row for row in json.loads(done.stdout)}
+    assert {name for name, _ in rows} == {path.name for path in (ROOT / "demo" / "models").iterdir()}
+    posts = heldout.heldout()
+    posts = posts[:: len(posts) // 300]
+    package = timing.load(ROOT / "demo" / "models" / "sentiment-bert" / "1")
+    assert rows["sentiment-bert", "fused fp32"]["scores"] == vars(compare_sentiment.judge(package, posts))
+    assert rows["sentiment-bert", "fused int8"]["others"] <= 6
