@@ -103,7 +103,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--models", type=Path, default=HERE / "models", metavar="DIR", help="the packages (default: demo/models)")
-    add("--dtype", action="append", metavar="TYPE", help="only this one (may be repeated; default: fp32, bf16, int8)")
+    add("--dtype", action="append", choices=DTYPES, help="only this one (may be repeated; default: all)")
     add("--posts", type=int, help="judge only so many posts, evenly spread (default: all)")
     add("--reviews", type=int, default=train_dishes.SCORED, help="how many to judge (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="of berthad (default: 1)")
