@@ -119,24 +119,33 @@ HWY_INLINE V Activate(V x) {
 
 template <Activation kActivation, bool kIsInteger, class To>
 void FinishTileAs(const TileFinish& f, size_t rows) {
+  using Out = typename To::T;
   const F32 d;
-  for (size_t i = 0; i < rows; ++i) {
-    const float* const residual = f.residual == nullptr ? nullptr : f.residual + i * f.residual_stride;
-    auto* const out = reinterpret_cast<typename To::T*>(static_cast<std::byte*>(f.out) + i * f.out_stride);
-    const V row_scale = kIsInteger ? Set(f.row_scales[i]) : hn::Zero(d);
-    for (size_t j = 0; j < f.columns; j += kLanes) {
+  // Copies: for all that the compiler knows, a vector that is stored could change the originals.
+  const size_t columns = f.columns, residual_stride = f.residual_stride, out_stride = f.out_stride;
+  const float* const row_scales = f.row_scales;
+  // Column by column: what is of the columns stays in registers.
+  for (size_t j = 0; j < columns; j += kLanes) {
+    const V bias = hn::LoadU(d, f.bias + j);
+    const V column_scale = kIsInteger ? hn::LoadU(d, f.column_scales + j) : bias;
+    const auto excess = kIsInteger && f.excess != nullptr ? hn::LoadU(I32(), f.excess + j) : hn::Zero(I32());
+    const auto* sums = static_cast<const float*>(f.sums) + j;
+    const float* residual = f.residual == nullptr ? nullptr : f.residual + j;
+    std::byte* out = static_cast<std::byte*>(f.out) + j * sizeof(Out);
+    for (size_t i = 0; i < rows; ++i, sums += columns, out += out_stride) {
       V x;
       if constexpr (kIsInteger) {
-        auto sum = hn::LoadU(I32(), static_cast<const int32_t*>(f.sums) + i * f.columns + j);
-        if (f.excess != nullptr) sum = hn::Sub(sum, hn::LoadU(I32(), f.excess + j));
-        x = hn::MulAdd(hn::ConvertTo(d, sum), hn::Mul(row_scale, hn::LoadU(d, f.column_scales + j)),
-                       hn::LoadU(d, f.bias + j));
+        const auto sum = hn::Sub(hn::LoadU(I32(), reinterpret_cast<const int32_t*>(sums)), excess);
+        x = hn::MulAdd(hn::ConvertTo(d, sum), hn::Mul(Set(row_scales[i]), column_scale), bias);
       } else {
-        x = hn::Add(hn::LoadU(d, static_cast<const float*>(f.sums) + i * f.columns + j), hn::LoadU(d, f.bias + j));
+        x = hn::Add(hn::LoadU(d, sums), bias);
       }
       x = Activate<kActivation, To::kRounds>(x);
-      if (residual != nullptr) x = hn::Add(x, hn::LoadU(d, residual + j));
-      To::Store(x, out + j);
+      if (residual != nullptr) {
+        x = hn::Add(x, hn::LoadU(d, residual));
+        residual += residual_stride;
+      }
+      To::Store(x, reinterpret_cast<Out*>(out));
     }
   }
 }
