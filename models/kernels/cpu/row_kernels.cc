@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "models/kernels/cpu/instruction_set.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "models/kernels/cpu/row_kernels.cc"
 #include <hwy/foreach_target.h>
@@ -46,6 +48,22 @@ struct ToBf16 {
   static constexpr bool kRounds = true;
   static HWY_INLINE void Store(V x, T* to) { StoreBf16(x, to); }
 };
+
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+#define BERTHA_HAS_WIDE_REGISTERS 1
+/// With AVX512_BF16, for which this Highway has no target: one instruction in place of seven.
+struct ToBf16AtOnce {
+  using T = uint16_t;
+  static constexpr bool kRounds = true;
+  static HWY_INLINE void Store(V x, T* to) {
+    __m256i narrow;
+    asm("vcvtneps2bf16 %1, %0" : "=v"(narrow) : "v"(x.raw));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), narrow);
+  }
+};
+#else
+#define BERTHA_HAS_WIDE_REGISTERS 0
+#endif
 
 /// 2^(x log2 e), |relative error| about 1e-7, for x from -87 to 88; beyond, as there.
 HWY_INLINE V Exp(V x) {
@@ -150,28 +168,29 @@ void FinishTileAs(const TileFinish& f, size_t rows) {
   }
 }
 
-template <Activation kActivation>
+template <Activation kActivation, class Narrow>
 void FinishTileActivated(const TileFinish& f, size_t rows) {
   const bool is_integer = f.column_scales != nullptr;
   if (f.out_element == Element::kF32) {
     is_integer ? FinishTileAs<kActivation, true, ToF32>(f, rows) : FinishTileAs<kActivation, false, ToF32>(f, rows);
   } else {
-    is_integer ? FinishTileAs<kActivation, true, ToBf16>(f, rows) : FinishTileAs<kActivation, false, ToBf16>(f, rows);
+    is_integer ? FinishTileAs<kActivation, true, Narrow>(f, rows) : FinishTileAs<kActivation, false, Narrow>(f, rows);
   }
 }
 
+template <class Narrow>
 void FinishTile(const TileFinish& f, size_t rows) {
   switch (f.activation) {
     case Activation::kNone:
-      return FinishTileActivated<Activation::kNone>(f, rows);
+      return FinishTileActivated<Activation::kNone, Narrow>(f, rows);
     case Activation::kGelu:
-      return FinishTileActivated<Activation::kGelu>(f, rows);
+      return FinishTileActivated<Activation::kGelu, Narrow>(f, rows);
     case Activation::kGeluTanh:
-      return FinishTileActivated<Activation::kGeluTanh>(f, rows);
+      return FinishTileActivated<Activation::kGeluTanh, Narrow>(f, rows);
     case Activation::kRelu:
-      return FinishTileActivated<Activation::kRelu>(f, rows);
+      return FinishTileActivated<Activation::kRelu, Narrow>(f, rows);
     case Activation::kTanh:
-      return FinishTileActivated<Activation::kTanh>(f, rows);
+      return FinishTileActivated<Activation::kTanh, Narrow>(f, rows);
   }
 }
 
@@ -219,7 +238,7 @@ struct FromBf16 {
   static HWY_INLINE V Load(const T* from) { return LoadBf16(from); }
 };
 
-template <class From>
+template <class From, class Narrow>
 float ConvertFrom(const typename From::T* x, size_t n, Element element, void* out) {
   const F32 d;
   if (element == Element::kF32 || element == Element::kBf16) {
@@ -227,7 +246,7 @@ float ConvertFrom(const typename From::T* x, size_t n, Element element, void* ou
       if (element == Element::kF32) {
         ToF32::Store(From::Load(x + j), static_cast<float*>(out) + j);
       } else {
-        ToBf16::Store(From::Load(x + j), static_cast<uint16_t*>(out) + j);
+        Narrow::Store(From::Load(x + j), static_cast<uint16_t*>(out) + j);
       }
     }
     return 1;
@@ -248,11 +267,6 @@ float ConvertFrom(const typename From::T* x, size_t n, Element element, void* ou
     }
   }
   return most / 127.0f;
-}
-
-float Convert(const float* x, size_t n, Element element, void* out) { return ConvertFrom<FromF32>(x, n, element, out); }
-float ConvertBf16(const uint16_t* x, size_t n, Element element, void* out) {
-  return ConvertFrom<FromBf16>(x, n, element, out);
 }
 
 template <class To>
@@ -282,11 +296,13 @@ float SoftmaxTo(const float* scores, size_t n, size_t padded, float scale, typen
   return 1.0f / hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
+template <class Narrow>
 float Softmax(const float* scores, size_t n, size_t padded, float scale, Element element, void* out) {
-  if (element == Element::kBf16) return SoftmaxTo<ToBf16>(scores, n, padded, scale, static_cast<uint16_t*>(out));
+  if (element == Element::kBf16) return SoftmaxTo<Narrow>(scores, n, padded, scale, static_cast<uint16_t*>(out));
   return SoftmaxTo<ToF32>(scores, n, padded, scale, static_cast<float*>(out));
 }
 
+template <class Narrow>
 void Scale(const float* x, size_t n, float factor, Element element, void* out) {
   const V by = Set(factor);
   size_t j = 0;
@@ -294,7 +310,7 @@ void Scale(const float* x, size_t n, float factor, Element element, void* out) {
   for (; j + kLanes <= n; j += kLanes) {
     const V y = hn::Mul(hn::LoadU(F32(), x + j), by);
     if (element == Element::kBf16) {
-      ToBf16::Store(y, static_cast<uint16_t*>(out) + j);
+      Narrow::Store(y, static_cast<uint16_t*>(out) + j);
     } else {
       ToF32::Store(y, static_cast<float*>(out) + j);
     }
@@ -303,7 +319,7 @@ void Scale(const float* x, size_t n, float factor, Element element, void* out) {
   HWY_ALIGN float rest[kLanes];
   const V y = hn::Mul(hn::LoadU(F32(), x + j), by);
   if (element == Element::kBf16) {
-    ToBf16::Store(y, reinterpret_cast<uint16_t*>(rest));
+    Narrow::Store(y, reinterpret_cast<uint16_t*>(rest));
     std::memcpy(static_cast<uint16_t*>(out) + j, rest, (n - j) * sizeof(uint16_t));
   } else {
     ToF32::Store(y, rest);
@@ -316,11 +332,12 @@ HWY_INLINE V LoadAs(const void* x, Element element, size_t j) {
                                    : hn::LoadU(F32(), static_cast<const float*>(x) + j);
 }
 
+template <class Narrow>
 void AddBias(const void* x, Element element, const float* bias, size_t n, void* out) {
   for (size_t j = 0; j < n; j += kLanes) {
     const V y = hn::Add(LoadAs(x, element, j), hn::LoadU(F32(), bias + j));
     if (element == Element::kBf16) {
-      ToBf16::Store(y, static_cast<uint16_t*>(out) + j);
+      Narrow::Store(y, static_cast<uint16_t*>(out) + j);
     } else {
       ToF32::Store(y, static_cast<float*>(out) + j);
     }
@@ -352,7 +369,7 @@ void AddRelative(float* scores, const float* positions, const int32_t* types, in
   }
 }
 
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+#if BERTHA_HAS_WIDE_REGISTERS
 /// 16 rows of 16 units become 16 rows of the other.
 HWY_INLINE void Transpose16(const std::byte* from, size_t stride, size_t panel, uint32_t* to) {
   __m512i r[16], t[16];
@@ -386,7 +403,7 @@ HWY_INLINE void Transpose16(const std::byte* from, size_t stride, size_t panel, 
 
 void Transpose(const std::byte* from, size_t stride, size_t rows, size_t units, size_t panel, uint32_t* to) {
   size_t row = 0;
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+#if BERTHA_HAS_WIDE_REGISTERS
   if (units % 16 == 0) {
     for (; row + 16 <= rows; row += 16) {
       for (size_t unit = 0; unit < units; unit += 16) {
@@ -410,21 +427,28 @@ void Interleave(const uint16_t* a, const uint16_t* b, size_t n, uint32_t* to) {
   }
 }
 
+template <class Narrow>
+constexpr RowKernels kRowKernels = {.finish_tile = FinishTile<Narrow>,
+                                    .add_embeddings = AddEmbeddings,
+                                    .layer_norm = LayerNorm,
+                                    .convert = ConvertFrom<FromF32, Narrow>,
+                                    .convert_bf16 = ConvertFrom<FromBf16, Narrow>,
+                                    .softmax = Softmax<Narrow>,
+                                    .scale = Scale<Narrow>,
+                                    .add_bias = AddBias<Narrow>,
+                                    .two_dots = TwoDots,
+                                    .add_relative = AddRelative,
+                                    .transpose = Transpose,
+                                    .interleave = Interleave};
+
 const RowKernels& RowKernelsHere() {
-  static constexpr RowKernels kKernels = {.finish_tile = FinishTile,
-                                          .add_embeddings = AddEmbeddings,
-                                          .layer_norm = LayerNorm,
-                                          .convert = Convert,
-                                          .convert_bf16 = ConvertBf16,
-                                          .softmax = Softmax,
-                                          .scale = Scale,
-                                          .add_bias = AddBias,
-                                          .two_dots = TwoDots,
-                                          .add_relative = AddRelative,
-                                          .transpose = Transpose,
-                                          .interleave = Interleave};
-  return kKernels;
+#if BERTHA_HAS_WIDE_REGISTERS
+  if (AvailableInstructions().avx512_bf16) return kRowKernels<ToBf16AtOnce>;
+#endif
+  return kRowKernels<ToBf16>;
 }
+
+#undef BERTHA_HAS_WIDE_REGISTERS
 
 }  // namespace HWY_NAMESPACE
 }  // namespace bertha::models
