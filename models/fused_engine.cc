@@ -449,7 +449,7 @@ class FusedEncoder final : public batcher::Encoder {
 
 const char* DtypeName(Dtype dtype) { return dtype == Dtype::kFp32 ? "fp32" : dtype == Dtype::kBf16 ? "bf16" : "int8"; }
 
-absl::StatusOr<FusedModel> FusedModel::Make(const EncoderWeights& weights, Dtype dtype, int threads) {
+FusedModel FusedModel::Make(const EncoderWeights& weights, Dtype dtype, int threads) {
   ThreadTeam team(threads);
   return FusedModel(std::make_shared<const PackedModel>(weights, dtype, team));
 }

@@ -15,7 +15,6 @@
 #include <memory>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "batcher/encoder.h"
 #include "models/families/encoder_weights.h"
 #include "models/kernels/cpu/gemm_kernel.h"
@@ -26,9 +25,8 @@ struct PackedModel;
 
 class FusedModel {
  public:
-  /// Packs `weights`, of which nothing is kept. FAILED_PRECONDITION if they are beyond what the engine can do.
-  /// `threads` share the work.
-  static absl::StatusOr<FusedModel> Make(const EncoderWeights& weights, Dtype dtype, int threads = 1);
+  /// Packs `weights`, those of BuildEncoder, of which nothing is kept. `threads` share the work.
+  static FusedModel Make(const EncoderWeights& weights, Dtype dtype, int threads = 1);
 
   /// An encoder with memory and threads of its own: `threads` >= 1, the caller of Run among them. It keeps the weights
   /// alive. `tokens`: of the largest batch that needs no further memory. `cores`: see ThreadTeam.

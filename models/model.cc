@@ -142,20 +142,15 @@ std::optional<Engine> MakeFusedEngine(const TorchScriptModule& module, const Pac
     return std::nullopt;
   }
   for (const Dtype dtype : Candidates(options.dtype)) {
-    absl::StatusOr<FusedModel> made = FusedModel::Make(*weights, dtype, threads);
-    absl::Status status = made.status();
-    if (made.ok()) {
-      const auto model = std::make_shared<const FusedModel>(*std::move(made));
-      const NewReplica new_replica = [model, tokens = options.batch_tokens](int n, const std::vector<int>& cores) {
-        return model->NewReplica(n, tokens, cores);
-      };
-      const absl::StatusOr<ProbeReport> report =
-          CheckEncoder(*new_replica(threads, {}), contents.probes, contents.manifest, ToleranceOf(DtypeName(dtype)),
-                       EffortOf(options, DtypeName(dtype), WorkPerToken(*weights)));
-      if (report.ok()) return Engine{new_replica, model->weight_bytes(), *report};
-      status = report.status();
-    }
-    refused.push_back(absl::StrCat(DtypeName(dtype), ": ", status.message()));
+    const auto model = std::make_shared<const FusedModel>(FusedModel::Make(*weights, dtype, threads));
+    const NewReplica new_replica = [model, tokens = options.batch_tokens](int n, const std::vector<int>& cores) {
+      return model->NewReplica(n, tokens, cores);
+    };
+    const absl::StatusOr<ProbeReport> report =
+        CheckEncoder(*new_replica(threads, {}), contents.probes, contents.manifest, ToleranceOf(DtypeName(dtype)),
+                     EffortOf(options, DtypeName(dtype), WorkPerToken(*weights)));
+    if (report.ok()) return Engine{new_replica, model->weight_bytes(), *report};
+    refused.push_back(absl::StrCat(DtypeName(dtype), ": ", report.status().message()));
   }
   return std::nullopt;
 }

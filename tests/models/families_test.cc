@@ -198,10 +198,9 @@ TEST_CASE("TheFusedEngineComputesEveryFamilyAndTaskOfOddSizes") {
       CAPTURE(family, TaskName(task));
       const EncoderWeights weights = Built(RandomWeights(ShapesOf(family, task)), ManifestOf(family, task));
       const batcher::EncoderOutput expected = ReferenceOutputs(weights, TwoTexts().batch());
-      const absl::StatusOr<FusedModel> fused = FusedModel::Make(weights, Dtype::kFp32);
-      REQUIRE(fused.status() == absl::OkStatus());
+      const FusedModel fused = FusedModel::Make(weights, Dtype::kFp32);
       for (const int threads : {1, 2}) {
-        const auto encoder = fused->NewReplica(threads);
+        const auto encoder = fused.NewReplica(threads);
         batcher::EncoderOutput found;
         REQUIRE(encoder->Stage(TwoTexts().batch(), 0) == absl::OkStatus());
         REQUIRE(encoder->Run(0, found) == absl::OkStatus());

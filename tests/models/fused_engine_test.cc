@@ -61,9 +61,8 @@ batcher::EncoderOutput Answer(batcher::Encoder& encoder, const batcher::PackedBa
 }
 
 std::unique_ptr<batcher::Encoder> NewEncoder(const EncoderShape& shape, Dtype dtype, int threads = 1) {
-  const absl::StatusOr<FusedModel> model = FusedModel::Make(RandomEncoder(shape), dtype, threads);
-  REQUIRE(model.status() == absl::OkStatus());
-  return model->NewReplica(threads);
+  const FusedModel model = FusedModel::Make(RandomEncoder(shape), dtype, threads);
+  return model.NewReplica(threads);
 }
 
 /// All instruction sets that this processor has, one after the other.
@@ -205,9 +204,9 @@ TEST_CASE("TheDescriptionSaysWhatRuns") {
 TEST_CASE("SmallerTypesTakeLessMemory") {
   const EncoderWeights weights =
       RandomEncoder({.hidden = 256, .heads = 4, .head_size = 64, .intermediate = 1024, .embedding_width = 256});
-  const size_t fp32 = FusedModel::Make(weights, Dtype::kFp32)->weight_bytes();
-  const size_t bf16 = FusedModel::Make(weights, Dtype::kBf16)->weight_bytes();
-  const size_t int8 = FusedModel::Make(weights, Dtype::kInt8)->weight_bytes();
+  const size_t fp32 = FusedModel::Make(weights, Dtype::kFp32).weight_bytes();
+  const size_t bf16 = FusedModel::Make(weights, Dtype::kBf16).weight_bytes();
+  const size_t int8 = FusedModel::Make(weights, Dtype::kInt8).weight_bytes();
   CHECK(static_cast<double>(bf16) < 0.6 * static_cast<double>(fp32));
   CHECK(static_cast<double>(int8) < 0.35 * static_cast<double>(fp32));
 }
