@@ -46,6 +46,26 @@ absl::Status CheckTask(const ServingModel& model, models::Task task) {
 
 }  // namespace
 
+absl::Status CheckInputs(const CallLimits& limits, size_t inputs) {
+  if (inputs == 0) return absl::InvalidArgumentError("inputs: is empty; send at least one text");
+  if (inputs <= limits.max_inputs) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("inputs: has ", inputs, " texts, at most ", limits.max_inputs,
+                                                 " are allowed in one call; split the call"));
+}
+
+absl::Status CheckTextBytes(const CallLimits& limits, size_t input, absl::string_view field, absl::string_view text) {
+  if (text.size() <= limits.max_text_bytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("inputs[", input, "].", field, ": has ", text.size(),
+                                                 " bytes, at most ", limits.max_text_bytes, " are allowed"));
+}
+
+absl::Status CheckPair(const ServingModel& model, size_t input) {
+  if (model.manifest.accepts_pairs) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("inputs[", input, "].text_pair: the model \"", model.key.name,
+                                                    "\" (", models::TaskName(model.manifest.task),
+                                                    ") takes no text pairs"));
+}
+
 absl::Status AtInput(size_t index, absl::string_view separator, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("inputs[", index, "]", separator, status.message()));
 }
@@ -59,7 +79,7 @@ void Call::Run() {
   if (!model.ok()) return Finish(model.status());
   model_ = *std::move(model);
   if (absl::Status status = CheckTask(*model_, task()); !status.ok()) return Finish(status);
-  if (absl::Status status = CheckSize(); !status.ok()) return Finish(status);
+  if (absl::Status status = CheckInputs(context_.limits, size()); !status.ok()) return Finish(status);
   if (absl::Status status = Validate(); !status.ok()) return Finish(status);
   if (absl::Status status = ReadPriority(); !status.ok()) return Finish(status);
   auto reservation = context_.dispatcher.Reserve(model_->id, size(), priority_);
@@ -88,26 +108,6 @@ absl::Status Call::ReadPriority() {
     default:
       return absl::InvalidArgumentError(absl::StrCat("priority: unknown value ", static_cast<int>(priority())));
   }
-}
-
-absl::Status Call::CheckSize() const {
-  if (size() == 0) return absl::InvalidArgumentError("inputs: is empty; send at least one text");
-  if (size() <= context_.limits.max_inputs) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("inputs: has ", size(), " texts, at most ", context_.limits.max_inputs,
-                                                 " are allowed in one call; split the call"));
-}
-
-absl::Status Call::CheckBytes(size_t input, absl::string_view field, absl::string_view text) const {
-  if (text.size() <= context_.limits.max_text_bytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("inputs[", input, "].", field, ": has ", text.size(),
-                                                 " bytes, at most ", context_.limits.max_text_bytes, " are allowed"));
-}
-
-absl::Status Call::CheckPair(size_t input) const {
-  if (model_->manifest.accepts_pairs) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("inputs[", input, "].text_pair: the model \"", model_->key.name,
-                                                    "\" (", models::TaskName(model_->manifest.task),
-                                                    ") takes no text pairs"));
 }
 
 absl::Status Call::CheckLongText(const LongText& options) {
@@ -262,14 +262,6 @@ void Call::FillTiming(const Input& input, const batcher::Outcome& last, v1::Timi
   timing.set_queue_us(Microseconds(last.started - input.windows.front().accepted));
   timing.set_compute_us(Microseconds(last.finished - last.started));
   timing.set_total_us(Microseconds(context_.clock.Now() - received_));
-}
-
-void Call::FillModelInfo(v1::ModelInfo& info) const {
-  info.set_name(model_->key.name);
-  info.set_version(model_->key.version);
-  info.set_engine(model_->encoder.engine);
-  info.set_device(model_->encoder.device);
-  info.set_dtype(model_->encoder.dtype);
 }
 
 void Call::Finish(const absl::Status& status) {

@@ -27,7 +27,9 @@
 #include "batcher/request.h"
 #include "bertha/v1/bertha.pb.h"
 #include "models/manifest.h"
+#include "server/model_status.h"
 #include "server/model_table.h"
+#include "server/operation.h"
 #include "server/work_pool.h"
 #include "tokenizer/tokenizer.h"
 
@@ -55,18 +57,22 @@ struct CallContext {
   const CallLimits limits;
 };
 
-class Call : public batcher::Listener, public std::enable_shared_from_this<Call> {
- public:
-  /// Called exactly once, on the caller's thread before Run returns or later on another one; must not block.
-  using Done = std::function<void(const absl::Status&)>;
+/// INVALID_ARGUMENT unless a call may have so many inputs.
+absl::Status CheckInputs(const CallLimits& limits, size_t inputs);
+/// INVALID_ARGUMENT, with the place, if a text has too many bytes.
+absl::Status CheckTextBytes(const CallLimits& limits, size_t input, absl::string_view field, absl::string_view text);
+/// FAILED_PRECONDITION unless the model takes pairs.
+absl::Status CheckPair(const ServingModel& model, size_t input);
 
+class Call : public Operation, public batcher::Listener, public std::enable_shared_from_this<Call> {
+ public:
   /// `deadline` max(): none.
   Call(const CallContext& context, batcher::TimePoint deadline, Done done);
 
   /// Starts the call; once. Errors: see the service in bertha.proto.
   void Run();
-  /// Ends the call as a whole with CANCELLED, unless it ends by itself first. What runs is finished and thrown away.
-  void Cancel();
+  /// What runs is finished and thrown away.
+  void Cancel() override;
 
  protected:
   /// A part of an input that is computed by itself.
@@ -110,8 +116,9 @@ class Call : public batcher::Listener, public std::enable_shared_from_this<Call>
   virtual void EndResponse(const absl::Status& status) = 0;
 
   // What they share.
-  absl::Status CheckBytes(size_t input, absl::string_view field, absl::string_view text) const;
-  absl::Status CheckPair(size_t input) const;
+  absl::Status CheckBytes(size_t input, absl::string_view field, absl::string_view text) const {
+    return CheckTextBytes(context_.limits, input, field, text);
+  }
   static absl::Status CheckLongText(const LongText& options);
   /// `wanted`: which details `out` shall hold; lengths and strides are those of the model and of `options`.
   absl::Status EncodeText(const v1::TextInput& text, const LongText& options, tokenizer::EncodeOptions wanted,
@@ -121,7 +128,6 @@ class Call : public batcher::Listener, public std::enable_shared_from_this<Call>
                              const tokenizer::EncodeOptions& options, tokenizer::Scratch& scratch, Input& out) const;
   template <class Result>
   void FillCommon(size_t input, const batcher::Outcome& last, Result& result) const;
-  void FillModelInfo(v1::ModelInfo& info) const;
 
   const CallContext& context_;
   std::shared_ptr<const ServingModel> model_;
@@ -130,7 +136,6 @@ class Call : public batcher::Listener, public std::enable_shared_from_this<Call>
  private:
   void TokenizeAndSubmit(batcher::Reservation reservation);
   absl::Status ReadPriority();
-  absl::Status CheckSize() const;
   absl::Status TokenizeAll();
   absl::Status Submit(batcher::Reservation reservation);
   void OnDone(batcher::Request& request, const batcher::Outcome& outcome) override;
@@ -188,7 +193,7 @@ class CallOf : public Call {
   }
   void EndResponse(const absl::Status& status) override {
     if (status.ok()) {
-      FillModelInfo(*response_.mutable_model());
+      FillModelInfo(*model_, *response_.mutable_model());
     } else {
       response_.Clear();
     }
@@ -222,7 +227,7 @@ class TextCallOf : public CallOf<Request, Response> {
       if (absl::Status status = this->CheckBytes(i, "text", text.text()); !status.ok()) return status;
       if (absl::Status status = this->CheckBytes(i, "text_pair", text.text_pair()); !status.ok()) return status;
       if (!text.has_text_pair()) continue;
-      if (absl::Status status = this->CheckPair(i); !status.ok()) return status;
+      if (absl::Status status = CheckPair(*this->model_, i); !status.ok()) return status;
     }
     return absl::OkStatus();
   }

@@ -3,6 +3,9 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 
 #include "absl/strings/str_cat.h"
+#include "server/bertha_methods.h"
+#include "server/grpc_stream_classify.h"
+#include "server/retry.h"
 
 namespace bertha::server {
 namespace {
@@ -12,8 +15,13 @@ constexpr std::chrono::milliseconds kWatchersPatience{500};
 
 }  // namespace
 
-GrpcServer::GrpcServer(const Config& config, Inference& inference, const ModelTable& models)
-    : service_(inference, models, static_cast<size_t>(config.limits_max_stream_in_flight)) {
+GrpcServer::GrpcServer(const Config& config, Gate& gate, const Inference& inference, const ModelTable& models)
+    : gate_(gate),
+      edge_{gate, inference.clock(), [&](const absl::Status& status) { return RetryAfterMs(status, inference); }},
+      service_(BerthaMethods(inference, models), edge_) {
+  service_.AddStream(
+      *v1::ClassifyRequest::descriptor()->file()->FindServiceByName("Bertha")->FindMethodByName("StreamClassify"),
+      StreamClassifyOver(inference, edge_, static_cast<size_t>(config.limits_max_stream_in_flight)));
   // Nobody who can connect is told that a package which is still being loaded is an unknown service.
   UpdateHealth(models, false, true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -27,9 +35,9 @@ GrpcServer::GrpcServer(const Config& config, Inference& inference, const ModelTa
   server_ = builder.BuildAndStart();
 }
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Inference& inference,
-                                                              const ModelTable& models) {
-  std::unique_ptr<GrpcServer> server(new GrpcServer(config, inference, models));
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Gate& gate,
+                                                              const Inference& inference, const ModelTable& models) {
+  std::unique_ptr<GrpcServer> server(new GrpcServer(config, gate, inference, models));
   if (!server->server_ || server->port_ == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", config.grpc_address,
                                                ": the port is in use or the address is not of this machine; choose "
@@ -58,8 +66,8 @@ GrpcServer::~GrpcServer() {
 
 bool GrpcServer::Drain(batcher::Duration timeout) {
   health_.Drain();
-  service_.BeginDrain();
-  const bool finished = service_.WaitUntilQuiet(std::chrono::steady_clock::now() + timeout);
+  gate_.BeginDrain();
+  const bool finished = gate_.WaitUntilQuiet(std::chrono::steady_clock::now() + timeout);
   health_.EndWatches(kWatchersPatience);
   return finished;
 }

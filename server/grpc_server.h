@@ -11,13 +11,15 @@
 #include "server/config.h"
 #include "server/grpc_health.h"
 #include "server/grpc_service.h"
+#include "server/inference.h"
+#include "server/model_table.h"
 
 namespace bertha::server {
 
 class GrpcServer {
  public:
   /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Inference& inference,
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Gate& gate, const Inference& inference,
                                                            const ModelTable& models);
   /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
@@ -33,8 +35,10 @@ class GrpcServer {
   bool Drain(batcher::Duration timeout);
 
  private:
-  GrpcServer(const Config& config, Inference& inference, const ModelTable& models);
+  GrpcServer(const Config& config, Gate& gate, const Inference& inference, const ModelTable& models);
 
+  Gate& gate_;
+  const GrpcEdge edge_;
   GrpcHealth health_;
   GrpcService service_;
   int port_ = 0;

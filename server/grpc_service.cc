@@ -1,25 +1,24 @@
 #include "server/grpc_service.h"
 
-#include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/impl/codegen/rpc_service_method.h>
+#include <grpcpp/impl/codegen/server_callback_handlers.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "server/model_status.h"
-#include "server/retry.h"
-#include "server/stream_session.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "server/grpc_bytes.h"
+#include "server/trace.h"
 #include "server/wire_text.h"
 
 namespace bertha::server {
 namespace {
 
 using batcher::TimePoint;
-using SteadyClock = std::chrono::steady_clock;
-
-/// A drain is over when no call has come for kQuiet; callers who keep coming do not hold it up longer than kMostLinger.
-constexpr std::chrono::milliseconds kQuiet{300}, kMostLinger{2000};
+using google::protobuf::Message;
 
 /// gRPC's deadline (wall clock) on the monotonic clock; max() if there is none.
 TimePoint DeadlineOf(const grpc::CallbackServerContext& context, const batcher::Clock& clock) {
@@ -30,27 +29,85 @@ TimePoint DeadlineOf(const grpc::CallbackServerContext& context, const batcher::
   return clock.Now() + std::chrono::duration_cast<batcher::Duration>(left);
 }
 
-template <class Message>
-bool Decode(const grpc::ByteBuffer& bytes, Message& message) {
-  grpc::ByteBuffer copy(bytes);  // shares the slices; Deserialize consumes its argument
-  return grpc::SerializationTraits<Message>::Deserialize(&copy, &message).ok();
+absl::string_view MetadataOf(const grpc::CallbackServerContext& context, const char* key) {
+  const auto it = context.client_metadata().find(key);
+  return it == context.client_metadata().end() ? absl::string_view()
+                                               : absl::string_view(it->second.data(), it->second.size());
 }
 
-template <class Message>
-void Encode(const Message& message, grpc::ByteBuffer& bytes) {
-  bool own_buffer = false;
-  grpc::SerializationTraits<Message>::Serialize(message, &bytes, &own_buffer);
+/// "ipv4:10.0.0.7:5000" and "ipv6:%5B::1%5D:5000" without scheme, brackets and port.
+std::string AddressOf(const std::string& peer) {
+  absl::string_view address = peer;
+  address.remove_prefix(std::min(address.size(), address.find(':') + 1));
+  address = address.substr(0, address.rfind(':'));
+  if (address.substr(0, 3) == "%5B") address.remove_prefix(3);
+  if (address.size() > 3 && address.substr(address.size() - 3) == "%5D") address.remove_suffix(3);
+  return std::string(address);
 }
 
-std::string Flatten(const grpc::ByteBuffer& bytes) {
-  std::vector<grpc::Slice> slices;
-  std::string flat;
-  if (!bytes.Dump(&slices).ok()) return flat;
-  for (const grpc::Slice& slice : slices) {
-    flat.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+/// Deletes itself when gRPC is done with it.
+class UnaryReactor final : public grpc::ServerUnaryReactor {
+ public:
+  UnaryReactor(const Method& method, const GrpcEdge& edge, grpc::CallbackServerContext& context,
+               grpc::ByteBuffer& reply)
+      : method_(method),
+        edge_(edge),
+        context_(context),
+        reply_(reply),
+        request_(method.request->New()),
+        response_(method.response->New()) {}
+
+  void Start(const grpc::ByteBuffer& bytes) {
+    const Caller caller = TakeCaller(context_, edge_.clock);
+    absl::Status status;
+    ticket_ = edge_.gate.Enter(status);
+    if (!status.ok()) return Reply(status);
+    if (!Decode(bytes, *request_)) {
+      return Finish(ToGrpc(ExplainUndecodable(*request_->GetDescriptor(), Flatten(bytes))));
+    }
+    auto operation = method_.start(caller, *request_, *response_, [this](const absl::Status& ended) { Reply(ended); });
+    if (!operation) return;
+    bool cancelled;
+    {
+      MutexLock lock(mutex_);
+      operation_ = operation;
+      cancelled = cancelled_;
+    }
+    if (cancelled) operation->Cancel();
   }
-  return flat;
-}
+
+  void OnCancel() override {
+    std::shared_ptr<Operation> operation;
+    {
+      MutexLock lock(mutex_);
+      cancelled_ = true;
+      operation = operation_;
+    }
+    if (operation) operation->Cancel();
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  void Reply(const absl::Status& status) {
+    if (status.ok()) Encode(*response_, reply_);
+    if (const uint32_t ms = edge_.retry_after_ms(status)) {
+      context_.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(ms));
+    }
+    Finish(ToGrpc(status));
+  }
+
+  const Method& method_;
+  const GrpcEdge& edge_;
+  grpc::CallbackServerContext& context_;
+  grpc::ByteBuffer& reply_;
+  Gate::Ticket ticket_;
+  const std::unique_ptr<Message> request_;
+  const std::unique_ptr<Message> response_;
+  Mutex mutex_;
+  std::shared_ptr<Operation> operation_ ABSL_GUARDED_BY(mutex_);
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+};
 
 }  // namespace
 
@@ -58,195 +115,41 @@ grpc::Status ToGrpc(const absl::Status& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
 }
 
-/// Deletes itself when gRPC is done with it.
-template <class Request, class Response>
-class UnaryReactor final : public grpc::ServerUnaryReactor {
- public:
-  UnaryReactor(GrpcService& service, grpc::CallbackServerContext& context, grpc::ByteBuffer& reply)
-      : service_(service), context_(context), reply_(reply), inference_(service.inference_) {}
-
-  void Start(const grpc::ByteBuffer& bytes) {
-    if (!service_.BeginCall()) return Reply(absl::UnavailableError("the server is shutting down; try another one"));
-    if (!Decode(bytes, request_)) return Finish(ToGrpc(ExplainUndecodable(*Request::descriptor(), Flatten(bytes))));
-    auto call = inference_.Start(request_, response_, DeadlineOf(context_, inference_.clock()),
-                                 [this](const absl::Status& status) { Reply(status); });
-    bool cancelled;
-    {
-      MutexLock lock(mutex_);
-      call_ = call;
-      cancelled = cancelled_;
-    }
-    if (cancelled) call->Cancel();
-  }
-
-  void OnCancel() override {
-    std::shared_ptr<Call> call;
-    {
-      MutexLock lock(mutex_);
-      cancelled_ = true;
-      call = call_;
-    }
-    if (call) call->Cancel();
-  }
-
-  void OnDone() override {
-    service_.EndCall();
-    delete this;
-  }
-
- private:
-  void Reply(const absl::Status& status) {
-    if (status.ok()) Encode(response_, reply_);
-    if (const uint32_t ms = RetryAfterMs(status, inference_)) {
-      context_.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(ms));
-    }
-    Finish(ToGrpc(status));
-  }
-
-  GrpcService& service_;
-  grpc::CallbackServerContext& context_;
-  grpc::ByteBuffer& reply_;
-  Inference& inference_;
-  Request request_;
-  Response response_;
-  Mutex mutex_;
-  std::shared_ptr<Call> call_ ABSL_GUARDED_BY(mutex_);
-  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
-};
-
-/// The gRPC side of a StreamSession. Deletes itself when gRPC is done with it.
-class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public StreamTransport {
- public:
-  StreamReactor(GrpcService& service, grpc::CallbackServerContext& context)
-      : service_(service),
-        session_(std::make_shared<StreamSession>(service.inference_, *this,
-                                                 DeadlineOf(context, service.inference_.clock()),
-                                                 service.max_stream_in_flight_)) {
-    service_.AddStream(session_);
-    session_->Start();
-  }
-
-  void OnReadDone(bool ok) override {
-    if (!ok) return session_->OnReadsDone();
-    v1::StreamClassifyRequest request;
-    if (Decode(incoming_, request)) return session_->OnRequest(std::move(request));
-    const std::string bytes = Flatten(incoming_);
-    session_->OnUndecodable(IdOfUndecodable(bytes), ExplainUndecodable(*request.GetDescriptor(), bytes));
-  }
-  void OnWriteDone(bool) override { session_->OnWriteDone(); }
-  void OnCancel() override { session_->OnCancel(); }
-  void OnDone() override {
-    service_.RemoveStream(session_);
-    delete this;
-  }
-
- private:
-  using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
-  void StartRead() override { Reactor::StartRead(&incoming_); }
-  void StartWrite(const v1::StreamClassifyResponse& response) override {
-    outgoing_.Clear();
-    Encode(response, outgoing_);
-    Reactor::StartWrite(&outgoing_);
-  }
-  void Finish(const absl::Status& status) override { Reactor::Finish(ToGrpc(status)); }
-
-  GrpcService& service_;
-  grpc::ByteBuffer incoming_, outgoing_;
-  const std::shared_ptr<StreamSession> session_;
-};
-
-grpc::ServerUnaryReactor* GrpcService::Classify(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                                grpc::ByteBuffer* response) {
-  return StartUnary<v1::ClassifyRequest, v1::ClassifyResponse>(*context, *request, *response);
+Caller TakeCaller(grpc::CallbackServerContext& context, const batcher::Clock& clock) {
+  const absl::string_view traceparent = MetadataOf(context, kTraceparentHeader);
+  Caller caller = {.deadline = DeadlineOf(context, clock),
+                   .address = AddressOf(context.peer()),
+                   .request_id = RequestIdFor(MetadataOf(context, kRequestIdHeader), traceparent),
+                   .traceparent = IsTraceparent(traceparent) ? std::string(traceparent) : std::string()};
+  context.AddTrailingMetadata(kRequestIdHeader, caller.request_id);
+  if (!caller.traceparent.empty()) context.AddTrailingMetadata(kTraceparentHeader, caller.traceparent);
+  return caller;
 }
 
-grpc::ServerUnaryReactor* GrpcService::TagTokens(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                                 grpc::ByteBuffer* response) {
-  return StartUnary<v1::TagTokensRequest, v1::TagTokensResponse>(*context, *request, *response);
-}
-
-grpc::ServerUnaryReactor* GrpcService::Answer(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                              grpc::ByteBuffer* response) {
-  return StartUnary<v1::AnswerRequest, v1::AnswerResponse>(*context, *request, *response);
-}
-
-grpc::ServerUnaryReactor* GrpcService::Embed(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                             grpc::ByteBuffer* response) {
-  return StartUnary<v1::EmbedRequest, v1::EmbedResponse>(*context, *request, *response);
-}
-
-template <class Request, class Response>
-grpc::ServerUnaryReactor* GrpcService::StartUnary(grpc::CallbackServerContext& context, const grpc::ByteBuffer& request,
-                                                  grpc::ByteBuffer& response) {
-  auto* reactor = new UnaryReactor<Request, Response>(*this, context, response);
-  reactor->Start(request);
-  return reactor;
-}
-
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GrpcService::StreamClassify(
-    grpc::CallbackServerContext* context) {
-  return new StreamReactor(*this, *context);
-}
-
-grpc::ServerUnaryReactor* GrpcService::ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest*,
-                                                  v1::ListModelsResponse* response) {
-  for (const ModelEntry& entry : models_.List()) *response->add_models() = ToWire(entry);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
-}
-
-void GrpcService::AddStream(std::shared_ptr<StreamSession> session) {
-  bool drain;
-  {
-    MutexLock lock(mutex_);
-    drain = draining_;
-    last_arrival_ = SteadyClock::now();
-    streams_.insert(session);
+GrpcService::GrpcService(std::vector<Method> methods, const GrpcEdge& edge) : methods_(std::move(methods)) {
+  using Handler = grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>;
+  for (const Method& method : methods_) {
+    MarkMethodRawCallback(Add(*method.descriptor, grpc::internal::RpcMethod::NORMAL_RPC),
+                          new Handler([&method, &edge](grpc::CallbackServerContext* context,
+                                                       const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+                            auto* reactor = new UnaryReactor(method, edge, *context, *response);
+                            reactor->Start(*request);
+                            return reactor;
+                          }));
   }
-  if (drain) session->Drain();
 }
 
-void GrpcService::RemoveStream(const std::shared_ptr<StreamSession>& session) {
-  MutexLock lock(mutex_);
-  streams_.erase(session);
-  ended_.NotifyAll();
+int GrpcService::Add(const google::protobuf::MethodDescriptor& descriptor, grpc::internal::RpcMethod::RpcType type) {
+  paths_.push_back(absl::StrCat("/", descriptor.service()->full_name(), "/", descriptor.name()));
+  AddMethod(new grpc::internal::RpcServiceMethod(paths_.back().c_str(), type, nullptr));
+  return static_cast<int>(paths_.size()) - 1;
 }
 
-bool GrpcService::BeginCall() {
-  MutexLock lock(mutex_);
-  calls_ += 1;
-  last_arrival_ = SteadyClock::now();
-  return !draining_;
-}
-
-void GrpcService::EndCall() {
-  MutexLock lock(mutex_);
-  calls_ -= 1;
-  ended_.NotifyAll();
-}
-
-bool GrpcService::WaitUntilQuiet(SteadyClock::time_point until) {
-  MutexLock lock(mutex_);
-  while (calls_ > 0 || !streams_.empty()) {
-    if (SteadyClock::now() >= until) return false;
-    ended_.WaitUntil(mutex_, until);
-  }
-  const auto latest = std::min(until, SteadyClock::now() + kMostLinger);
-  while (SteadyClock::now() < std::min(latest, last_arrival_ + kQuiet)) {
-    ended_.WaitUntil(mutex_, std::min(latest, last_arrival_ + kQuiet));
-  }
-  return true;
-}
-
-void GrpcService::BeginDrain() {
-  std::set<std::shared_ptr<StreamSession>> streams;
-  {
-    MutexLock lock(mutex_);
-    draining_ = true;
-    streams = streams_;
-  }
-  for (const auto& session : streams) session->Drain();
+void GrpcService::AddStream(const google::protobuf::MethodDescriptor& descriptor, StartStream start) {
+  using Handler = grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>;
+  MarkMethodRawCallback(
+      Add(descriptor, grpc::internal::RpcMethod::BIDI_STREAMING),
+      new Handler([start = std::move(start)](grpc::CallbackServerContext* context) { return start(*context); }));
 }
 
 }  // namespace bertha::server

@@ -1,79 +1,58 @@
-// bertha.v1.Bertha on gRPC's callback API: decodes, hands over to Inference, encodes. No policy lives here.
+// A table of methods as a gRPC service, on the callback API: decodes, passes the Gate, starts the method, encodes. No
+// policy lives here.
 //
-// All but ListModels take raw messages, so that one that protobuf refuses gets INVALID_ARGUMENT that says why
-// instead of gRPC's INTERNAL.
+// Messages come raw, so that one that protobuf refuses gets INVALID_ARGUMENT that says why instead of gRPC's INTERNAL.
 #ifndef BERTHA_SERVER_GRPC_SERVICE_H_
 #define BERTHA_SERVER_GRPC_SERVICE_H_
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/codegen/rpc_method.h>
+#include <grpcpp/impl/codegen/service_type.h>
 
-#include <chrono>
-#include <cstddef>
-#include <set>
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
 
-#include "batcher/mutex.h"
-#include "bertha/v1/bertha.grpc.pb.h"
-#include "server/inference.h"
-#include "server/model_table.h"
+#include "batcher/clock.h"
+#include "server/caller.h"
+#include "server/gate.h"
+#include "server/method.h"
 
 namespace bertha::server {
-
-class StreamSession;
 
 /// absl's status as gRPC's; the codes are the same.
 grpc::Status ToGrpc(const absl::Status& status);
 
-class GrpcService final
-    : public v1::Bertha::WithRawCallbackMethod_Classify<
-          v1::Bertha::WithRawCallbackMethod_TagTokens<v1::Bertha::WithRawCallbackMethod_Answer<
-              v1::Bertha::WithRawCallbackMethod_Embed<v1::Bertha::WithRawCallbackMethod_StreamClassify<
-                  v1::Bertha::WithCallbackMethod_ListModels<v1::Bertha::Service>>>>>> {
+/// What all services of a server use; outlives them.
+struct GrpcEdge {
+  Gate& gate;
+  const batcher::Clock& clock;
+  /// When to try again after a refusal, in milliseconds; 0 if trying again does not help.
+  std::function<uint32_t(const absl::Status&)> retry_after_ms;
+};
+
+/// What gRPC knows of a call; its reply will carry the request id and the trace context.
+Caller TakeCaller(grpc::CallbackServerContext& context, const batcher::Clock& clock);
+
+class GrpcService final : public grpc::Service {
  public:
-  GrpcService(Inference& inference, const ModelTable& models, size_t max_stream_in_flight)
-      : inference_(inference), models_(models), max_stream_in_flight_(max_stream_in_flight) {}
+  using StreamReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+  /// Makes the reactor of one stream, which deletes itself in OnDone.
+  using StartStream = std::function<StreamReactor*(grpc::CallbackServerContext& context)>;
 
-  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                     grpc::ByteBuffer* response) override;
-  grpc::ServerUnaryReactor* TagTokens(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                      grpc::ByteBuffer* response) override;
-  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                   grpc::ByteBuffer* response) override;
-  grpc::ServerUnaryReactor* Embed(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                  grpc::ByteBuffer* response) override;
-  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamClassify(
-      grpc::CallbackServerContext* context) override;
-  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest* request,
-                                       v1::ListModelsResponse* response) override;
+  /// `methods`: of one service. `edge` outlives this.
+  GrpcService(std::vector<Method> methods, const GrpcEdge& edge);
 
-  /// From now on new calls get UNAVAILABLE; streams read no more, answer what they have read, and end.
-  void BeginDrain();
-  /// Waits until all calls and streams have ended, and then, for two seconds at most, until no new ones come: gRPC's
-  /// shutdown ends a call that arrives just then as CANCELLED, which tells its caller nothing. False if `until` came
-  /// before the end of the last call.
-  bool WaitUntilQuiet(std::chrono::steady_clock::time_point until);
+  /// Adds a bidirectional stream of the same service; before the server is built.
+  void AddStream(const google::protobuf::MethodDescriptor& descriptor, StartStream start);
 
  private:
-  friend class StreamReactor;
-  template <class Request, class Response>
-  friend class UnaryReactor;
-  template <class Request, class Response>
-  grpc::ServerUnaryReactor* StartUnary(grpc::CallbackServerContext& context, const grpc::ByteBuffer& request,
-                                       grpc::ByteBuffer& response);
-  /// False if the call must be refused. EndCall follows in any case.
-  bool BeginCall();
-  void EndCall();
-  void AddStream(std::shared_ptr<StreamSession> session);
-  void RemoveStream(const std::shared_ptr<StreamSession>& session);
+  /// Its index.
+  int Add(const google::protobuf::MethodDescriptor& descriptor, grpc::internal::RpcMethod::RpcType type);
 
-  Inference& inference_;
-  const ModelTable& models_;
-  const size_t max_stream_in_flight_;
-  Mutex mutex_;
-  CondVar ended_;
-  size_t calls_ ABSL_GUARDED_BY(mutex_) = 0;  // unary ones
-  std::chrono::steady_clock::time_point last_arrival_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::shared_ptr<StreamSession>> streams_ ABSL_GUARDED_BY(mutex_);
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  const std::vector<Method> methods_;
+  std::deque<std::string> paths_;  // gRPC keeps pointers to them
 };
 
 }  // namespace bertha::server

@@ -10,8 +10,10 @@
 #include "server/answer_call.h"
 #include "server/call.h"
 #include "server/classify_call.h"
+#include "server/compare_call.h"
 #include "server/embed_call.h"
 #include "server/tag_call.h"
+#include "server/tokenize_call.h"
 
 namespace bertha::server {
 
@@ -22,32 +24,46 @@ class Inference {
 
   /// Starts a call of the task that the messages are of. `request` and `response` stay alive until `done`; `response`
   /// is filled if its status is OK. `deadline` max(): none.
-  std::shared_ptr<Call> Start(const v1::ClassifyRequest& request, v1::ClassifyResponse& response,
-                              batcher::TimePoint deadline, Call::Done done) const {
+  std::shared_ptr<Operation> Start(const v1::ClassifyRequest& request, v1::ClassifyResponse& response,
+                                   batcher::TimePoint deadline, Done done) const {
     return Run<ClassifyCall>(request, response, deadline, std::move(done));
   }
-  std::shared_ptr<Call> Start(const v1::TagTokensRequest& request, v1::TagTokensResponse& response,
-                              batcher::TimePoint deadline, Call::Done done) const {
+  std::shared_ptr<Operation> Start(const v1::TagTokensRequest& request, v1::TagTokensResponse& response,
+                                   batcher::TimePoint deadline, Done done) const {
     return Run<TagCall>(request, response, deadline, std::move(done));
   }
-  std::shared_ptr<Call> Start(const v1::AnswerRequest& request, v1::AnswerResponse& response,
-                              batcher::TimePoint deadline, Call::Done done) const {
+  std::shared_ptr<Operation> Start(const v1::AnswerRequest& request, v1::AnswerResponse& response,
+                                   batcher::TimePoint deadline, Done done) const {
     return Run<AnswerCall>(request, response, deadline, std::move(done));
   }
-  std::shared_ptr<Call> Start(const v1::EmbedRequest& request, v1::EmbedResponse& response, batcher::TimePoint deadline,
-                              Call::Done done) const {
+  std::shared_ptr<Operation> Start(const v1::EmbedRequest& request, v1::EmbedResponse& response,
+                                   batcher::TimePoint deadline, Done done) const {
     return Run<EmbedCall>(request, response, deadline, std::move(done));
+  }
+
+  std::shared_ptr<Operation> Start(const v1::TokenizeRequest& request, v1::TokenizeResponse& response,
+                                   batcher::TimePoint deadline, Done done) const {
+    return Run<TokenizeCall>(request, response, deadline, std::move(done));
+  }
+  std::shared_ptr<Operation> Start(const v1::CompareRequest& request, v1::CompareResponse& response,
+                                   batcher::TimePoint deadline, Done done) const {
+    return Run(std::make_shared<CompareCall>(*this, request, response, deadline, std::move(done)));
   }
 
   /// When to try again after RESOURCE_EXHAUSTED or UNAVAILABLE.
   batcher::Duration RetryAfter() const { return context_.dispatcher.RetryAfter(); }
   const batcher::Clock& clock() const { return context_.clock; }
+  const CallContext& context() const { return context_; }
 
  private:
   template <class TaskCall, class Request, class Response>
-  std::shared_ptr<Call> Run(const Request& request, Response& response, batcher::TimePoint deadline,
-                            Call::Done done) const {
-    auto call = std::make_shared<TaskCall>(context_, request, response, deadline, std::move(done));
+  std::shared_ptr<Operation> Run(const Request& request, Response& response, batcher::TimePoint deadline,
+                                 Done done) const {
+    return Run(std::make_shared<TaskCall>(context_, request, response, deadline, std::move(done)));
+  }
+
+  template <class AnyCall>
+  static std::shared_ptr<Operation> Run(std::shared_ptr<AnyCall> call) {
     call->Run();
     return call;
   }

@@ -24,9 +24,10 @@
 #include "absl/strings/str_cat.h"
 #include "batcher/dispatcher.h"
 #include "models/cuda_engine.h"
+#include "server/admin_server.h"
 #include "server/config.h"
 #include "server/cores.h"
-#include "server/grpc_model_control.h"
+#include "server/gate.h"
 #include "server/grpc_server.h"
 #include "server/inference.h"
 #include "server/log.h"
@@ -253,11 +254,11 @@ class Daemon {
   }
 
   absl::Status Listen() {
-    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(config_, inference_, table_);
+    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(config_, gate_, inference_, table_);
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
     if (config_.admin_address.empty()) return absl::OkStatus();
-    absl::StatusOr<std::unique_ptr<AdminServer>> admin = AdminServer::Start(config_.admin_address, watcher_);
+    absl::StatusOr<std::unique_ptr<AdminServer>> admin = AdminServer::Start(config_.admin_address, watcher_, clock_);
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
     return absl::OkStatus();
@@ -305,6 +306,7 @@ class Daemon {
   batcher::Dispatcher dispatcher_;
   WorkPool pool_;
   Inference inference_;
+  Gate gate_;
   std::unique_ptr<GrpcServer> server_;
   ModelWatcher watcher_;
   std::unique_ptr<AdminServer> admin_;

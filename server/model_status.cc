@@ -18,10 +18,7 @@ v1::ModelStatus::State StateOf(const ModelEntry& entry) {
 }
 
 void FillModel(const ServingModel& model, v1::ModelStatus& status) {
-  v1::ModelInfo& info = *status.mutable_model();
-  info.set_engine(model.encoder.engine);
-  info.set_device(model.encoder.device);
-  info.set_dtype(model.encoder.dtype);
+  FillModelInfo(model, *status.mutable_model());
   status.set_family(model.manifest.family);
   status.set_task(std::string(models::TaskName(model.manifest.task)));
   for (const std::string& label : model.manifest.labels) status.add_labels(label);
@@ -43,6 +40,14 @@ void FillModel(const ServingModel& model, v1::ModelStatus& status) {
 }
 
 }  // namespace
+
+void FillModelInfo(const ServingModel& model, v1::ModelInfo& info) {
+  info.set_name(model.key.name);
+  info.set_version(model.key.version);
+  info.set_engine(model.encoder.engine);
+  info.set_device(model.encoder.device);
+  info.set_dtype(model.encoder.dtype);
+}
 
 v1::ModelStatus ToWire(const ModelEntry& entry) {
   v1::ModelStatus status;

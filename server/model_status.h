@@ -1,4 +1,4 @@
-// A line of the model table as a message of the wire.
+// Models and lines of the model table as messages of the wire.
 #ifndef BERTHA_SERVER_MODEL_STATUS_H_
 #define BERTHA_SERVER_MODEL_STATUS_H_
 
@@ -8,6 +8,7 @@
 namespace bertha::server {
 
 v1::ModelStatus ToWire(const ModelEntry& entry);
+void FillModelInfo(const ServingModel& model, v1::ModelInfo& info);
 
 }  // namespace bertha::server
 

@@ -8,7 +8,7 @@
 
 namespace bertha::server {
 
-StreamSession::StreamSession(Inference& inference, StreamTransport& transport, batcher::TimePoint deadline,
+StreamSession::StreamSession(const Inference& inference, StreamTransport& transport, batcher::TimePoint deadline,
                              size_t max_in_flight)
     : inference_(inference), transport_(transport), deadline_(deadline), max_in_flight_(max_in_flight) {}
 
@@ -95,7 +95,7 @@ void StreamSession::OnRequest(v1::StreamClassifyRequest request) {
 void StreamSession::OnUndecodable(uint64_t id, const absl::Status& status) {
   auto item = std::make_shared<InFlight>();
   item->reply.set_id(id);
-  SetError(item->reply, status);
+  *item->reply.mutable_error() = ToWire(status, inference_);
   Next next;
   {
     MutexLock lock(mutex_);
@@ -104,13 +104,6 @@ void StreamSession::OnUndecodable(uint64_t id, const absl::Status& status) {
     next = Decide();
   }
   Do(next);
-}
-
-void StreamSession::SetError(v1::StreamClassifyResponse& reply, const absl::Status& status) const {
-  v1::Error& error = *reply.mutable_error();
-  error.set_code(static_cast<uint32_t>(status.code()));  // absl's codes are gRPC's
-  error.set_message(std::string(status.message()));
-  error.set_retry_after_ms(RetryAfterMs(status, inference_));
 }
 
 void StreamSession::OnReply(uint64_t serial, const absl::Status& status) {
@@ -123,7 +116,7 @@ void StreamSession::OnReply(uint64_t serial, const absl::Status& status) {
     if (status.ok()) {
       item->reply.mutable_response()->Swap(&item->response);
     } else {
-      SetError(item->reply, status);
+      *item->reply.mutable_error() = ToWire(status, inference_);
     }
     // A client that does not read its replies must not pin its requests too: the call has no more use for them.
     item->request = v1::StreamClassifyRequest();
@@ -159,7 +152,7 @@ void StreamSession::OnWriteDone() {
 }
 
 void StreamSession::OnCancel() {
-  std::vector<std::shared_ptr<Call>> calls;
+  std::vector<std::shared_ptr<Operation>> calls;
   Next next;
   {
     MutexLock lock(mutex_);

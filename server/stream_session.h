@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "batcher/mutex.h"
 #include "bertha/v1/bertha.pb.h"
+#include "server/gate.h"
 #include "server/inference.h"
 
 namespace bertha::server {
@@ -32,10 +33,11 @@ class StreamTransport {
   virtual void Finish(const absl::Status& status) = 0;
 };
 
-class StreamSession : public std::enable_shared_from_this<StreamSession> {
+class StreamSession : public Drainable, public std::enable_shared_from_this<StreamSession> {
  public:
   /// `inference` and `transport` outlive the session's last call; `deadline` is the stream's.
-  StreamSession(Inference& inference, StreamTransport& transport, batcher::TimePoint deadline, size_t max_in_flight);
+  StreamSession(const Inference& inference, StreamTransport& transport, batcher::TimePoint deadline,
+                size_t max_in_flight);
 
   /// Asks for the first request.
   void Start();
@@ -48,14 +50,14 @@ class StreamSession : public std::enable_shared_from_this<StreamSession> {
   /// The client is gone: cancels what is in flight; replies are thrown away.
   void OnCancel();
   /// The server stops: reads no more, answers what was read, then finishes with UNAVAILABLE.
-  void Drain();
+  void Drain() override;
 
  private:
   struct InFlight {
     v1::StreamClassifyRequest request;
     v1::StreamClassifyResponse reply;
     v1::ClassifyResponse response;
-    std::shared_ptr<Call> call;
+    std::shared_ptr<Operation> call;
   };
   /// What to do once the lock is released.
   struct Next {
@@ -67,11 +69,10 @@ class StreamSession : public std::enable_shared_from_this<StreamSession> {
 
   batcher::TimePoint DeadlineOf(const v1::StreamClassifyRequest& request) const;
   void OnReply(uint64_t serial, const absl::Status& status);
-  void SetError(v1::StreamClassifyResponse& reply, const absl::Status& status) const;
   Next Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Do(Next next);
 
-  Inference& inference_;
+  const Inference& inference_;
   StreamTransport& transport_;
   const batcher::TimePoint deadline_;
   const size_t max_in_flight_;

@@ -113,7 +113,7 @@ struct InferenceFixture {
   struct PendingOf {
     Request request;
     Response response;
-    std::shared_ptr<Call> call;
+    std::shared_ptr<Operation> call;
     Mutex mutex;
     CondVar changed;
     int times ABSL_GUARDED_BY(mutex) = 0;

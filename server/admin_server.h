@@ -1,0 +1,36 @@
+// The listener for operators: bertha.v1.ModelControl on an address of its own.
+#ifndef BERTHA_SERVER_ADMIN_SERVER_H_
+#define BERTHA_SERVER_ADMIN_SERVER_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/gate.h"
+#include "server/grpc_service.h"
+#include "server/model_watcher.h"
+
+namespace bertha::server {
+
+/// Listens until it is destroyed.
+class AdminServer {
+ public:
+  /// UNAVAILABLE if `address` cannot be had, e.g. because the port is in use. `watcher` and `clock` outlive the server.
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const std::string& address, ModelWatcher& watcher,
+                                                            const batcher::Clock& clock);
+  ~AdminServer();
+
+ private:
+  AdminServer(ModelWatcher& watcher, const batcher::Clock& clock);
+
+  Gate gate_;  // of its own: operators may look on while the server drains
+  const GrpcEdge edge_;
+  GrpcService service_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace bertha::server
+
+#endif  // BERTHA_SERVER_ADMIN_SERVER_H_

@@ -1,0 +1,74 @@
+#include "server/gate.h"
+
+#include <algorithm>
+
+namespace bertha::server {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+/// A drain is over when no call has come for kQuiet; callers who keep coming do not hold it up longer than kMostLinger.
+constexpr std::chrono::milliseconds kQuiet{300}, kMostLinger{2000};
+
+SteadyClock::rep Now() { return SteadyClock::now().time_since_epoch().count(); }
+
+}  // namespace
+
+Gate::Ticket Gate::Enter(absl::Status& status) {
+  last_arrival_.store(Now(), std::memory_order_relaxed);
+  // Either this thread sees `draining_`, or the one that drains sees the call: both are sequentially consistent.
+  calls_ += 1;
+  if (draining_) status = absl::UnavailableError("the server is shutting down; try another one");
+  return Ticket(this);
+}
+
+void Gate::Leave() {
+  calls_ -= 1;
+  if (!draining_) return;
+  MutexLock lock(mutex_);
+  ended_.NotifyAll();
+}
+
+void Gate::AddStream(const std::shared_ptr<Drainable>& stream) {
+  last_arrival_.store(Now(), std::memory_order_relaxed);
+  {
+    MutexLock lock(mutex_);
+    streams_.insert(stream);
+  }
+  if (draining_) stream->Drain();  // perhaps for the second time
+}
+
+void Gate::RemoveStream(const std::shared_ptr<Drainable>& stream) {
+  MutexLock lock(mutex_);
+  streams_.erase(stream);
+  ended_.NotifyAll();
+}
+
+size_t Gate::in_flight() const {
+  MutexLock lock(mutex_);
+  return calls_ + streams_.size();
+}
+
+void Gate::BeginDrain() {
+  std::set<std::shared_ptr<Drainable>> streams;
+  draining_ = true;
+  {
+    MutexLock lock(mutex_);
+    streams = streams_;
+  }
+  for (const auto& stream : streams) stream->Drain();
+}
+
+bool Gate::WaitUntilQuiet(SteadyClock::time_point until) {
+  MutexLock lock(mutex_);
+  while (calls_ > 0 || !streams_.empty()) {
+    if (SteadyClock::now() >= until) return false;
+    ended_.WaitUntil(mutex_, until);
+  }
+  const auto latest = std::min(until, SteadyClock::now() + kMostLinger);
+  const auto quiet = [this] { return SteadyClock::time_point(SteadyClock::duration(last_arrival_.load())) + kQuiet; };
+  while (SteadyClock::now() < std::min(latest, quiet())) ended_.WaitUntil(mutex_, std::min(latest, quiet()));
+  return true;
+}
+
+}  // namespace bertha::server

@@ -1,0 +1,80 @@
+// What every call passes, whichever transport it came by: counts those under way, and refuses new ones while the server
+// drains.
+//
+// Thread-safety: thread-safe. Enter and the end of a Ticket take no lock unless the server drains.
+#ifndef BERTHA_SERVER_GATE_H_
+#define BERTHA_SERVER_GATE_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "batcher/mutex.h"
+
+namespace bertha::server {
+
+/// Something long-lived that must be told to come to its end, e.g. a stream.
+class Drainable {
+ public:
+  virtual ~Drainable() = default;
+  /// May be called more than once.
+  virtual void Drain() = 0;
+};
+
+class Gate {
+ public:
+  /// A call, from its arrival until its reply has been handed over to its transport.
+  class Ticket {
+   public:
+    Ticket() = default;
+    Ticket(Ticket&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
+    Ticket& operator=(Ticket&& other) noexcept {
+      std::swap(gate_, other.gate_);
+      return *this;
+    }
+    ~Ticket() {
+      if (gate_) gate_->Leave();
+    }
+
+   private:
+    friend class Gate;
+    explicit Ticket(Gate* gate) : gate_(gate) {}
+    Gate* gate_ = nullptr;
+  };
+
+  /// Counts a call. UNAVAILABLE in `status` if it must be refused, which is a reply too.
+  Ticket Enter(absl::Status& status);
+
+  /// A stream that is open. It is told to drain, at once if the server does already.
+  void AddStream(const std::shared_ptr<Drainable>& stream);
+  void RemoveStream(const std::shared_ptr<Drainable>& stream);
+
+  /// From now on new calls get UNAVAILABLE, and streams are told to end.
+  void BeginDrain();
+  /// Waits until all calls and streams have ended, and then, for two seconds at most, until no new ones come: whoever
+  /// closes a listener ends calls that arrive just then without a word. False if `until` came before the end of the
+  /// last call.
+  bool WaitUntilQuiet(std::chrono::steady_clock::time_point until);
+
+  /// Unary calls and streams that are under way.
+  size_t in_flight() const;
+
+ private:
+  void Leave();
+
+  std::atomic<size_t> calls_ = 0;  // unary ones
+  std::atomic<std::chrono::steady_clock::rep> last_arrival_ = 0;
+  std::atomic<bool> draining_ = false;
+  mutable Mutex mutex_;
+  CondVar ended_;
+  std::set<std::shared_ptr<Drainable>> streams_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace bertha::server
+
+#endif  // BERTHA_SERVER_GATE_H_
