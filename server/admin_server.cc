@@ -7,12 +7,13 @@
 
 namespace bertha::server {
 
-AdminServer::AdminServer(ModelWatcher& watcher, const batcher::Clock& clock)
-    : edge_{gate_, clock, [](const absl::Status&) { return 0; }}, service_(ModelControlMethods(watcher), edge_) {}
+AdminServer::AdminServer(ModelWatcher& watcher, const batcher::Clock& clock, CallObserver& observer)
+    : edge_{gate_, clock, observer, [](const absl::Status&) { return 0; }},
+      service_(ModelControlMethods(watcher), edge_) {}
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const std::string& address, ModelWatcher& watcher,
-                                                                const batcher::Clock& clock) {
-  std::unique_ptr<AdminServer> admin(new AdminServer(watcher, clock));
+                                                                const batcher::Clock& clock, CallObserver& observer) {
+  std::unique_ptr<AdminServer> admin(new AdminServer(watcher, clock, observer));
   grpc::ServerBuilder builder;
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   int port = 0;

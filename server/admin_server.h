@@ -17,13 +17,13 @@ namespace bertha::server {
 /// Listens until it is destroyed.
 class AdminServer {
  public:
-  /// UNAVAILABLE if `address` cannot be had, e.g. because the port is in use. `watcher` and `clock` outlive the server.
+  /// UNAVAILABLE if `address` cannot be had, e.g. because the port is in use. The others outlive the server.
   static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const std::string& address, ModelWatcher& watcher,
-                                                            const batcher::Clock& clock);
+                                                            const batcher::Clock& clock, CallObserver& observer);
   ~AdminServer();
 
  private:
-  AdminServer(ModelWatcher& watcher, const batcher::Clock& clock);
+  AdminServer(ModelWatcher& watcher, const batcher::Clock& clock, CallObserver& observer);
 
   Gate gate_;  // of its own: operators may look on while the server drains
   const GrpcEdge edge_;

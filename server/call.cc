@@ -21,6 +21,8 @@ uint32_t Microseconds(Duration duration) {
   return static_cast<uint32_t>(std::clamp<int64_t>(us, 0, UINT32_MAX));
 }
 
+double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
 absl::Status CancelledByCaller() { return absl::CancelledError("cancelled by the caller"); }
 
 absl::string_view RpcOf(models::Task task) {
@@ -258,10 +260,18 @@ void Call::Collect(Window& window, const batcher::Outcome& outcome) {
 }
 
 void Call::FillTiming(const Input& input, const batcher::Outcome& last, v1::Timing& timing) const {
+  const Duration queue = last.started - input.windows.front().accepted;
+  const Duration compute = last.finished - last.started;
+  const Duration total = context_.clock.Now() - received_;
   timing.set_tokenize_us(Microseconds(input.tokenize_time));
-  timing.set_queue_us(Microseconds(last.started - input.windows.front().accepted));
-  timing.set_compute_us(Microseconds(last.finished - last.started));
-  timing.set_total_us(Microseconds(context_.clock.Now() - received_));
+  timing.set_queue_us(Microseconds(queue));
+  timing.set_compute_us(Microseconds(compute));
+  timing.set_total_us(Microseconds(total));
+  ModelMetrics& metrics = *model_->metrics;
+  metrics.tokenize.Observe(Seconds(input.tokenize_time));
+  metrics.queue.Observe(Seconds(queue));
+  metrics.compute.Observe(Seconds(compute));
+  metrics.total.Observe(Seconds(total));
 }
 
 void Call::Finish(const absl::Status& status) {

@@ -125,6 +125,8 @@ const std::vector<Setting>& Settings() {
       {"drain.timeout_ms", Number{&Config::drain_timeout_ms, 0, kDay},
        "After SIGTERM or SIGINT: milliseconds to finish what was accepted; then it is cut off"},
       {"log.format", Text{&Config::log_format, {"text", "json"}}, "text for people, json: one object a line"},
+      {"log.requests", Text{&Config::log_requests, {"none", "errors", "all"}},
+       "Calls to log, without their texts: none; errors: those that failed through no fault of the caller's; all"},
       {"log.level", Text{&Config::log_level, {"debug", "info", "warn", "error"}}, "Least important level to log"},
   };
   return settings;

@@ -50,6 +50,7 @@ struct Config {
   int64_t limits_max_stream_in_flight = 256;
   int64_t drain_timeout_ms = 30'000;
   std::string log_format = "text";
+  std::string log_requests = "errors";
   std::string log_level = "info";
 
   /// Not a setting: --check-config was given.

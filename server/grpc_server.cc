@@ -15,9 +15,11 @@ constexpr std::chrono::milliseconds kWatchersPatience{500};
 
 }  // namespace
 
-GrpcServer::GrpcServer(const Config& config, Gate& gate, const Inference& inference, const ModelTable& models)
+GrpcServer::GrpcServer(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
+                       const ModelTable& models)
     : gate_(gate),
-      edge_{gate, inference.clock(), [&](const absl::Status& status) { return RetryAfterMs(status, inference); }},
+      edge_{gate, inference.clock(), observer,
+            [&](const absl::Status& status) { return RetryAfterMs(status, inference); }},
       service_(BerthaMethods(inference, models), edge_) {
   service_.AddStream(
       *v1::ClassifyRequest::descriptor()->file()->FindServiceByName("Bertha")->FindMethodByName("StreamClassify"),
@@ -35,9 +37,9 @@ GrpcServer::GrpcServer(const Config& config, Gate& gate, const Inference& infere
   server_ = builder.BuildAndStart();
 }
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Gate& gate,
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Gate& gate, CallObserver& observer,
                                                               const Inference& inference, const ModelTable& models) {
-  std::unique_ptr<GrpcServer> server(new GrpcServer(config, gate, inference, models));
+  std::unique_ptr<GrpcServer> server(new GrpcServer(config, gate, observer, inference, models));
   if (!server->server_ || server->port_ == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", config.grpc_address,
                                                ": the port is in use or the address is not of this machine; choose "

@@ -19,8 +19,8 @@ namespace bertha::server {
 class GrpcServer {
  public:
   /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Gate& gate, const Inference& inference,
-                                                           const ModelTable& models);
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Gate& gate, CallObserver& observer,
+                                                           const Inference& inference, const ModelTable& models);
   /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
 
@@ -35,7 +35,8 @@ class GrpcServer {
   bool Drain(batcher::Duration timeout);
 
  private:
-  GrpcServer(const Config& config, Gate& gate, const Inference& inference, const ModelTable& models);
+  GrpcServer(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
+             const ModelTable& models);
 
   Gate& gate_;
   const GrpcEdge edge_;

@@ -48,24 +48,26 @@ std::string AddressOf(const std::string& peer) {
 /// Deletes itself when gRPC is done with it.
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
-  UnaryReactor(const Method& method, const GrpcEdge& edge, grpc::CallbackServerContext& context,
+  UnaryReactor(const Method& method, CallCounters& counters, const GrpcEdge& edge, grpc::CallbackServerContext& context,
                grpc::ByteBuffer& reply)
       : method_(method),
+        counters_(counters),
         edge_(edge),
+        began_(edge.clock.Now()),
         context_(context),
         reply_(reply),
         request_(method.request->New()),
         response_(method.response->New()) {}
 
   void Start(const grpc::ByteBuffer& bytes) {
-    const Caller caller = TakeCaller(context_, edge_.clock);
+    caller_ = TakeCaller(context_, edge_.clock);
     absl::Status status;
     ticket_ = edge_.gate.Enter(status);
     if (!status.ok()) return Reply(status);
     if (!Decode(bytes, *request_)) {
-      return Finish(ToGrpc(ExplainUndecodable(*request_->GetDescriptor(), Flatten(bytes))));
+      return Reply(ExplainUndecodable(*request_->GetDescriptor(), Flatten(bytes)));
     }
-    auto operation = method_.start(caller, *request_, *response_, [this](const absl::Status& ended) { Reply(ended); });
+    auto operation = method_.start(caller_, *request_, *response_, [this](const absl::Status& ended) { Reply(ended); });
     if (!operation) return;
     bool cancelled;
     {
@@ -94,11 +96,15 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
     if (const uint32_t ms = edge_.retry_after_ms(status)) {
       context_.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(ms));
     }
+    edge_.observer.OnEnd(counters_, caller_, status, edge_.clock.Now() - began_);
     Finish(ToGrpc(status));
   }
 
   const Method& method_;
+  CallCounters& counters_;
   const GrpcEdge& edge_;
+  const TimePoint began_;
+  Caller caller_;
   grpc::CallbackServerContext& context_;
   grpc::ByteBuffer& reply_;
   Gate::Ticket ticket_;
@@ -129,13 +135,15 @@ Caller TakeCaller(grpc::CallbackServerContext& context, const batcher::Clock& cl
 GrpcService::GrpcService(std::vector<Method> methods, const GrpcEdge& edge) : methods_(std::move(methods)) {
   using Handler = grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>;
   for (const Method& method : methods_) {
-    MarkMethodRawCallback(Add(*method.descriptor, grpc::internal::RpcMethod::NORMAL_RPC),
-                          new Handler([&method, &edge](grpc::CallbackServerContext* context,
-                                                       const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-                            auto* reactor = new UnaryReactor(method, edge, *context, *response);
-                            reactor->Start(*request);
-                            return reactor;
-                          }));
+    CallCounters& counters = edge.observer.Register("grpc", method.name());
+    MarkMethodRawCallback(
+        Add(*method.descriptor, grpc::internal::RpcMethod::NORMAL_RPC),
+        new Handler([&method, &counters, &edge](grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                grpc::ByteBuffer* response) {
+          auto* reactor = new UnaryReactor(method, counters, edge, *context, *response);
+          reactor->Start(*request);
+          return reactor;
+        }));
   }
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "batcher/clock.h"
+#include "server/call_observer.h"
 #include "server/caller.h"
 #include "server/gate.h"
 #include "server/method.h"
@@ -28,6 +29,7 @@ grpc::Status ToGrpc(const absl::Status& status);
 struct GrpcEdge {
   Gate& gate;
   const batcher::Clock& clock;
+  CallObserver& observer;
   /// When to try again after a refusal, in milliseconds; 0 if trying again does not help.
   std::function<uint32_t(const absl::Status&)> retry_after_ms;
 };

@@ -14,9 +14,14 @@ namespace {
 /// The gRPC side of a StreamSession. Deletes itself when gRPC is done with it.
 class StreamReactor final : public GrpcService::StreamReactor, public StreamTransport {
  public:
-  StreamReactor(const Inference& inference, const GrpcEdge& edge, const Caller& caller, size_t max_in_flight)
-      : gate_(edge.gate), session_(std::make_shared<StreamSession>(inference, *this, caller.deadline, max_in_flight)) {
-    gate_.AddStream(session_);
+  StreamReactor(const Inference& inference, const GrpcEdge& edge, CallCounters& counters, Caller caller,
+                size_t max_in_flight)
+      : edge_(edge),
+        counters_(counters),
+        began_(edge.clock.Now()),
+        caller_(std::move(caller)),
+        session_(std::make_shared<StreamSession>(inference, *this, caller_.deadline, max_in_flight)) {
+    edge_.gate.AddStream(session_);
     session_->Start();
   }
 
@@ -30,7 +35,7 @@ class StreamReactor final : public GrpcService::StreamReactor, public StreamTran
   void OnWriteDone(bool) override { session_->OnWriteDone(); }
   void OnCancel() override { session_->OnCancel(); }
   void OnDone() override {
-    gate_.RemoveStream(session_);
+    edge_.gate.RemoveStream(session_);
     delete this;
   }
 
@@ -42,9 +47,15 @@ class StreamReactor final : public GrpcService::StreamReactor, public StreamTran
     Encode(response, outgoing_);
     Reactor::StartWrite(&outgoing_);
   }
+  void OnEnd(const absl::Status& status) override {
+    edge_.observer.OnEnd(counters_, caller_, status, edge_.clock.Now() - began_);
+  }
   void Finish(const absl::Status& status) override { Reactor::Finish(ToGrpc(status)); }
 
-  Gate& gate_;
+  const GrpcEdge& edge_;
+  CallCounters& counters_;
+  const batcher::TimePoint began_;
+  const Caller caller_;
   grpc::ByteBuffer incoming_, outgoing_;
   const std::shared_ptr<StreamSession> session_;
 };
@@ -52,9 +63,9 @@ class StreamReactor final : public GrpcService::StreamReactor, public StreamTran
 }  // namespace
 
 GrpcService::StartStream StreamClassifyOver(const Inference& inference, const GrpcEdge& edge, size_t max_in_flight) {
-  return [&inference, &edge, max_in_flight](grpc::CallbackServerContext& context) {
-    const Caller caller = TakeCaller(context, edge.clock);
-    return new StreamReactor(inference, edge, caller, max_in_flight);
+  CallCounters& counters = edge.observer.Register("grpc", "StreamClassify");
+  return [&inference, &edge, &counters, max_in_flight](grpc::CallbackServerContext& context) {
+    return new StreamReactor(inference, edge, counters, TakeCaller(context, edge.clock), max_in_flight);
   };
 }
 

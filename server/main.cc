@@ -139,6 +139,12 @@ models::EngineOptions EngineOptionsOf(const Config& config) {
           .quick_check = true};
 }
 
+RequestLog RequestLogOf(const Config& config) {
+  return config.log_requests == "all"    ? RequestLog::kAll
+         : config.log_requests == "none" ? RequestLog::kNone
+                                         : RequestLog::kErrors;
+}
+
 CallLimits CallLimitsOf(const Config& config) {
   return {.max_inputs = static_cast<size_t>(config.limits_max_inputs_per_call),
           .max_text_bytes = static_cast<size_t>(config.limits_max_text_bytes),
@@ -213,6 +219,7 @@ class Daemon {
             &clock_),
         pool_(kPoolThreads, kPoolQueue),
         inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config)}),
+        observer_(RequestLogOf(config)),
         watcher_(WatcherOptionsOf(config, [this] { UpdateHealth(); }), table_, dispatcher_, LoaderOptionsOf(config)) {}
 
   /// `signals` are those that stop the daemon, blocked in every thread.
@@ -254,11 +261,13 @@ class Daemon {
   }
 
   absl::Status Listen() {
-    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(config_, gate_, inference_, table_);
+    absl::StatusOr<std::unique_ptr<GrpcServer>> server =
+        GrpcServer::Start(config_, gate_, observer_, inference_, table_);
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
     if (config_.admin_address.empty()) return absl::OkStatus();
-    absl::StatusOr<std::unique_ptr<AdminServer>> admin = AdminServer::Start(config_.admin_address, watcher_, clock_);
+    absl::StatusOr<std::unique_ptr<AdminServer>> admin =
+        AdminServer::Start(config_.admin_address, watcher_, clock_, observer_);
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
     return absl::OkStatus();
@@ -307,6 +316,7 @@ class Daemon {
   WorkPool pool_;
   Inference inference_;
   Gate gate_;
+  CallObserver observer_;
   std::unique_ptr<GrpcServer> server_;
   ModelWatcher watcher_;
   std::unique_ptr<AdminServer> admin_;

@@ -101,7 +101,8 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
   if (!id.ok()) return id.status();
   model->id = *id;
   loaded_bytes_ += model->weight_bytes;
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  model->metrics->load_seconds = took.count();
   const size_t workers = dispatcher_.workers();
   const std::string batches =
       model->encoder.batch_bytes > 0
@@ -109,10 +110,10 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
           : "";
   spdlog::info(
       "{}: serving: {} on {} in {} with {} x {} threads, {} of weights{}, {} probes agree within {:.1e}, "
-      "loaded in {} ms",
+      "loaded in {:.0f} ms",
       package.key.ToString(), model->encoder.engine, model->encoder.device, model->encoder.dtype, workers,
       loaded->threads, Megabytes(model->weight_bytes), batches, model->probes.count, model->probes.max_abs_diff,
-      ms.count());
+      1e3 * took.count());
   for (const std::string& reason : model->refused) {
     spdlog::warn("{}: not computed by what was asked for: {}", package.key.ToString(), reason);
   }

@@ -23,6 +23,7 @@
 #include "batcher/request.h"
 #include "models/manifest.h"
 #include "models/self_check.h"
+#include "server/metrics/model_metrics.h"
 #include "tokenizer/tokenizer.h"
 
 namespace bertha::server {
@@ -49,6 +50,7 @@ struct ServingModel {
   size_t weight_bytes = 0;
   /// Where its cost table is kept; empty: nowhere.
   std::string costs_file;
+  const std::unique_ptr<ModelMetrics> metrics = std::make_unique<ModelMetrics>();
 };
 
 enum class ModelState { kLoading, kServing, kFailed };

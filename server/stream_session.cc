@@ -96,6 +96,7 @@ void StreamSession::OnUndecodable(uint64_t id, const absl::Status& status) {
   auto item = std::make_shared<InFlight>();
   item->reply.set_id(id);
   *item->reply.mutable_error() = ToWire(status, inference_);
+  transport_.OnEnd(status);
   Next next;
   {
     MutexLock lock(mutex_);
@@ -107,6 +108,7 @@ void StreamSession::OnUndecodable(uint64_t id, const absl::Status& status) {
 }
 
 void StreamSession::OnReply(uint64_t serial, const absl::Status& status) {
+  transport_.OnEnd(status);
   Next next;
   {
     MutexLock lock(mutex_);

@@ -29,6 +29,8 @@ class StreamTransport {
   virtual void StartRead() = 0;
   /// Ends in StreamSession::OnWriteDone; `response` stays alive until then.
   virtual void StartWrite(const v1::StreamClassifyResponse& response) = 0;
+  /// A request of the stream has ended.
+  virtual void OnEnd(const absl::Status& status) = 0;
   /// Ends the stream. Nothing is started afterwards.
   virtual void Finish(const absl::Status& status) = 0;
 };

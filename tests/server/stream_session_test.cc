@@ -1,5 +1,6 @@
 #include "server/stream_session.h"
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -31,6 +32,7 @@ class FakeTransport final : public StreamTransport {
     written_.push_back(response);
     changed_.NotifyAll();
   }
+  void OnEnd(const absl::Status&) override { ended += 1; }
   void Finish(const absl::Status& status) override {
     MutexLock lock(mutex_);
     CHECK_SAFE(!finished_ && !writing_);
@@ -38,6 +40,8 @@ class FakeTransport final : public StreamTransport {
     status_ = status;
     changed_.NotifyAll();
   }
+
+  std::atomic<int> ended = 0;
 
   /// Waits for the next write and reports it as done.
   v1::StreamClassifyResponse Take(StreamSession& session) {
@@ -145,6 +149,7 @@ TEST_CASE("EveryRequestOfAStreamGetsAReplyWithItsIdAndTheStreamEndsAfterTheLast"
   CHECK(replies.at(5).response().results_size() == 1);
   CHECK(replies.at(9).response().model().name() == "m");
   CHECK(f.transport.AwaitFinish().ok());
+  CHECK(f.transport.ended == 2);
   CHECK_FALSE(f.transport.broken());
 }
 
