@@ -1,0 +1,87 @@
+#include "server/http/io_loop.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "batcher/mutex.h"
+
+namespace bertha::server {
+namespace {
+
+namespace asio = boost::asio;
+
+struct Ticker {
+  asio::steady_timer timer;
+  std::chrono::milliseconds period;
+  std::function<void()> tick;
+
+  void Arm() {
+    timer.expires_after(period);
+    timer.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      tick();
+      Arm();
+    });
+  }
+};
+
+}  // namespace
+
+struct IoLoop::State {
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  std::optional<Ticker> ticker;
+  std::thread thread;
+  Mutex mutex;
+  bool stopped ABSL_GUARDED_BY(mutex) = false;
+};
+
+IoLoop::IoLoop() : state_(std::make_unique<State>()) {}
+IoLoop::~IoLoop() { Stop(); }
+
+asio::io_context& IoLoop::context() { return state_->io; }
+
+void IoLoop::Start() {
+  state_->thread = std::thread([this] {
+    // OpenSSL writes to sockets without MSG_NOSIGNAL: a client that has gone must not end the process.
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+    state_->io.run();
+  });
+}
+
+void IoLoop::Post(std::function<void()> work) {
+  MutexLock lock(state_->mutex);
+  if (!state_->stopped) asio::post(state_->io, std::move(work));
+}
+
+void IoLoop::Every(std::chrono::milliseconds period, std::function<void()> tick) {
+  state_->ticker.emplace(Ticker{asio::steady_timer(state_->io), period, std::move(tick)});
+  state_->ticker->Arm();
+}
+
+void IoLoop::Stop() {
+  {
+    MutexLock lock(state_->mutex);
+    if (std::exchange(state_->stopped, true)) return;
+    asio::post(state_->io, [this] { state_->ticker.reset(); });
+    state_->work.reset();
+  }
+  if (state_->thread.joinable()) {
+    state_->thread.join();
+  } else {
+    state_->io.poll();
+  }
+}
+
+}  // namespace bertha::server
