@@ -39,7 +39,7 @@ class Berthad:
             s.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{s.getsockname()[1]}"
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log")
-        command = [BIN / "berthad", "--grpc-address", self.address, "--admin-address", "", *flags]
+        command = [BIN / "berthad", "--grpc-address", self.address, "--http-address", "", "--admin-address", "", *flags]
         self.process = subprocess.Popen([str(part) for part in command], stderr=self.log)
 
     def __enter__(self):

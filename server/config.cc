@@ -46,6 +46,8 @@ constexpr int64_t kDay = 86'400'000;
 const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
       {"grpc.address", Text{&Config::grpc_address, {}}, "host:port that gRPC listens on, without TLS"},
+      {"http.address", Text{&Config::http_address, {}},
+       "host:port of HTTP: the same calls as JSON, metrics, health and the web page. Empty: off"},
       {"admin.address", Text{&Config::admin_address, {}},
        "host:port of the service that loads and unloads models (ModelControl); whoever reaches it controls the server. "
        "Empty: off"},
@@ -280,6 +282,10 @@ absl::Status Validate(const Config& config) {
   if (!IsAddress(config.grpc_address)) {
     return absl::InvalidArgumentError(
         absl::StrCat("grpc.address: \"", config.grpc_address, "\" is not host:port, e.g. 0.0.0.0:8001"));
+  }
+  if (!config.http_address.empty() && !IsAddress(config.http_address)) {
+    return absl::InvalidArgumentError(absl::StrCat("http.address: \"", config.http_address,
+                                                   "\" is not host:port, e.g. 0.0.0.0:8000, or empty for none"));
   }
   if (!config.admin_address.empty() && !IsAddress(config.admin_address)) {
     return absl::InvalidArgumentError(absl::StrCat("admin.address: \"", config.admin_address,

@@ -17,6 +17,7 @@ namespace bertha::server {
 /// Units, defaults and consequences stand in the table in config.cc, which is what --help prints.
 struct Config {
   std::string grpc_address = "0.0.0.0:8001";
+  std::string http_address = "0.0.0.0:8000";
   std::string admin_address = "127.0.0.1:8003";
   std::string models_directory = "models";
   std::string models_default;

@@ -29,6 +29,7 @@
 #include "server/cores.h"
 #include "server/gate.h"
 #include "server/grpc_server.h"
+#include "server/http_front.h"
 #include "server/inference.h"
 #include "server/log.h"
 #include "server/memory_limit.h"
@@ -46,6 +47,8 @@ constexpr size_t kPoolQueue = 64;
 /// After drain.timeout_ms the calls that are left are cancelled; this is for them to end, and for a package that is
 /// being loaded.
 constexpr std::chrono::milliseconds kStuckGrace{3000};
+/// For the last replies to reach slow readers.
+constexpr std::chrono::milliseconds kHttpGrace{500};
 
 /// Blocks the signals in this thread and all that it starts, so that one thread can wait for them.
 sigset_t BlockStopSignals() {
@@ -233,7 +236,8 @@ class Daemon {
       ++found;
     }
     if (absl::Status status = Listen(); !status.ok()) return Fail(status);
-    spdlog::info("listening on {} (gRPC){}, loading {} packages of {}", config_.grpc_address,
+    spdlog::info("listening on {} (gRPC){}{}, loading {} packages of {}", config_.grpc_address,
+                 http_ ? absl::StrCat(", ", config_.http_address, " (HTTP)") : "",
                  config_.admin_address.empty() ? "" : absl::StrCat(" and ", config_.admin_address, " (ModelControl)"),
                  found, config_.models_directory);
     if (config_.cpu_workers == 0) PutLargestFirst(scan->packages);
@@ -265,6 +269,14 @@ class Daemon {
         GrpcServer::Start(config_, gate_, observer_, inference_, table_);
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
+    if (!config_.http_address.empty()) {
+      auto http =
+          HttpFront::Start(config_, gate_, observer_, inference_, table_,
+                           {.live = [this] { return dispatcher_.healthy(); },
+                            .ready = [this] { return ready_ && !draining_ && dispatcher_.healthy() && AnyServes(); }});
+      if (!http.ok()) return http.status();
+      http_ = *std::move(http);
+    }
     if (config_.admin_address.empty()) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<AdminServer>> admin =
         AdminServer::Start(config_.admin_address, watcher_, clock_, observer_);
@@ -298,13 +310,18 @@ class Daemon {
 
   void UpdateHealth() { server_->UpdateHealth(table_, ready_, dispatcher_.healthy()); }
 
+  bool AnyServes() const { return std::ranges::count(table_.List(), ModelState::kServing, &ModelEntry::state) > 0; }
+
   bool Drain(int signal) {
+    draining_ = true;
+    if (http_) http_->BeginDrain();
     const auto load = dispatcher_.load();
     if (!nothing_serves_) {
       spdlog::info("{}: draining, {} texts wait, {} batches run, at most {} ms", strsignal(signal),
                    load.waiting_requests, load.running_batches, config_.drain_timeout_ms);
     }
     const bool finished = server_->Drain(std::chrono::milliseconds(config_.drain_timeout_ms));
+    if (http_) http_->Stop(kHttpGrace);
     if (!finished) spdlog::error("the drain took longer than drain.timeout_ms; what was left has been cut off");
     return finished;
   }
@@ -316,11 +333,13 @@ class Daemon {
   WorkPool pool_;
   Inference inference_;
   Gate gate_;
+  std::unique_ptr<HttpFront> http_;
   CallObserver observer_;
   std::unique_ptr<GrpcServer> server_;
   ModelWatcher watcher_;
   std::unique_ptr<AdminServer> admin_;
   std::atomic<bool> ready_ = false;
+  std::atomic<bool> draining_ = false;
   std::atomic<bool> nothing_serves_ = false;
   std::atomic<bool> device_lost_ = false;
 };

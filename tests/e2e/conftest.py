@@ -93,13 +93,14 @@ def daemon(program, models_dir, tmp_path):
 
 @pytest.fixture
 def berthad(program):
-    """berthad(ARGUMENTS...) runs the daemon to its end, for those that end by themselves; without the admin service, whose
-    usual port may be taken here."""
+    """berthad(ARGUMENTS...) runs the daemon to its end, for those that end by themselves; without the other listeners,
+    whose usual ports may be taken here."""
     from e2e_support import PATIENCE
 
     def run(*arguments):
-        admin = [] if "--admin-address" in arguments else ["--admin-address", ""]
-        command = [str(program("berthad")), *admin, *map(str, arguments)]
+        others = [f for f in ("--http-address", "--admin-address") if f not in arguments]
+        without = [word for flag in others for word in (flag, "")]
+        command = [str(program("berthad")), *without, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
     return run

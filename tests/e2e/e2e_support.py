@@ -59,11 +59,15 @@ class Daemon:
     """A berthad of its own on free ports, its log in a file."""
 
     def __init__(self, binary, models, log, *flags):
-        self.address, self.admin_address = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.address, self.http_address, self.admin_address = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.log_path = log
         self.began = time.monotonic()
-        addresses = ["--grpc-address", self.address, "--admin-address", self.admin_address]
-        command = [binary, *addresses, "--models", models, *flags]
+        addresses = {
+            "--grpc-address": self.address,
+            "--http-address": self.http_address,
+            "--admin-address": self.admin_address,
+        }
+        command = [binary, *(word for pair in addresses.items() for word in pair), "--models", models, *flags]
         with open(log, "wb") as stderr:
             self.process = subprocess.Popen([str(c) for c in command], stdout=stderr, stderr=stderr)
         self._channels = []

@@ -1,0 +1,75 @@
+#include "server/http_front.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "embedded/bertha_api_files.h"
+#include "embedded/bertha_web_files.h"
+#include "server/bertha_methods.h"
+#include "server/http/http_error.h"
+#include "server/http/static_files.h"
+#include "server/http_json.h"
+#include "server/metrics/exposition.h"
+#include "server/retry.h"
+
+namespace bertha::server {
+namespace {
+
+HttpServerOptions OptionsOf(const Config& config, TrustedProxies proxies) {
+  HttpServerOptions options;
+  options.address = config.http_address;
+  options.limits.max_body_bytes = static_cast<size_t>(config.limits_max_message_bytes);
+  options.trusted_proxies = std::move(proxies);
+  return options;
+}
+
+HttpResponse Yes(const char* text) { return {.content_type = "text/plain; charset=utf-8", .body = text}; }
+
+}  // namespace
+
+HttpFront::HttpFront(Gate& gate, CallObserver& observer, const Inference& inference, const ModelTable& models,
+                     TrustedProxies proxies, HttpHealth health)
+    : edge_{gate, inference.clock(), observer,
+            [&inference](const absl::Status& status) { return RetryAfterMs(status, inference); }, std::move(proxies)},
+      health_(std::move(health)) {
+  AddJsonRoutes(BerthaMethods(inference, models), edge_, router_);
+  AddStaticFiles(WebFiles(), router_);
+  AddStaticFiles(ApiFiles(), router_);
+  AddPages(router_, inference, models);
+}
+
+void HttpFront::AddPages(HttpRouter& router, const Inference& inference, const ModelTable& models) {
+  router.Add("GET", "/healthz", [this](const HttpRequest&, const std::shared_ptr<HttpReply>& reply) {
+    reply->Send(health_.live() ? Yes("ok\n")
+                               : ErrorResponse(absl::UnavailableError("no worker answers; restart the process")));
+  });
+  router.Add("GET", "/readyz", [this](const HttpRequest&, const std::shared_ptr<HttpReply>& reply) {
+    reply->Send(health_.ready() ? Yes("ok\n") : ErrorResponse(absl::UnavailableError("no model serves")));
+  });
+  router.Add("GET", "/metrics",
+             [this, &inference, &models](const HttpRequest&, const std::shared_ptr<HttpReply>& reply) {
+               const CallContext& context = inference.context();
+               reply->Send({.content_type = kExpositionType,
+                            .body = Exposition({models, context.dispatcher, edge_.gate, edge_.observer.metrics()})});
+             });
+}
+
+absl::StatusOr<std::unique_ptr<HttpFront>> HttpFront::Start(const Config& config, Gate& gate, CallObserver& observer,
+                                                            const Inference& inference, const ModelTable& models,
+                                                            HttpHealth health) {
+  std::unique_ptr<HttpFront> front(
+      new HttpFront(gate, observer, inference, models, TrustedProxies(), std::move(health)));
+  auto server = HttpServer::Start(OptionsOf(config, TrustedProxies()),
+                                  [&router = front->router_](HttpRequest& request) { return router.Route(request); });
+  if (!server.ok()) {
+    return absl::Status(server.status().code(), absl::StrCat(server.status().message(),
+                                                             " (http.address); choose another with --http-address, or "
+                                                             "\"\" for none"));
+  }
+  front->server_ = *std::move(server);
+  return front;
+}
+
+}  // namespace bertha::server

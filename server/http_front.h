@@ -1,0 +1,53 @@
+// The HTTP listener: the calls of bertha.v1 as JSON, their OpenAPI document, metrics, health, and the web page.
+#ifndef BERTHA_SERVER_HTTP_FRONT_H_
+#define BERTHA_SERVER_HTTP_FRONT_H_
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/config.h"
+#include "server/http/http_server.h"
+#include "server/http_edge.h"
+#include "server/inference.h"
+#include "server/model_table.h"
+
+namespace bertha::server {
+
+/// What /healthz and /readyz say.
+struct HttpHealth {
+  /// Whether a restart would not help.
+  std::function<bool()> live;
+  /// Whether calls are answered.
+  std::function<bool()> ready;
+};
+
+class HttpFront {
+ public:
+  /// Listens from now on. UNAVAILABLE if the address cannot be had. What is referred to outlives it.
+  static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const Config& config, Gate& gate, CallObserver& observer,
+                                                          const Inference& inference, const ModelTable& models,
+                                                          HttpHealth health);
+
+  uint16_t port() const { return server_->port(); }
+  /// From now on each reply closes its connection.
+  void BeginDrain() { server_->BeginDrain(); }
+  /// Ends all connections, after `grace` at the latest.
+  void Stop(std::chrono::milliseconds grace) { server_->Stop(grace); }
+
+ private:
+  HttpFront(Gate& gate, CallObserver& observer, const Inference& inference, const ModelTable& models,
+            TrustedProxies proxies, HttpHealth health);
+  void AddPages(HttpRouter& router, const Inference& inference, const ModelTable& models);
+
+  const HttpEdge edge_;
+  const HttpHealth health_;
+  HttpRouter router_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+}  // namespace bertha::server
+
+#endif  // BERTHA_SERVER_HTTP_FRONT_H_

@@ -1,0 +1,102 @@
+#include "server/http_json.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "server/http/http_error.h"
+#include "server/json_route.h"
+#include "server/proto_json.h"
+
+namespace bertha::server {
+namespace {
+
+constexpr char kJson[] = "application/json";
+
+/// Other types are not only mistakes: pages of other origins may send plain text or forms without being asked, JSON
+/// not.
+bool IsJson(const HttpRequest& request) {
+  const std::string* type = request.headers.Find("content-type");
+  if (!type) return true;
+  const absl::string_view media = absl::string_view(*type).substr(0, type->find(';'));
+  return absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(media), kJson);
+}
+
+/// One call, kept alive by its operation until it has ended.
+class JsonCall : public std::enable_shared_from_this<JsonCall> {
+ public:
+  JsonCall(const Method& method, CallCounters& counters, const HttpEdge& edge, std::shared_ptr<HttpReply> reply)
+      : method_(method),
+        counters_(counters),
+        edge_(edge),
+        began_(edge.clock.Now()),
+        reply_(std::move(reply)),
+        request_(method.request->New()),
+        response_(method.response->New()) {}
+
+  void Start(const HttpRequest& request) {
+    caller_ = CallerOf(request, edge_);
+    absl::Status status;
+    ticket_ = edge_.gate.Enter(status);
+    if (!status.ok()) return Reply(status);
+    if (!IsJson(request)) {
+      return Send(absl::InvalidArgumentError("content-type"),
+                  TransportError(415, "send JSON, with the header Content-Type: application/json (curl: --json)"));
+    }
+    auto deadline = DeadlineOf(request, edge_.clock);
+    if (!deadline.ok()) return Reply(deadline.status());
+    caller_.deadline = *deadline;
+    if (method_.descriptor->input_type()->field_count() > 0) status = FromJson(request.body, *request_);
+    if (!status.ok()) return Reply(status);
+    const auto operation = method_.start(
+        caller_, *request_, *response_, [self = shared_from_this()](const absl::Status& ended) { self->Reply(ended); });
+    if (operation) reply_->OnAbandoned([operation] { operation->Cancel(); });
+  }
+
+ private:
+  void Reply(absl::Status status) {
+    if (status.ok() && edge_.clock.Now() > caller_.deadline) {  // gRPC's clients see to that themselves
+      status = absl::DeadlineExceededError("the answer came after the deadline");
+    }
+    Send(status, status.ok() ? HttpResponse{.content_type = kJson, .body = ToJson(*response_)}
+                             : ErrorResponse(status, std::chrono::milliseconds(edge_.retry_after_ms(status))));
+  }
+
+  void Send(const absl::Status& status, HttpResponse response) {
+    AddTrace(caller_, response);
+    edge_.observer.OnEnd(counters_, caller_, status, edge_.clock.Now() - began_);
+    reply_->Send(std::move(response));
+    ticket_ = {};
+  }
+
+  const Method& method_;
+  CallCounters& counters_;
+  const HttpEdge& edge_;
+  const batcher::TimePoint began_;
+  const std::shared_ptr<HttpReply> reply_;
+  Caller caller_;
+  Gate::Ticket ticket_;
+  const std::unique_ptr<google::protobuf::Message> request_;
+  const std::unique_ptr<google::protobuf::Message> response_;
+};
+
+}  // namespace
+
+void AddJsonRoutes(std::vector<Method> methods, const HttpEdge& edge, HttpRouter& router) {
+  for (Method& method : methods) {
+    const JsonRoute route = JsonRouteOf(*method.descriptor);
+    CallCounters& counters = edge.observer.Register("http", method.name());
+    const auto shared = std::make_shared<const Method>(std::move(method));
+    router.Add(route.verb, route.path,
+               [shared, &counters, &edge](const HttpRequest& request, std::shared_ptr<HttpReply> reply) {
+                 std::make_shared<JsonCall>(*shared, counters, edge, std::move(reply))->Start(request);
+               });
+  }
+}
+
+}  // namespace bertha::server

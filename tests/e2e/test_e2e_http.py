@@ -1,0 +1,159 @@
+"""The calls of bertha.v1 over HTTP: the same answers as over gRPC, and errors that say the same."""
+
+import json
+import re
+
+import pytest
+import requests
+from google.protobuf import json_format
+
+from bertha.v1 import bertha_pb2 as pb
+from e2e_support import PATIENCE, failure, texts_request, wait_until
+
+
+def url(daemon, path):
+    return f"http://{daemon.http_address}{path}"
+
+
+def post(daemon, path, body, **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return requests.post(url(daemon, path), json=body, headers=named, timeout=PATIENCE)
+
+
+def get(daemon, path):
+    return requests.get(url(daemon, path), timeout=PATIENCE)
+
+
+def without_times(message):
+    for result in message.results:
+        result.ClearField("timing")
+        result.ClearField("batch")
+    return message
+
+
+def test_classify_answers_as_over_grpc(shared):
+    reply = post(shared, "/v1/classify", {"inputs": [{"text": "I love it"}, {"text": "Awful \U0001f600\u0000"}],
+                                          "options": {"raw_logits": True}})
+    assert reply.status_code == 200
+    assert reply.headers["content-type"] == "application/json"
+    request = texts_request(["I love it", "Awful \U0001f600\u0000"])
+    request.options.raw_logits = True
+    expected = without_times(shared.stub().Classify(request))
+    assert without_times(json_format.Parse(reply.text, pb.ClassifyResponse())) == expected
+
+
+def test_every_call_of_the_service_has_its_route(shared):
+    service = pb.DESCRIPTOR.services_by_name["Bertha"]
+    for method in service.methods:
+        if method.client_streaming or method.name == "RecordFeedback":
+            continue
+        words = re.sub("([A-Z])", r"-\1", method.name).lower().lstrip("-")
+        reply = get(shared, "/v1/models") if words == "list-models" else post(shared, f"/v1/{words}", {})
+        assert reply.status_code == 200 or "error" in reply.json(), (method.name, reply.text)
+        assert reply.status_code != 404, (method.name, reply.text)
+
+
+def test_models_are_listed(shared):
+    models = get(shared, "/v1/models").json()["models"]
+    assert models[0]["state"] == "STATE_SERVING" and models[0]["self_check"]["decisions"] > 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "part"),
+    [
+        ({"inputs": []}, 400, "INVALID_ARGUMENT", "inputs: is empty"),
+        ({"inputs": [{"text": 5}]}, 400, "INVALID_ARGUMENT", "inputs[0].text: expected a string"),
+        ({"inputs": [{"text": "a"}], "option": {}}, 400, "INVALID_ARGUMENT", '"option": unknown field'),
+        ({"inputs": [{"text": "a"}], "model": "nope"}, 404, "NOT_FOUND", "nope"),
+    ],
+)
+def test_an_error_says_what_grpc_says(shared, body, status, code, part):
+    reply = post(shared, "/v1/classify", body)
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"], error["status"]) == (status, status, code)
+    assert part in error["message"]
+
+
+def test_the_wrong_task_is_400(shared):
+    error = post(shared, "/v1/tag-tokens", {"inputs": [{"text": "a"}]}).json()["error"]
+    assert (error["code"], error["status"]) == (400, "FAILED_PRECONDITION") and "call Classify" in error["message"]
+
+
+def test_what_is_not_json_is_refused(shared):
+    for body in (b"", b"{", b'{"inputs": [{"text": "\\ud800"}]}', b'{"model": "\xff"}', b"[" * 100_000):
+        reply = requests.post(url(shared, "/v1/classify"), data=body, headers={"content-type": "application/json"},
+                              timeout=PATIENCE)
+        assert reply.status_code == 400 and "JSON" in reply.json()["error"]["message"], reply.text
+    form = requests.post(url(shared, "/v1/classify"), data={"text": "a"}, timeout=PATIENCE)
+    assert form.status_code == 415 and "application/json" in form.json()["error"]["message"]
+
+
+def test_the_deadline_comes_in_a_header(shared):
+    assert post(shared, "/v1/classify", {"inputs": [{"text": "a"}]}, x_timeout_ms="60000").status_code == 200
+    late = post(shared, "/v1/classify", {"inputs": [{"text": "a"}]}, x_timeout_ms="soon")
+    assert late.status_code == 400 and "x-timeout-ms" in late.json()["error"]["message"]
+
+
+def test_a_deadline_that_passes_is_504(daemon, slow_models):
+    d = daemon(models=slow_models)
+    reply = post(d, "/v1/classify", {"inputs": [{"text": "wait"}]}, x_timeout_ms="1000")
+    assert reply.status_code == 504 and reply.json()["error"]["status"] == "DEADLINE_EXCEEDED", reply.text
+
+
+def test_request_id_and_trace_come_back_over_both_transports(shared):
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    reply = post(shared, "/v1/classify", {"inputs": [{"text": "a"}]}, x_request_id="order-17", traceparent=trace)
+    assert (reply.headers["x-request-id"], reply.headers["traceparent"]) == ("order-17", trace)
+    made = post(shared, "/v1/classify", {}, traceparent="nonsense")
+    assert re.fullmatch("[0-9a-f]{32}", made.headers["x-request-id"]) and "traceparent" not in made.headers
+    metadata = [("x-request-id", "order-17"), ("traceparent", trace)]
+    _, call = shared.stub().Classify.with_call(texts_request(["a"]), metadata=metadata)
+    trailers = dict(call.trailing_metadata())
+    assert (trailers["x-request-id"], trailers["traceparent"]) == ("order-17", trace)
+
+
+def test_a_client_that_goes_away_cancels_its_call(daemon, slow_models):
+    d = daemon(models=slow_models)
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        requests.post(url(d, "/v1/classify"), json={"inputs": [{"text": "wait"}]}, timeout=0.2)
+    line = 'bertha_requests_total{transport="http",method="Classify",code="CANCELLED"} 1'
+    wait_until(lambda: line in get(d, "/metrics").text, "the call is cancelled")
+
+
+def test_openapi_describes_every_route(shared):
+    document = get(shared, "/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert "Labels for one or several texts" in document["paths"]["/v1/classify"]["post"]["description"]
+    schemas = document["components"]["schemas"]
+    assert schemas["ClassifyRequest.in"]["additionalProperties"] is False
+    assert json.dumps(document).count("$ref") > 20
+
+
+def test_health_and_metrics(shared):
+    assert get(shared, "/healthz").status_code == 200
+    assert get(shared, "/readyz").status_code == 200
+    reply = get(shared, "/metrics")
+    assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "bertha_request_duration_seconds_bucket" in reply.text
+
+
+def test_not_ready_before_a_model_serves_and_while_draining(daemon, slow_models, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    d = daemon("--models-allow-empty", "true", models=empty, wait=False)
+    wait_until(lambda: d.log_lines("listening"), "it listens")
+    assert get(d, "/healthz").status_code == 200
+    assert get(d, "/readyz").status_code == 503
+
+
+def test_compare_and_tokenize(shared):
+    reply = post(shared, "/v1/compare", {"input": {"text": "I love it"}, "tokens": True}).json()
+    (result,) = reply["results"]
+    assert result["result"]["scores"][0]["score"] > 0.5
+    assert [t["text"] for t in result["tokens"]["tokens"]][0] == "[CLS]"
+    tokens = post(shared, "/v1/tokenize", {"inputs": [{"text": "I love it"}]}).json()["results"][0]
+    assert tokens == result["tokens"]
+    grpc_reply = shared.stub().Compare(pb.CompareRequest(input=pb.TextInput(text="I love it")))
+    assert grpc_reply.results[0].result.scores[0].label == result["result"]["scores"][0]["label"]
+    error = failure(shared.stub().Compare, pb.CompareRequest())
+    assert "input: is missing" in error.details()
