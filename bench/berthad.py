@@ -31,15 +31,20 @@ def only(model: str, models: pathlib.Path, folder: pathlib.Path) -> pathlib.Path
     return alone
 
 
-class Berthad:
-    """With these flags; `address` is where it listens."""
+def free_address() -> str:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{s.getsockname()[1]}"
 
-    def __init__(self, *flags: object):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{s.getsockname()[1]}"
+
+class Berthad:
+    """With these flags; `address` is where gRPC listens, `http_address` where HTTP does, if it shall."""
+
+    def __init__(self, *flags: object, http: bool = False):
+        self.address, self.http_address = free_address(), free_address() if http else ""
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log")
-        command = [BIN / "berthad", "--grpc-address", self.address, "--http-address", "", "--admin-address", "", *flags]
+        command = [BIN / "berthad", "--grpc-address", self.address, "--http-address", self.http_address,
+                   "--admin-address", "", *flags]
         self.process = subprocess.Popen([str(part) for part in command], stderr=self.log)
 
     def __enter__(self):
