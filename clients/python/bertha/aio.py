@@ -156,6 +156,9 @@ class AsyncClient(Methods[Awaiting]):
         return self._connection.call_metadata(rpc, token, envelope.request_id, envelope.traceparent)
 
 
+_PAUSE = 0.1  # seconds
+
+
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:
     """Returns when they have ended, whatever the outcome."""
     for task in tasks:
@@ -168,9 +171,10 @@ class _StreamRun:
 
     def __init__(self, client: AsyncClient, core: StreamCore, texts: Items) -> None:
         self._client, self._core, self._texts = client, core, texts
-        self._changed = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
         self._failure: BaseException | None = None  # of the texts
         self._stuck = False
+        self._masked = False  # why the last stream ended
 
     async def results(self) -> AsyncGenerator[Any, None]:
         feeder = asyncio.create_task(self._feed())
@@ -190,10 +194,16 @@ class _StreamRun:
         return not self._core.done
 
     async def _wait(self, seconds: float | None) -> None:
-        """Until something changes; whoever changes something sets the event."""
-        self._changed.clear()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+        """Until something changes; whoever changes something wakes all. Waits from now on, not from the loop's next round."""
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        await asyncio.wait([waiting], timeout=seconds)
+
+    def _wake(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
 
     async def _one_stream(self) -> AsyncGenerator[Any, None]:
         """Until all is answered, or the stream breaks; then returns when it is time for the next."""
@@ -208,9 +218,9 @@ class _StreamRun:
                     break
                 self._core.on_reply(reply, envelope.request_id)
                 while (item := self._core.pop()) is not None:
-                    self._changed.set()
+                    self._wake()
                     yield self._core.shape(*item)
-                self._changed.set()
+                self._wake()
         finally:
             call.cancel()
             await _cancel(sender)
@@ -223,24 +233,34 @@ class _StreamRun:
     async def _read(self, call: Any) -> tuple[Any, BerthaError | None]:
         """The next reply; None, and perhaps why, if there are no more."""
         self._core.begin_reading()
-        self._changed.set()
+        self._wake()
         try:
             reply = await call.read()
             if reply is not grpc.aio.EOF:
+                self._masked = False
                 return reply, None
             code, details = await call.code(), await call.details()
-            return None, None if code is grpc.StatusCode.OK else make_error(code, details)
+            return None, None if code is grpc.StatusCode.OK else self._unmask(make_error(code, details))
         except grpc.RpcError as error:
-            return None, error_from_grpc(error, self._client.address)
+            return None, self._unmask(error_from_grpc(error, self._client.address))
         except asyncio.CancelledError:
             if not self._stuck:
                 raise
             return None, None  # by us, not by the caller
 
+    def _unmask(self, error: BerthaError) -> BerthaError:
+        """grpc.aio may say INTERNAL of a stream that the server ended during a write, in place of the server's status."""
+        self._masked = error.code() is grpc.StatusCode.INTERNAL and error.details().startswith("Internal error from Core")
+        if not self._masked:
+            return error
+        return make_error(grpc.StatusCode.UNAVAILABLE, "the server ended the stream")
+
     async def _send(self, call: Any) -> None:
         """What becomes ready; the stream is half closed when all is answered."""
         # A stream that has ended takes no more: its reader knows, and why.
         with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError):
+            if self._masked:
+                await self._probe(call)
             while not self._core.done:
                 if (request := self._core.next_request()) is not None:
                     await call.write(request)
@@ -251,6 +271,14 @@ class _StreamRun:
                 else:
                     await self._wait(self._core.patience())
             await call.done_writing()
+
+    async def _probe(self, call: Any) -> None:
+        """After a masked status: nothing is being written when the server ends the stream again, so that it can say why."""
+        await asyncio.sleep(_PAUSE)
+        if (request := self._core.next_request()) is None:
+            return
+        await call.write(request)
+        await asyncio.sleep(_PAUSE)
 
     async def _feed(self) -> None:
         try:
@@ -263,10 +291,10 @@ class _StreamRun:
         except Exception as error:  # of the caller's iterator: raised where its results are taken
             self._failure = error
         self._core.end()
-        self._changed.set()
+        self._wake()
 
     async def _take(self, text: Item) -> None:
         while not self._core.can_take():
             await self._wait(None)
         self._core.take(text)
-        self._changed.set()
+        self._wake()
