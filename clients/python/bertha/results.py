@@ -1,10 +1,14 @@
 """What the client returns: plain, immutable values."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bertha.errors import BerthaError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LabelScore:
     label: str
     score: float
@@ -13,7 +17,7 @@ class LabelScore:
         return f"{self.label} {self.score:.4f}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Where the time of one text went, in microseconds, measured by the server."""
 
@@ -28,11 +32,12 @@ class Timing:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Account:
     """What every answer says besides the answer: where the time went, how much it was, and who answered.
 
-    `windows`: in how many pieces the text was computed. `truncated`: some of it was cut off.
+    `windows`: in how many pieces the text was computed. `truncated`: some of it was cut off. `request_id`: of the call, as
+    in the server's log.
     """
 
     timing: Timing
@@ -43,12 +48,13 @@ class Account:
     model: str
     version: int
     engine: str
+    request_id: str = field(default="", kw_only=True, compare=False)
 
     def _account(self) -> str:
         return f"[{self.timing}; {self.model} v{self.version}, {self.engine}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Result(Account):
     """The answer of `classify` for one text.
 
@@ -67,7 +73,7 @@ class Result(Account):
         return f"{best}{f' ({others})' if others else ''} {self._account()}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entity:
     """`start` and `end` are those of the text as a str: text[start:end]. `bytes` is the same in UTF-8."""
 
@@ -82,7 +88,7 @@ class Entity:
         return f"{self.label} {self.text!r} {self.score:.4f}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tagged(Account):
     """The answer of `tag` for one text: its entities, in the order of the text."""
 
@@ -92,7 +98,7 @@ class Tagged(Account):
         return f"{', '.join(str(e) for e in self.entities) or 'no entities'} {self._account()}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FoundAnswer:
     """`start` and `end` are those of the context as a str: context[start:end]. `bytes` is the same in UTF-8.
 
@@ -110,7 +116,7 @@ class FoundAnswer:
         return f"{'no answer' if self.no_answer else repr(self.text)} {self.score:.4f}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answered(Account):
     """The answer of `answer` for one question.
 
@@ -128,7 +134,7 @@ class Answered(Account):
         return f"{', '.join(str(a) for a in self.answers) or 'nothing found'} {self._account()}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TokenVector:
     """`start` and `end` are where the token stands in the text; both 0 for special tokens."""
 
@@ -138,7 +144,7 @@ class TokenVector:
     vector: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Embedding(Account):
     """The answer of `embed` for one text: its vector; or with `tokens=True` none, but one for each token."""
 
@@ -153,7 +159,64 @@ class Embedding(Account):
         return f"[{first}{more}] of {len(self.vector)} {self._account()}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of `tokenize`: its number in the vocabulary and its text there, e.g. "##ing".
+
+    `start` and `end` are where it stands in its text, the first or (`sequence` 1) the second of a pair; both 0 for special
+    tokens. `bytes` is the same in UTF-8. `cut`: not computed, since the text is too long.
+    """
+
+    id: int
+    text: str
+    special: bool
+    cut: bool
+    sequence: int
+    start: int
+    end: int
+    bytes: tuple[int, int]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenized:
+    """A text as a model sees it, what is cut off included. `computed` tokens are not; the model takes `max_length`."""
+
+    tokens: tuple[Token, ...]
+    computed: int
+    max_length: int
+    model: str
+    version: int
+    request_id: str = field(default="", kw_only=True, compare=False)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Of the tokens that are computed."""
+        return tuple(t.id for t in self.tokens if not t.cut)
+
+    def __str__(self) -> str:
+        kept = " ".join(t.text for t in self.tokens if not t.cut)
+        cut = len(self.tokens) - self.computed
+        return f"{kept}{f' ({cut} cut off)' if cut > 0 else ''} [{self.model} v{self.version}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What one model says in `compare`: a result, or the error why there is none. `tokens`: if asked for."""
+
+    model: str
+    version: int
+    result: Result | None
+    error: BerthaError | None
+    tokens: Tokenized | None
+
+    def __str__(self) -> str:
+        return str(self.result) if self.error is None else f"{self.model or 'model'}: {self.error}"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelStatus:
     """One package that the server found. `state` is SERVING, LOADING or FAILED; `reason` says why it failed.
 

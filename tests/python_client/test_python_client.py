@@ -37,12 +37,12 @@ def test_one_text_gives_one_result(client):
 def test_many_texts_give_a_list_in_order_over_several_calls(client, server):
     texts = [f"text {i}" for i in range(600)]
     assert [r.label for r in client.classify(texts)] == [score_of(t)[0] for t in texts]
-    assert [len(c.inputs) for c in server.bertha.calls] == [256, 256, 88]
+    assert sorted(len(c.inputs) for c in server.bertha.calls) == [88, 256, 256]
 
 
 def test_large_texts_do_not_share_a_call(client, server):
     client.classify(["x" * 700_000, "y" * 700_000, "z"])
-    assert [len(c.inputs) for c in server.bertha.calls] == [1, 2]
+    assert sorted(len(c.inputs) for c in server.bertha.calls) == [1, 2]
 
 
 def test_no_texts_give_no_results_and_no_call(client, server):
