@@ -7,6 +7,7 @@ import {GAP_S, SPAN_S} from "./history.js";
 const HEIGHT = 168;
 const TOP = 14;     // room for the highest tick's text
 const BOTTOM = 20;  // for the time axis
+const LEFT = 46;    // for the value axis
 const MINUTES = [5, 4, 3, 2, 1];
 const ROWS = 12;    // of the table
 
@@ -15,7 +16,7 @@ export function ticks(top, most = 4) {
   if (!(top > 0)) return [0, 1];
   const rough = top / most;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * 0.999);
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * 0.999);
   const made = [0];
   while (made.at(-1) < top * 0.999) made.push(Number((made.length * step).toPrecision(6)));
   return made;
@@ -89,6 +90,11 @@ export class Chart {
     return value === null || value === undefined ? "–" : this.#options.format(value);
   }
 
+  // A mark of the axis, without noughts at its end.
+  #tick(mark) {
+    return this.#options.format(mark).replace(/\.(\d*?)0+(?!\d)/, (_, digits) => (digits ? `.${digits}` : ""));
+  }
+
   #draw() {
     const width = this.#picture.clientWidth;
     if (!width) return;  // hidden
@@ -96,7 +102,7 @@ export class Chart {
     const marks = ticks(top);
     const scale = {
       width, marks,
-      x: (t) => width * (1 - (this.#now - t) / SPAN_S),
+      x: (t) => width - ((width - LEFT) * (this.#now - t)) / SPAN_S,
       y: (value) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - TOP) * value) / marks.at(-1),
     };
     this.#picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
@@ -116,11 +122,11 @@ export class Chart {
   }
 
   #grid({width, marks, x, y}) {
-    const lines = marks.map((mark) => svg("path", {class: mark ? "grid" : "axis", d: `M0 ${y(mark)}H${width}`}));
-    const texts = marks.slice(1).map((mark) => svg("text", {class: "tick", x: 0, y: y(mark) - 3}, this.#options.format(mark)));
+    const lines = marks.map((mark) => svg("path", {class: mark ? "grid" : "axis", d: `M${LEFT} ${y(mark)}H${width}`}));
+    const texts = marks.slice(1).map((mark) => svg("text", {class: "tick", x: LEFT - 8, y: y(mark) + 3.5, "text-anchor": "end"}, this.#tick(mark)));
     const times = MINUTES.map((minute) =>
-      svg("text", {class: "tick", x: Math.max(x(this.#now - 60 * minute), 0), y: HEIGHT - 5,
-        "text-anchor": minute === 5 ? "start" : "middle"}, `−${minute} min`));
+      svg("text", {class: "tick", x: x(this.#now - 60 * minute), y: HEIGHT - 5,
+        "text-anchor": minute === 5 ? "start" : "middle"}, minute === 5 ? "−5 min" : `−${minute}`));
     times.push(svg("text", {class: "tick", x: width, y: HEIGHT - 5, "text-anchor": "end"}, "now"));
     return [...lines, ...texts, ...times];
   }
@@ -158,7 +164,8 @@ export class Chart {
 
   #point(event) {
     const box = event && this.#picture.getBoundingClientRect();
-    this.#hover = box ? SPAN_S * (1 - Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1)) : null;
+    const share = box && (event.clientX - box.left - LEFT) / (box.width - LEFT);
+    this.#hover = box ? SPAN_S * (1 - Math.min(Math.max(share, 0), 1)) : null;
     this.#draw();
   }
 

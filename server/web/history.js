@@ -143,6 +143,8 @@ function point(interval, i, intervals) {
   const values = {p50: quantile(total.buckets, 0.5), p95: quantile(total.buckets, 0.95), p99: quantile(total.buckets, 0.99)};
   for (const kind of ["ok", "caller", "refused", "failed"]) values[kind] = (interval.codes[kind] ?? 0) / interval.dt;
   for (const stage of ["tokenize", "queue", "compute"]) values[stage] = mean(over((one) => one.stages[stage]));
+  values.tokens = interval.tokens / interval.dt;
+  values.padding = Math.max(0, interval.padded - interval.tokens) / interval.dt;
   const size = over((one) => one.size);
   Object.assign(values, {size: mean(size), sizeP95: quantile(size.buckets, 0.95), waiting: interval.queueRequests,
     waitingTokens: interval.queueTokens, inFlight: interval.inFlight});

@@ -21,7 +21,7 @@ export class LatencyBar {
       this.#parts[stage] = {piece, value};
     }
     const head = el("div", {class: "part-head"}, el("h3", {}, "Time"), this.#total);
-    this.element = el("section", {class: "part", hidden: true}, head, this.#bar, legend, this.#batch);
+    this.element = el("section", {class: "part time-part", hidden: true}, head, this.#bar, legend, this.#batch);
   }
 
   clear() {

@@ -16,12 +16,12 @@ const CHARTS = [
   {
     title: "Requests", note: "per second, by outcome", format: significant, least: 1,
     series: [
-      {key: "ok", label: "OK", ink: 2}, {key: "caller", label: "caller’s fault", ink: 5},
-      {key: "refused", label: "refused or late", ink: 0}, {key: "failed", label: "failed", ink: 6},
+      {key: "ok", label: "OK", ink: 2}, {key: "caller", label: "invalid", ink: 5},
+      {key: "refused", label: "refused", ink: 0}, {key: "failed", label: "failed", ink: 6},
     ],
   },
   {
-    title: "Response time", note: "all stages; estimated from histogram buckets, over 5 s", format: seconds, least: 1e-3,
+    title: "Response time", note: "estimated from histogram buckets, over 5 s", format: seconds, least: 1e-3,
     series: [{key: "p50", label: "p50", ink: 2}, {key: "p95", label: "p95", ink: 5}, {key: "p99", label: "p99", ink: 0}],
   },
   {
@@ -37,6 +37,10 @@ const CHARTS = [
   {
     title: "Queue", note: "requests that wait, and calls under way", format: significant, least: 4,
     series: [{key: "waiting", label: "waiting", ink: 0}, {key: "inFlight", label: "in flight", ink: 2}],
+  },
+  {
+    title: "Tokens", note: "per second, through the encoders", format: significant, stacked: true, least: 10,
+    series: [{key: "tokens", label: "of texts", ink: 2}, {key: "padding", label: "padding", ink: 1}],
   },
 ];
 

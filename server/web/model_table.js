@@ -4,7 +4,7 @@ import {el} from "./dom.js";
 import {tiny} from "./format.js";
 import {keyOf, serves, stateName} from "./models.js";
 
-const COLUMNS = ["Model", "State", "Engine", "Self-check: largest", "mean", "tolerance", "Flips", "Remarks"];
+const COLUMNS = ["Model", "State", "Engine", "Max |diff|", "Mean |diff|", "Tolerance", "Flips", "Remarks"];
 
 export class ModelTable {
   #box;
@@ -45,7 +45,7 @@ export class ModelTable {
   #cell(text, column, row) {
     const title = COLUMNS[column];
     if (column === 0) return el("th", {scope: "row", role: "rowheader", dir: "auto"}, text);
-    const cell = el("td", {role: "cell", "data-title": column > 3 && column < 6 ? `Self-check: ${title}` : title});
+    const cell = el("td", {role: "cell", "data-title": title});
     if (column === 1) cell.append(el("span", {class: `state ${this.#stateOf(this.#statuses[row]).replace(/ .*/, "")}`}, text));
     else cell.append(text);
     if (text === "") cell.classList.add("empty");

@@ -78,6 +78,14 @@ def scores_of(status, text):
     return [{k: v for k, v in one.items() if v} for one in ranked]  # the JSON mapping leaves out what is zero
 
 
+class Listener(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # browsers drop connections as they like
+            super().handle_error(request, client_address)
+
+
 class MockServer:
     """Listens on a free port of 127.0.0.1. A test may change every member at any time."""
 
@@ -91,8 +99,7 @@ class MockServer:
         self.pages = None      # function that gives the next page of metrics; None: made-up traffic
         self.requests = []     # (method, path, body, headers)
         self._traffic = Traffic(lambda: [m["model"] for m in self.models if m["state"] == "STATE_SERVING"])
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        self._http.daemon_threads = True
+        self._http = Listener(("127.0.0.1", port), self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/"
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()

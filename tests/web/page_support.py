@@ -40,9 +40,9 @@ class Page:
     def js(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
 
-    def module(self, expression):
-        """The value of a JavaScript expression that may await import("./x.js")."""
-        script = f"const done = arguments[0]; (async () => {expression})().then(done, (e) => done('failed: ' + e))"
+    def module(self, body):
+        """What the body of an asynchronous function returns; it may import("./x.js")."""
+        script = f"const done = arguments[0]; (async () => {{ {body} }})().then(done, (e) => done('failed: ' + e))"
         return self.driver.execute_async_script(script)
 
     def all(self, selector):
