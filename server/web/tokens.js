@@ -23,6 +23,7 @@ export class TokenList {
   #id = `tokens-${++lists}`;
   #tokens = [];
   #active = -1;
+  #list;
   #summary = el("p", {class: "part-note"});
   #detail = el("p", {class: "token-detail", "aria-live": "polite"});
   #more = el("p", {class: "token-more", hidden: true});
@@ -39,7 +40,6 @@ export class TokenList {
     const head = el("div", {class: "part-head"}, title, this.#summary);
     this.element = el("section", {class: "part token-part", hidden: true}, head, this.#list, this.#more, this.#detail);
   }
-  #list;
 
   clear() {
     this.element.hidden = true;

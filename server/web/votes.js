@@ -19,6 +19,11 @@ export class VoteBox {
   #answer = null;   // {text, model, label, score}: what a vote is about
   #state = "fresh"; // "asking" for the right label, "sending", "stored", "failed"
   #stale = false;
+  #up;
+  #down;
+  #form;
+  #select;
+  #store;
   #note = el("p", {class: "vote-note", role: "status"});
 
   constructor(api, name, labels) {
@@ -35,11 +40,6 @@ export class VoteBox {
     server.boxes.add(this);
     this.#draw();
   }
-  #up;
-  #down;
-  #form;
-  #select;
-  #store;
 
   dispose() {
     server.boxes.delete(this);

@@ -98,7 +98,7 @@ class MockServer:
         self.token = None      # the only good access token; None: none needed
         self.pages = None      # function that gives the next page of metrics; None: made-up traffic
         self.requests = []     # (method, path, body, headers)
-        self._traffic = Traffic(lambda: [m["model"] for m in self.models if m["state"] == "STATE_SERVING"])
+        self._traffic = Traffic(lambda: [m for m in self.models if m["state"] == "STATE_SERVING"])
         self._http = Listener(("127.0.0.1", port), self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/"
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -32,8 +32,9 @@ class Histogram:
 
 
 class ModelTraffic:
-    def __init__(self, model):
-        self.labels = {"model": model["name"], "version": model["version"]}
+    def __init__(self, status):
+        self.labels = {"model": status["model"]["name"], "version": status["model"]["version"]}
+        self.difference = status["self_check"]["max_abs_diff"]
         stages = ("tokenize", "queue", "compute", "total")
         name = "bertha_request_duration_seconds"
         self.stages = {stage: Histogram(name, SECONDS, **self.labels, stage=stage) for stage in stages}
@@ -63,11 +64,11 @@ class ModelTraffic:
         yield f"bertha_tokens_total{{{own}}} {self.tokens}"
         yield f"bertha_padded_tokens_total{{{own}}} {self.padded}"
         yield f"bertha_model_up{{{own}}} 1"
-        yield f"bertha_self_check_max_abs_diff{{{own}}} 2.4e-06"
+        yield f"bertha_self_check_max_abs_diff{{{own}}} {self.difference}"
 
 
 class Traffic:
-    """`models()` gives the models that serve, as ModelInfo."""
+    """`models()` gives the models that serve, as ModelStatus."""
 
     def __init__(self, models):
         self._models, self._each, self._draw, self._second = models, {}, random.Random(4), 0
@@ -76,9 +77,9 @@ class Traffic:
         self._second += 1
         t = self._second
         wave = 60 + 40 * math.sin(t / 33) + (35 if 170 < t < 215 else 0)
-        for i, model in enumerate(self._models()):
-            key = (model["name"], model["version"])
-            self._each.setdefault(key, ModelTraffic(model)).second(wave / (i + 1), self._draw)
+        for i, status in enumerate(self._models()):
+            key = (status["model"]["name"], status["model"]["version"])
+            self._each.setdefault(key, ModelTraffic(status)).second(wave / (i + 1), self._draw)
         waiting = max(0, round(self._draw.gauss(wave / 25 - 1.5, 1.3)))
         lines = ["# HELP bertha_queue_requests Requests that wait.", "# TYPE bertha_queue_requests gauge"]
         lines += [f"bertha_queue_requests {waiting}", f"bertha_queue_tokens {waiting * 24}"]
