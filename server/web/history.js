@@ -7,6 +7,8 @@ export const GAP_S = 2.5;    // scrapes further apart than this leave a gap
 const SMOOTH = 5;            // intervals that a quantile or mean looks back
 
 const KEPT = /^(bertha_|process_(resident_memory_bytes|start_time_seconds)$)/;
+const UNCOUNTED = /^bertha_(model_up|self_check_|model_load_seconds|model_weight_bytes)/;  // gauges that may fall
+const OWN_METHOD = "ListModels";  // this page asks for it all the time: not what one looks for here
 const STAGES = ["tokenize", "queue", "compute", "total"];
 
 /** Whose fault a code is: names of gRPC codes, or HTTP's numbers. */
@@ -82,11 +84,11 @@ export class History {
       const {name, labels} = this.#series[i];
       const own = labels.model === undefined || !model || `${labels.model}:${labels.version ?? 0}` === model;
       if (!own) return;
-      if (this.#gauge(made, name, value)) return;
       const old = before.values[i];
-      // A counter that went back belongs to a new process, which counted from nought.
+      if (name === "process_start_time_seconds") made.restart ||= value > old;
+      if (this.#gauge(made, name, value)) return;
+      // A counter that went back belongs to a new process, which counted from nought, as one that is new did.
       if (value < old) made.restart = true;
-      if (old === undefined && !labels.model) return;
       this.#counter(made, name, labels, value < old ? value : value - (old ?? 0));
     });
     return made;
@@ -96,12 +98,12 @@ export class History {
     const field = {bertha_queue_requests: "queueRequests", bertha_queue_tokens: "queueTokens",
       bertha_in_flight_calls: "inFlight", process_resident_memory_bytes: "memory"}[name];
     if (field) made[field] = (made[field] ?? 0) + value;
-    if (name === "process_start_time_seconds") return true;
-    return Boolean(field);
+    return Boolean(field) || !name.startsWith("bertha_") || UNCOUNTED.test(name);
   }
 
   #counter(made, name, labels, grown) {
     if (name === "bertha_requests_total") {
+      if (labels.method === OWN_METHOD) return;
       const kind = codeClass(labels.code);
       made.codes[kind] = (made.codes[kind] ?? 0) + grown;
     } else if (name === "bertha_padded_tokens_total") {

@@ -14,7 +14,7 @@ const PADDING_LOOKS_BACK = 60;  // intervals
 
 const CHARTS = [
   {
-    title: "Requests", note: "per second, by outcome", format: significant, least: 1,
+    title: "Requests", note: "calls per second of all models, by outcome", format: significant, least: 1,
     series: [
       {key: "ok", label: "OK", ink: 2}, {key: "caller", label: "invalid", ink: 5},
       {key: "refused", label: "refused", ink: 0}, {key: "failed", label: "failed", ink: 6},
@@ -35,7 +35,7 @@ const CHARTS = [
     series: [{key: "size", label: "mean", ink: 2}, {key: "sizeP95", label: "p95", ink: 0}],
   },
   {
-    title: "Queue", note: "requests that wait, and calls under way", format: significant, least: 4,
+    title: "Queue", note: "of all models: requests that wait, and calls under way", format: significant, least: 4,
     series: [{key: "waiting", label: "waiting", ink: 0}, {key: "inFlight", label: "in flight", ink: 2}],
   },
   {

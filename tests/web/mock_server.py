@@ -14,7 +14,7 @@ from mock_traffic import Traffic
 
 WEB = pathlib.Path(__file__).resolve().parents[2] / "server" / "web"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",

@@ -48,7 +48,10 @@ def page_of(ok, model="a", waiting=2):
     own = f'model="{model}",version="1"'
     duration = "bertha_request_duration_seconds"
     return [
-        ["bertha_requests_total", {"model": model, "version": "1", "method": "Classify", "code": "OK"}, ok],
+        ["bertha_requests_total", {"transport": "grpc", "method": "Classify", "code": "OK"}, ok],
+        ["bertha_requests_total", {"transport": "http", "method": "ListModels", "code": "OK"}, 9 * ok],
+        ["bertha_batch_size_sum", {"model": model, "version": "1"}, 4 * ok],
+        ["bertha_batch_size_count", {"model": model, "version": "1"}, 2 * ok if model == "a" else ok],
         [f"{duration}_bucket", {"model": model, "version": "1", "stage": "total", "le": "0.001"}, ok],
         [f"{duration}_bucket", {"model": model, "version": "1", "stage": "total", "le": "+Inf"}, ok],
         ["bertha_queue_requests", {}, waiting],
@@ -83,10 +86,21 @@ def test_without_requests_quantiles_are_unknown_not_nought(evaluate):
 
 
 def test_one_model_can_be_looked_at_alone(evaluate):
-    scrapes = [(0, page_of(0) + page_of(0, "b")), (1, page_of(3) + page_of(4, "b"))]
-    assert points(evaluate, scrapes)[0]["values"]["ok"] == 7
-    assert points(evaluate, scrapes, "b:1")[0]["values"]["ok"] == 4
+    scrapes = [(0, page_of(1) + page_of(1, "b")), (1, page_of(5) + page_of(5, "b"))]
+    assert points(evaluate, scrapes)[0]["values"]["size"] == pytest.approx(32 / 12)
+    assert points(evaluate, scrapes, "b:1")[0]["values"]["size"] == 4
 
+
+def test_a_code_that_occurs_for_the_first_time_is_counted(evaluate):
+    late = ["bertha_requests_total", {"transport": "grpc", "method": "Classify", "code": "RESOURCE_EXHAUSTED"}, 3]
+    (made,) = points(evaluate, [(0, page_of(1)), (1, [*page_of(2), late])])
+    assert (made["values"]["ok"], made["values"]["refused"]) == (1, 3)
+
+
+def test_gauges_that_fall_are_no_restart(evaluate):
+    up = lambda value: ["bertha_model_up", {"model": "a", "version": "1"}, value]
+    (made,) = points(evaluate, [(0, [*page_of(1), up(1)]), (1, [*page_of(2), up(0)])])
+    assert made["restart"] is False
 
 CODES = {"OK": "ok", "200": "ok", "RESOURCE_EXHAUSTED": "refused", "429": "refused", "Unavailable": "refused",
          "INVALID_ARGUMENT": "caller", "404": "caller", "INTERNAL": "failed", "500": "failed"}

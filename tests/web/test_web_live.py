@@ -27,7 +27,7 @@ def scripted(counts):
             return last[0]
         own = 'model="sentiment-bert",version="1"'
         duration = "bertha_request_duration_seconds"
-        lines = [f'bertha_requests_total{{{own},method="Classify",code="OK"}} {last[0]}']
+        lines = [f'bertha_requests_total{{transport="grpc",method="Classify",code="OK"}} {last[0]}']
         for le, count in (("0.001", 0), ("0.002", last[0]), ("+Inf", last[0])):
             lines.append(f'{duration}_bucket{{{own},stage="total",le="{le}"}} {count}')
         lines += [f'{duration}_count{{{own},stage="total"}} {last[0]}', "bertha_queue_requests 3", "bertha_in_flight_calls 5"]
