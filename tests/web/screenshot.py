@@ -7,7 +7,7 @@ import time
 from page_support import Page
 
 TEXT = "An unhurried, generous film that earns every tear, though the ending let me down."
-WIDTH = 1120
+WIDTH = 960
 
 
 def main(url, file, text=TEXT):
