@@ -125,8 +125,7 @@ export class Chart {
     const lines = marks.map((mark) => svg("path", {class: mark ? "grid" : "axis", d: `M${LEFT} ${y(mark)}H${width}`}));
     const texts = marks.slice(1).map((mark) => svg("text", {class: "tick", x: LEFT - 8, y: y(mark) + 3.5, "text-anchor": "end"}, this.#tick(mark)));
     const times = MINUTES.map((minute) =>
-      svg("text", {class: "tick", x: x(this.#now - 60 * minute), y: HEIGHT - 5,
-        "text-anchor": minute === 5 ? "start" : "middle"}, minute === 5 ? "−5 min" : `−${minute}`));
+      svg("text", {class: "tick", x: x(this.#now - 60 * minute), y: HEIGHT - 5, "text-anchor": "middle"}, minute === 5 ? "−5 min" : `−${minute}`));
     times.push(svg("text", {class: "tick", x: width, y: HEIGHT - 5, "text-anchor": "end"}, "now"));
     return [...lines, ...texts, ...times];
   }
