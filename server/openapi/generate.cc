@@ -151,9 +151,9 @@ class Document {
       case FieldDescriptor::CPPTYPE_UINT32:
         return Integer<uint32_t>();
       case FieldDescriptor::CPPTYPE_INT64:
-        return Long<int64_t>("^-?[0-9]{1,18}$", answer);
+        return Long<int64_t>("-?", answer);
       case FieldDescriptor::CPPTYPE_UINT64:
-        return Long<uint64_t>("^[0-9]{1,18}$", answer);
+        return Long<uint64_t>("", answer);
       case FieldDescriptor::CPPTYPE_FLOAT:
         return {{"type", "number"},
                 {"minimum", -std::numeric_limits<float>::max()},
@@ -176,10 +176,12 @@ class Document {
         {"type", "integer"}, {"minimum", std::numeric_limits<T>::min()}, {"maximum", std::numeric_limits<T>::max()}};
   }
 
-  /// Written as a string, since JSON's numbers have 53 bits in many places; taken as a number too.
+  /// Written as a string, since JSON's numbers have 53 bits in many places; taken as a number too. Not every number of
+  /// 19 digits is one of 64 bits: requests are promised no more than 18.
   template <class T>
-  static Json Long(const char* pattern, bool answer) {
-    const Json text = {{"type", "string"}, {"pattern", pattern}};
+  static Json Long(const std::string& sign, bool answer) {
+    const std::string digits = absl::StrCat("^", sign, "[0-9]{1,", answer ? 20 : 18, "}$");
+    const Json text = {{"type", "string"}, {"pattern", digits}};
     return answer ? text : Json{{"oneOf", {Integer<T>(), text}}};
   }
 
