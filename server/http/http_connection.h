@@ -141,7 +141,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool head_only_ = false;
   bool broken_ = false;  // its body cannot be read to the end
   std::string broken_message_;
-  bool begun_ = false;   // of a stream: the head is on its way
+  bool begun_ = false;  // of a stream: the head is on its way
   bool continue_sent_ = false;
   BodyEnd body_end_ = BodyEnd::kLength;
   std::weak_ptr<HttpReply> reply_;
