@@ -511,6 +511,7 @@ def malformed(chance):
     return bytes(data)
 
 
+@pytest.mark.slow
 def test_10000_malformed_requests_leave_nothing_behind(probe):
     server = probe(**QUICK_TIMES)
     server.alive()
@@ -535,6 +536,7 @@ def test_10000_malformed_requests_leave_nothing_behind(probe):
     wait_until(lambda: server.descriptors() == descriptors, "all descriptors are back")
 
 
+@pytest.mark.slow
 def test_idle_connections_cost_little(probe):
     server = probe(per_client=0)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
