@@ -19,6 +19,9 @@
 #include "absl/strings/str_split.h"
 #include "batcher/batch_former.h"
 #include "models/cuda_engine.h"
+#include "server/client_address.h"
+#include "server/http/http_router.h"
+#include "server/tls_files.h"
 
 namespace bertha::server {
 namespace {
@@ -48,9 +51,50 @@ const std::vector<Setting>& Settings() {
       {"grpc.address", Text{&Config::grpc_address, {}}, "host:port that gRPC listens on, without TLS"},
       {"http.address", Text{&Config::http_address, {}},
        "host:port of HTTP: the same calls as JSON, metrics, health and the web page. Empty: off"},
+      {"http.io_threads", Number{&Config::http_io_threads, 1, 64},
+       "Threads that read, parse and write HTTP; one is enough unless it is always busy"},
+      {"http.cors_origins", Text{&Config::http_cors_origins, {}},
+       "Origins whose web pages may call this server from a browser, e.g. "
+       "\"https://a.example,https://b.example:8443\"; *: "
+       "any. Empty: none but the server's own"},
+      {"http.max_connections", Number{&Config::http_max_connections, 1, 1 << 24},
+       "Most open HTTP connections, and never more than three quarters of the files that the process may open; more "
+       "are "
+       "turned away with 503"},
+      {"http.max_connections_per_client", Number{&Config::http_max_connections_per_client, 0, 1 << 24},
+       "Most of them from one address that is no trusted proxy's; more are turned away with 429. 0: no limit"},
+      {"http.max_requests_per_connection", Number{&Config::http_max_requests_per_connection, 1, int64_t{1} << 40},
+       "The answer to so many closes a connection, so that clients spread over servers again"},
+      {"http.max_header_bytes", Number{&Config::http_max_header_bytes, 512, 1 << 20},
+       "Most bytes of a request's header; more get 431, and a target of more than half of it 414"},
+      {"http.header_timeout_ms", Number{&Config::http_header_timeout_ms, 1, kDay},
+       "Milliseconds for a request's header, and for a TLS handshake; then 408"},
+      {"http.idle_timeout_ms", Number{&Config::http_idle_timeout_ms, 1, kDay},
+       "Milliseconds between two requests, or before the first, until a connection is closed. Longer than that of a "
+       "load "
+       "balancer in front"},
+      {"http.stream_idle_timeout_ms", Number{&Config::http_stream_idle_timeout_ms, 1, kDay},
+       "Milliseconds in which nothing comes or goes until a stream is cut off"},
+      {"http.rate_window_ms", Number{&Config::http_rate_window_ms, 1, kDay},
+       "In each such time a body must bring, and a client that is answered must take, http.min_bytes_per_second; "
+       "otherwise "
+       "408, or the connection is closed"},
+      {"http.min_bytes_per_second", Number{&Config::http_min_bytes_per_second, 0, 1 << 20}, "See http.rate_window_ms"},
       {"admin.address", Text{&Config::admin_address, {}},
        "host:port of the service that loads and unloads models (ModelControl); whoever reaches it controls the server. "
        "Empty: off"},
+      {"tls.certificate", Text{&Config::tls_certificate, {}},
+       "PEM file of the server's certificate and its chain; with it all public ports speak TLS only. Read again when "
+       "it "
+       "changes. Empty: no TLS"},
+      {"tls.key", Text{&Config::tls_key, {}}, "PEM file of its private key, without a passphrase"},
+      {"tls.client_ca", Text{&Config::tls_client_ca, {}},
+       "PEM file of authorities: only clients with a certificate of theirs are let in (mutual TLS). Empty: any client"},
+      {"trusted_proxies", Text{&Config::trusted_proxies, {}},
+       "Networks of proxies that are believed when they say whom they forward for, e.g. \"10.0.0.0/8,2001:db8::/32\". "
+       "Empty: none; the client is who opened the connection"},
+      {"trusted_proxy_header", Text{&Config::trusted_proxy_header, {"x-forwarded-for", "forwarded"}},
+       "The header in which they say it; it must be the one that they set, since clients can send the other"},
       {"models.directory", Text{&Config::models_directory, {}}, "Directory of packages: <models>/<name>/<version>/",
        "--models"},
       {"models.default", Text{&Config::models_default, {}},
@@ -121,7 +165,7 @@ const std::vector<Setting>& Settings() {
       {"limits.max_windows_per_input", Number{&Config::limits_max_windows_per_input, 1, 1 << 20},
        "Most windows that one long text is computed in"},
       {"limits.max_message_bytes", Number{&Config::limits_max_message_bytes, 1024, 1 << 30},
-       "Most bytes of one gRPC message"},
+       "Most bytes of one gRPC message, or of the body of one HTTP request"},
       {"limits.max_stream_in_flight", Number{&Config::limits_max_stream_in_flight, 1, 1 << 20},
        "Unanswered requests of one stream before the server stops reading from it"},
       {"drain.timeout_ms", Number{&Config::drain_timeout_ms, 0, kDay},
@@ -257,6 +301,23 @@ absl::Status ApplyYaml(const std::string& text, const std::string& name, Config&
   }
 }
 
+namespace {
+
+absl::Status ValidateHttp(const Config& config) {
+  const auto refuse = [](absl::string_view key, const absl::Status& status) {
+    return absl::InvalidArgumentError(absl::StrCat(key, ": ", status.message()));
+  };
+  if (const auto origins = CorsOrigins::Parse(config.http_cors_origins); !origins.ok()) {
+    return refuse("http.cors_origins", origins.status());
+  }
+  if (const auto proxies = TrustedProxies::Parse(config.trusted_proxies); !proxies.ok()) {
+    return refuse("trusted_proxies", proxies.status());
+  }
+  return ValidateTlsFiles({config.tls_certificate, config.tls_key, config.tls_client_ca});
+}
+
+}  // namespace
+
 absl::Status Validate(const Config& config) {
   if (config.limits_max_inputs_per_call > config.queue_max_requests) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -291,7 +352,7 @@ absl::Status Validate(const Config& config) {
     return absl::InvalidArgumentError(absl::StrCat("admin.address: \"", config.admin_address,
                                                    "\" is not host:port, e.g. 127.0.0.1:8003, or empty for none"));
   }
-  return absl::OkStatus();
+  return ValidateHttp(config);
 }
 
 absl::StatusOr<std::map<std::string, double>> ParseWeights(const std::string& text) {

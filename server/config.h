@@ -18,7 +18,23 @@ namespace bertha::server {
 struct Config {
   std::string grpc_address = "0.0.0.0:8001";
   std::string http_address = "0.0.0.0:8000";
+  int64_t http_io_threads = 1;
+  std::string http_cors_origins;
+  int64_t http_max_connections = 16'384;
+  int64_t http_max_connections_per_client = 4096;
+  int64_t http_max_requests_per_connection = 100'000;
+  int64_t http_max_header_bytes = 16 << 10;
+  int64_t http_header_timeout_ms = 10'000;
+  int64_t http_idle_timeout_ms = 75'000;
+  int64_t http_stream_idle_timeout_ms = 300'000;
+  int64_t http_rate_window_ms = 10'000;
+  int64_t http_min_bytes_per_second = 240;
   std::string admin_address = "127.0.0.1:8003";
+  std::string tls_certificate;
+  std::string tls_key;
+  std::string tls_client_ca;
+  std::string trusted_proxies;
+  std::string trusted_proxy_header = "x-forwarded-for";
   std::string models_directory = "models";
   std::string models_default;
   int64_t models_poll_ms = 1000;

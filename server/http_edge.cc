@@ -11,9 +11,9 @@ namespace bertha::server {
 
 Caller CallerOf(const HttpRequest& request, const HttpEdge& edge) {
   const absl::string_view traceparent = request.headers.Get(kTraceparentHeader);
-  constexpr ForwardedHeader kHeader = ForwardedHeader::kXForwardedFor;
-  return {.address = ClientAddress(request.peer.address, kHeader, request.headers.GetAll(NameOf(kHeader)),
-                                   edge.trusted_proxies),
+  const ForwardedHeader header = edge.forwarded_header;
+  return {.address =
+              ClientAddress(request.peer.address, header, request.headers.GetAll(NameOf(header)), edge.trusted_proxies),
           .request_id = RequestIdFor(request.headers.Get(kRequestIdHeader), traceparent),
           .traceparent = IsTraceparent(traceparent) ? std::string(traceparent) : std::string()};
 }

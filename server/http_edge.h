@@ -22,6 +22,7 @@ struct HttpEdge {
   /// When to try again after a refusal, in milliseconds; 0 if trying again does not help.
   std::function<uint32_t(const absl::Status&)> retry_after_ms;
   TrustedProxies trusted_proxies;
+  ForwardedHeader forwarded_header = ForwardedHeader::kXForwardedFor;
 };
 
 /// Header that says for how many milliseconds the answer is of use.

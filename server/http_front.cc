@@ -11,29 +11,27 @@
 #include "server/http/http_error.h"
 #include "server/http/static_files.h"
 #include "server/http_json.h"
+#include "server/http_settings.h"
 #include "server/metrics/exposition.h"
 #include "server/retry.h"
 
 namespace bertha::server {
 namespace {
 
-HttpServerOptions OptionsOf(const Config& config, TrustedProxies proxies) {
-  HttpServerOptions options;
-  options.address = config.http_address;
-  options.limits.max_body_bytes = static_cast<size_t>(config.limits_max_message_bytes);
-  options.trusted_proxies = std::move(proxies);
-  return options;
-}
-
 HttpResponse Yes(const char* text) { return {.content_type = "text/plain; charset=utf-8", .body = text}; }
 
 }  // namespace
 
-HttpFront::HttpFront(Gate& gate, CallObserver& observer, const Inference& inference, const ModelTable& models,
-                     TrustedProxies proxies, HttpHealth health)
-    : edge_{gate, inference.clock(), observer,
-            [&inference](const absl::Status& status) { return RetryAfterMs(status, inference); }, std::move(proxies)},
-      health_(std::move(health)) {
+HttpFront::HttpFront(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
+                     const ModelTable& models, HttpHealth health)
+    : edge_{gate,
+            inference.clock(),
+            observer,
+            [&inference](const absl::Status& status) { return RetryAfterMs(status, inference); },
+            TrustedProxiesOf(config),
+            ForwardedHeaderOf(config)},
+      health_(std::move(health)),
+      router_(CorsOriginsOf(config)) {
   AddJsonRoutes(BerthaMethods(inference, models), edge_, router_);
   AddStaticFiles(WebFiles(), router_);
   AddStaticFiles(ApiFiles(), router_);
@@ -59,9 +57,8 @@ void HttpFront::AddPages(HttpRouter& router, const Inference& inference, const M
 absl::StatusOr<std::unique_ptr<HttpFront>> HttpFront::Start(const Config& config, Gate& gate, CallObserver& observer,
                                                             const Inference& inference, const ModelTable& models,
                                                             HttpHealth health) {
-  std::unique_ptr<HttpFront> front(
-      new HttpFront(gate, observer, inference, models, TrustedProxies(), std::move(health)));
-  auto server = HttpServer::Start(OptionsOf(config, TrustedProxies()),
+  std::unique_ptr<HttpFront> front(new HttpFront(config, gate, observer, inference, models, std::move(health)));
+  auto server = HttpServer::Start(HttpServerOptionsOf(config),
                                   [&router = front->router_](HttpRequest& request) { return router.Route(request); });
   if (!server.ok()) {
     return absl::Status(server.status().code(), absl::StrCat(server.status().message(),

@@ -38,8 +38,8 @@ class HttpFront {
   void Stop(std::chrono::milliseconds grace) { server_->Stop(grace); }
 
  private:
-  HttpFront(Gate& gate, CallObserver& observer, const Inference& inference, const ModelTable& models,
-            TrustedProxies proxies, HttpHealth health);
+  HttpFront(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
+            const ModelTable& models, HttpHealth health);
   void AddPages(HttpRouter& router, const Inference& inference, const ModelTable& models);
 
   const HttpEdge edge_;

@@ -100,9 +100,9 @@ void HttpConnection::Close() {
 }
 
 void HttpConnection::Abandon() {
-  FailRead(absl::CancelledError("the client closed the connection"));
   if (const auto reply = reply_.lock()) reply->Abandon();
   if (const auto stream = http_stream_.lock()) stream->Abandon();
+  FailRead(absl::CancelledError("the client closed the connection"));
 }
 
 // --- reading ---

@@ -140,7 +140,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string body_;
   bool head_only_ = false;
   bool broken_ = false;  // its body cannot be read to the end
-  bool begun_ = false;   // of a stream: the head is on its way
+  std::string broken_message_;
+  bool begun_ = false;  // of a stream: the head is on its way
   bool continue_sent_ = false;
   BodyEnd body_end_ = BodyEnd::kLength;
   std::weak_ptr<HttpReply> reply_;

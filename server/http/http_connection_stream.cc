@@ -57,7 +57,8 @@ void HttpConnection::DispatchStream() {
 }
 
 void HttpConnection::StreamRead(uint64_t serial, HttpStream::OnRead done) {
-  if (!IsStream(serial) || broken_ || (ended_ && !parser_->done() && in_.empty())) {
+  if (IsStream(serial) && broken_) return done(absl::InvalidArgumentError(broken_message_));
+  if (!IsStream(serial) || (ended_ && !parser_->done() && in_.empty())) {
     return done(absl::CancelledError("the request's body cannot be read to its end"));
   }
   stream_read_ = std::move(done);
@@ -74,8 +75,9 @@ void HttpConnection::DeliverPiece() {
   if (!parser_->done()) in_.erase(0, parser_->ParseBody(in_, ~uint64_t{0}, piece, failure));
   if (failure) {
     broken_ = true;
+    broken_message_ = failure.message;
     context_->counters.malformed += 1;
-    return FailRead(absl::InvalidArgumentError(failure.message));
+    if (piece.empty()) return FailRead(absl::InvalidArgumentError(broken_message_));
   }
   if (piece.empty() && !parser_->done()) return;
   std::optional<std::string> out;

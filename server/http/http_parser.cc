@@ -19,6 +19,7 @@ using Error = boost::beast::error_code;
 using Failure = HttpParser::Failure;
 
 constexpr absl::string_view kEndOfHeader = "\r\n\r\n";
+constexpr absl::string_view kLastChunk = "0\r\n\r\n";
 
 Failure Bad(absl::string_view message) { return {400, std::string(message)}; }
 
@@ -95,7 +96,9 @@ class HttpParser::Impl : public http::basic_parser<true> {
     body_ = &body;
     max_body_ = max_bytes;
     size_t used = 0;
-    while (!is_done() && used < data.size()) {
+    // Between chunks no message can go on with fewer bytes than the last chunk has, and Beast relies on it.
+    const size_t least = chunked() ? kLastChunk.size() : 1;
+    while (!is_done() && data.size() - used >= (in_chunk_ ? 1 : least)) {
       Error error;
       used += put(boost::asio::buffer(data.data() + used, data.size() - used), error);
       if (error == http::error::need_more) {
@@ -135,9 +138,13 @@ class HttpParser::Impl : public http::basic_parser<true> {
   void on_chunk_header_impl(uint64_t size, string_view, Error& error) override {
     too_large_ = size > max_body_ - std::min(max_body_, chunked_bytes_);
     chunked_bytes_ += size;
+    in_chunk_ = size > 0;
     if (too_large_) error = http::error::body_limit;
   }
-  size_t on_chunk_body_impl(uint64_t, string_view bytes, Error& error) override { return on_body_impl(bytes, error); }
+  size_t on_chunk_body_impl(uint64_t remaining, string_view bytes, Error& error) override {
+    in_chunk_ = remaining > bytes.size();
+    return on_body_impl(bytes, error);
+  }
   void on_finish_impl(Error&) override {}
 
   Failure Explain(const Error& error) const {
@@ -185,6 +192,7 @@ class HttpParser::Impl : public http::basic_parser<true> {
   std::string* body_ = nullptr;
   uint64_t max_body_ = 0;
   uint64_t chunked_bytes_ = 0;
+  bool in_chunk_ = false;
   bool too_large_ = false;
 };
 

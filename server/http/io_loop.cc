@@ -22,14 +22,19 @@ struct Ticker {
   asio::steady_timer timer;
   std::chrono::milliseconds period;
   std::function<void()> tick;
+  bool stopped = false;  // the timer may have run out already when it is cancelled
 
   void Arm() {
     timer.expires_after(period);
     timer.async_wait([this](boost::system::error_code error) {
-      if (error) return;
+      if (error || stopped) return;
       tick();
       Arm();
     });
+  }
+  void Stop() {
+    stopped = true;
+    timer.cancel();
   }
 };
 
@@ -74,7 +79,9 @@ void IoLoop::Stop() {
   {
     MutexLock lock(state_->mutex);
     if (std::exchange(state_->stopped, true)) return;
-    asio::post(state_->io, [this] { state_->ticker.reset(); });
+    asio::post(state_->io, [this] {
+      if (state_->ticker) state_->ticker->Stop();
+    });
     state_->work.reset();
   }
   if (state_->thread.joinable()) {

@@ -67,12 +67,22 @@ TEST_CASE("BadFlagsAreRefusedWithTheirName") {
   CHECK(Parse({"--admin-address", ""}).ok());
   CHECK(Is(Parse({"--device", "gpu"}).status(), absl::StatusCode::kInvalidArgument, "device: \"gpu\": expected cpu"));
   CHECK(Parse({"--device", "cuda:0,1"}).ok());
+  CHECK(Is(Parse({"--http-address", "8000"}).status(), absl::StatusCode::kInvalidArgument, "http.address"));
+  CHECK(Parse({"--http-address", ""}).ok());
+  CHECK(Is(Parse({"--http-cors-origins", "a.example"}).status(), absl::StatusCode::kInvalidArgument,
+           "http.cors_origins: \"a.example\" is not an origin"));
+  CHECK(Is(Parse({"--trusted-proxies", "10.0.0.0/33"}).status(), absl::StatusCode::kInvalidArgument,
+           "trusted_proxies: \"10.0.0.0/33\" is not a network"));
 }
 
 TEST_CASE("SettingsThatContradictEachOtherAreRefused") {
   CHECK(Is(Parse({"--queue-max-requests", "10"}).status(), absl::StatusCode::kInvalidArgument,
            "limits.max_inputs_per_call"));
   CHECK(Is(Parse({"--queue-max-tokens", "10"}).status(), absl::StatusCode::kInvalidArgument, "batch.max_tokens"));
+  CHECK(Is(Parse({"--tls-certificate", "c"}).status(), absl::StatusCode::kInvalidArgument, "tls.key"));
+  CHECK(Is(Parse({"--tls-key", "k"}).status(), absl::StatusCode::kInvalidArgument, "tls.certificate"));
+  CHECK(Is(Parse({"--tls-client-ca", "a"}).status(), absl::StatusCode::kInvalidArgument, "tls.client_ca"));
+  CHECK(Parse({"--tls-certificate", "c", "--tls-key", "k", "--tls-client-ca", "a"}).ok());
   CHECK(Is(Parse({"--limits-max-message-bytes", "2048"}).status(), absl::StatusCode::kInvalidArgument,
            "limits.max_text_bytes"));
 }

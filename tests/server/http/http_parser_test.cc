@@ -107,9 +107,9 @@ TEST_CASE("WhatTwoServersCouldReadInTwoWaysIsRefused") {
 TEST_CASE("ChunksThatLieAreRefused") {
   const std::string post = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
   const std::vector<std::pair<std::string, int>> cases = {
-      {"x\r\n", 400},
+      {"x\r\n\r\n", 400},
       {"-1\r\nx", 400},
-      {"\r\n", 400},
+      {"\r\n\r\n\r\n", 400},
       {"0x5\r\nhello\r\n0\r\n\r\n", 400},
       {"5\nhello\r\n0\r\n\r\n", 400},
       {"3\r\nhello\r\n0\r\n\r\n", 400},

@@ -238,8 +238,12 @@ void PrintStats(const HttpStats& stats) {
 int Serve(const Options& options) {
   auto cors = CorsOrigins::Parse(options.cors);
   if (!cors.ok()) return Print(cors.status().ToString()), 2;
+  HttpServerOptions server_options = options.server;
+  auto trusted = TrustedProxies::Parse(options.trusted);
+  if (!trusted.ok()) return Print(trusted.status().ToString()), 2;
+  server_options.trusted_proxies = *std::move(trusted);
   Probe probe(*std::move(cors));
-  auto server = HttpServer::Start(options.server, [&](HttpRequest& request) { return probe.Route(request); });
+  auto server = HttpServer::Start(server_options, [&](HttpRequest& request) { return probe.Route(request); });
   if (!server.ok()) return Print(server.status().ToString()), 1;
   Print(absl::StrCat("port ", (*server)->port()));
   if (options.hold_descriptors > 0) HoldDescriptors(options.hold_descriptors);
