@@ -20,7 +20,7 @@ struct Config {
   std::string http_address = "0.0.0.0:8000";
   int64_t http_io_threads = 1;
   std::string http_cors_origins;
-  int64_t http_max_connections = 16'384;
+  int64_t http_max_connections = 12'000;
   int64_t http_max_connections_per_client = 4096;
   int64_t http_max_requests_per_connection = 100'000;
   int64_t http_max_header_bytes = 16 << 10;
