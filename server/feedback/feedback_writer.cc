@@ -67,10 +67,13 @@ void FeedbackWriter::DeleteOld() {
     return Failed(deleted.status());
   }
   deleted_ += *deleted;
-  const bool more = *deleted == options_.delete_portion;
-  next_deletion_ = more ? clock_.Now() : clock_.Now() + options_.retention_interval;
-  if (*deleted > 0) {
-    spdlog::info("feedback: {} votes were older than {} days and are deleted", *deleted, options_.retention_days);
+  if (*deleted == options_.delete_portion) {  // there may be more, after the votes that wait
+    next_deletion_ = clock_.Now();
+    return;
+  }
+  next_deletion_ = clock_.Now() + options_.retention_interval;
+  if (const uint64_t now = deleted_ - std::exchange(deleted_before_, deleted_); now > 0) {
+    spdlog::info("feedback: {} votes were older than {} days and are deleted", now, options_.retention_days);
   }
 }
 

@@ -76,6 +76,8 @@ class FeedbackWriter {
   batcher::Duration backoff_;
   batcher::TimePoint next_deletion_;
   uint64_t deleted_ = 0;
+  /// As it was at the end of the last search.
+  uint64_t deleted_before_ = 0;
 };
 
 }  // namespace bertha::feedback

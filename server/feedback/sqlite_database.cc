@@ -95,11 +95,10 @@ absl::Status SqliteDatabase::OpenFile() {
   if (code != SQLITE_OK) return Error(code, "cannot be opened");
   sqlite3_extended_result_codes(db_.get(), 1);
   sqlite3_busy_timeout(db_.get(), static_cast<int>(options_.busy_timeout.count()));
-  if (absl::StatusOr<int> version = Version(); !version.ok()) {  // before anything is changed in it
-    return version.status();
-  } else if (access_ == Access::kReadOnly) {
-    return CheckSame(*version, path_);
-  }
+  const absl::StatusOr<int> version = Version();
+  if (!version.ok()) return version.status();
+  if (access_ == Access::kReadOnly) return CheckSame(*version, path_);
+  if (absl::Status status = CheckNotNewer(*version, path_); !status.ok()) return status;  // before a byte is written
   if (absl::Status status = Configure(); !status.ok()) return status;
   return Migrate();
 }
