@@ -234,7 +234,7 @@ class Daemon {
             &clock_),
         pool_(kPoolThreads, kPoolQueue),
         feedback_(OpenFeedback(config, clock_)),
-        inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config)}),
+        inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config), feedback_.get()}),
         observer_(RequestLogOf(config)),
         watcher_(WatcherOptionsOf(config, [this] { UpdateHealth(); }), table_, dispatcher_, LoaderOptionsOf(config)) {}
 

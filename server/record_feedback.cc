@@ -89,7 +89,7 @@ feedback::Vote VoteOf(const v1::RecordFeedbackRequest& request, const FeedbackSo
 
 void RecordFeedback(feedback::FeedbackStore* store, const ModelTable& models, const CallLimits& limits,
                     const v1::RecordFeedbackRequest& request, const FeedbackSource& source,
-                    v1::RecordFeedbackResponse& response, std::function<void(const absl::Status&)> done) {
+                    v1::RecordFeedbackResponse& response, Done done) {
   if (store == nullptr) {
     return done(absl::FailedPreconditionError("this server keeps no feedback: feedback.database is not set"));
   }

@@ -2,7 +2,6 @@
 #ifndef BERTHA_SERVER_RECORD_FEEDBACK_H_
 #define BERTHA_SERVER_RECORD_FEEDBACK_H_
 
-#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -24,12 +23,12 @@ struct FeedbackSource {
   std::string request_id;
 };
 
-/// Checks the request, which is not used after the return, and hands it to `store` (null: no feedback is kept). `done`
-/// is called exactly once, before the return or later on the store's thread, and must not block; `response` lives until
-/// then. Errors: see the service in bertha.proto. Thread-safe.
+/// Checks the request, which is not used after the return, and hands it to `store` (null: no feedback is kept).
+/// `response` lives until `done`, which is called before the return or later on the store's thread. Errors: see the
+/// service in bertha.proto. Thread-safe.
 void RecordFeedback(feedback::FeedbackStore* store, const ModelTable& models, const CallLimits& limits,
                     const v1::RecordFeedbackRequest& request, const FeedbackSource& source,
-                    v1::RecordFeedbackResponse& response, std::function<void(const absl::Status&)> done);
+                    v1::RecordFeedbackResponse& response, Done done);
 
 }  // namespace bertha::server
 

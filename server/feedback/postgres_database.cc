@@ -209,7 +209,6 @@ absl::StatusOr<std::vector<int64_t>> PostgresDatabase::Insert(absl::Span<const V
     Rollback();
     return transaction.status();
   }
-  if (before_commit) before_commit();
   unresolved_ = *std::move(transaction);
   const absl::StatusOr<Result> commit = Run("COMMIT");
   if (!commit.ok()) return Settle(commit.status());

@@ -14,7 +14,6 @@
 #include <libpq-fe.h>
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,9 +25,9 @@ namespace bertha::feedback {
 
 struct PostgresOptions {
   /// For one address of the server; `connect_timeout` in the connection string wins.
-  std::chrono::seconds connect_timeout{5};
+  std::chrono::seconds connect_timeout{3};
   /// For one statement: the server gives up after it, and this side a second later.
-  std::chrono::milliseconds statement_timeout{10'000};
+  std::chrono::milliseconds statement_timeout{5'000};
 };
 
 /// INVALID_ARGUMENT if libpq does not understand it. The message does not quote it: it may hold a password.
@@ -42,9 +41,6 @@ class PostgresDatabase final : public Database {
   absl::StatusOr<std::vector<int64_t>> Insert(absl::Span<const Vote> votes) override;
   absl::StatusOr<size_t> DeleteOlderThan(int64_t time_us, size_t most) override;
   absl::StatusOr<std::vector<StoredVote>> Read(const VoteFilter& filter, int64_t after_id, size_t most) override;
-
-  /// For tests: called when all is ready but the COMMIT of an Insert.
-  std::function<void()> before_commit;
 
  private:
   struct Finish {

@@ -2,6 +2,9 @@
 #ifndef BERTHA_TESTS_SERVER_FEEDBACK_FAKES_H_
 #define BERTHA_TESTS_SERVER_FEEDBACK_FAKES_H_
 
+#include <stdlib.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <string>

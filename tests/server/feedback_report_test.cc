@@ -2,7 +2,7 @@
 
 #include "server/feedback/database.h"
 #include "tests/server/feedback_fakes.h"
-#include "tests/server/fixture.h"
+#include "tests/server/statuses.h"
 
 namespace bertha::feedback {
 namespace {

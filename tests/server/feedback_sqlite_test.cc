@@ -6,7 +6,7 @@
 
 #include "server/feedback/migrations.h"
 #include "tests/server/feedback_fakes.h"
-#include "tests/server/fixture.h"
+#include "tests/server/statuses.h"
 
 namespace bertha::feedback {
 namespace {

@@ -1,10 +1,11 @@
 #include "server/feedback/feedback_store.h"
 
-#include <future>
+#include <set>
 #include <thread>
 
+#include "tests/batcher/fakes.h"
 #include "tests/server/feedback_fakes.h"
-#include "tests/server/fixture.h"
+#include "tests/server/statuses.h"
 
 namespace bertha::feedback {
 namespace {

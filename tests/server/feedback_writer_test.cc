@@ -1,7 +1,8 @@
 #include "server/feedback/feedback_writer.h"
 
+#include "tests/batcher/fakes.h"
 #include "tests/server/feedback_fakes.h"
-#include "tests/server/fixture.h"
+#include "tests/server/statuses.h"
 
 namespace bertha::feedback {
 namespace {
