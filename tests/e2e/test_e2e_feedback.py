@@ -76,7 +76,7 @@ def record_when_up(stub, text):
 
 
 def classify(stub):
-    return stub.Classify(texts_request(["I love it"]), timeout=PATIENCE).results[0].label
+    return stub.Classify(texts_request(["I love it"]), timeout=PATIENCE).results[0].scores[0].label
 
 
 def export(bertha, where, *flags):
