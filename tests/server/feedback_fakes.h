@@ -16,19 +16,19 @@
 
 namespace bertha::feedback {
 
-/// May be looked at from other threads than the one that uses it.
+/// Its state may be looked at under its mutex while another thread uses the database, and without it while none does.
 class FakeDatabase final : public Database {
  public:
   struct State {
     Mutex mutex;
     /// Outcomes of the next calls; OK when there are no more.
-    std::vector<absl::Status> opens ABSL_GUARDED_BY(mutex), inserts ABSL_GUARDED_BY(mutex);
-    int opened ABSL_GUARDED_BY(mutex) = 0;
-    std::vector<size_t> groups ABSL_GUARDED_BY(mutex);
-    std::vector<Vote> votes ABSL_GUARDED_BY(mutex);
+    std::vector<absl::Status> opens, inserts;
+    int opened = 0;
+    std::vector<size_t> groups;
+    std::vector<Vote> votes;
     /// DeleteOlderThan's arguments.
-    std::vector<int64_t> deletions ABSL_GUARDED_BY(mutex);
-    size_t old_votes ABSL_GUARDED_BY(mutex) = 0;
+    std::vector<int64_t> deletions;
+    size_t old_votes = 0;
     /// Called at the beginning of each Insert.
     std::function<void()> on_insert;
   };
