@@ -20,6 +20,7 @@
 #include "batcher/batch_former.h"
 #include "models/cuda_engine.h"
 #include "server/client_address.h"
+#include "server/feedback/database.h"
 #include "server/http/http_router.h"
 #include "server/tls_files.h"
 
@@ -33,6 +34,8 @@ struct Number {
 struct Text {
   std::string Config::*field;
   std::vector<std::string> choices;  // empty: anything
+  /// What may show of the value; null: all.
+  std::string (*shown)(const std::string&) = nullptr;
 };
 
 /// One setting.
@@ -168,6 +171,13 @@ const std::vector<Setting>& Settings() {
        "Most bytes of one gRPC message, or of the body of one HTTP request"},
       {"limits.max_stream_in_flight", Number{&Config::limits_max_stream_in_flight, 1, 1 << 20},
        "Unanswered requests of one stream before the server stops reading from it"},
+      {"feedback.database", Text{&Config::feedback_database, {}, feedback::WithoutPassword},
+       "Where verdicts on answers are kept, with the texts: a file of SQLite, or postgresql://user@host/database (the "
+       "password better in ~/.pgpass). Empty: nowhere, RecordFeedback gets FAILED_PRECONDITION"},
+      {"feedback.retention_days", Number{&Config::feedback_retention_days, 0, 36'500},
+       "Verdicts that are older are deleted. 0: never"},
+      {"feedback.store_client_address", Text{&Config::feedback_store_client_address, {"false", "true"}},
+       "Keep the address of who sent a verdict with it"},
       {"drain.timeout_ms", Number{&Config::drain_timeout_ms, 0, kDay},
        "After SIGTERM or SIGINT: milliseconds to finish what was accepted; then it is cut off"},
       {"log.format", Text{&Config::log_format, {"text", "json"}}, "text for people, json: one object a line"},
@@ -202,7 +212,8 @@ absl::Status Set(const Setting& setting, const std::string& text, Config& config
 
 std::string Get(const Setting& setting, const Config& config) {
   if (const auto* number = std::get_if<Number>(&setting.value)) return absl::StrCat(config.*number->field);
-  return config.*std::get<Text>(setting.value).field;
+  const Text& text = std::get<Text>(setting.value);
+  return text.shown ? text.shown(config.*text.field) : config.*text.field;
 }
 
 size_t EditDistance(const std::string& a, const std::string& b) {
@@ -339,6 +350,9 @@ absl::Status Validate(const Config& config) {
   }
   if (const absl::Status status = models::ParseDevice(config.device).status(); !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("device: ", status.message()));
+  }
+  if (const absl::Status status = feedback::CheckDatabase(config.feedback_database); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("feedback.database: ", status.message()));
   }
   if (!IsAddress(config.grpc_address)) {
     return absl::InvalidArgumentError(

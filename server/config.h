@@ -65,6 +65,9 @@ struct Config {
   int64_t limits_max_windows_per_input = 64;
   int64_t limits_max_message_bytes = 8 << 20;
   int64_t limits_max_stream_in_flight = 256;
+  std::string feedback_database;
+  int64_t feedback_retention_days = 0;
+  std::string feedback_store_client_address = "false";
   int64_t drain_timeout_ms = 30'000;
   std::string log_format = "text";
   std::string log_requests = "errors";
@@ -95,7 +98,7 @@ absl::Status Validate(const Config& config);
 /// `models.weights` as numbers. INVALID_ARGUMENT names what is wrong.
 absl::StatusOr<std::map<std::string, double>> ParseWeights(const std::string& text);
 
-/// The configuration as a YAML document that ApplyYaml reads back.
+/// The configuration as a YAML document that ApplyYaml reads back; a password in it does not show.
 std::string ToYaml(const Config& config);
 
 }  // namespace bertha::server

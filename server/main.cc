@@ -27,6 +27,7 @@
 #include "server/admin_server.h"
 #include "server/config.h"
 #include "server/cores.h"
+#include "server/feedback/feedback_store.h"
 #include "server/gate.h"
 #include "server/grpc_server.h"
 #include "server/http_front.h"
@@ -210,6 +211,17 @@ void PutLargestFirst(std::vector<FoundPackage>& packages) {
   if (largest != packages.end()) std::rotate(packages.begin(), largest, largest + 1);
 }
 
+/// Null unless feedback.database is set. Nothing waits for the database: until it is open, votes are refused.
+std::unique_ptr<feedback::FeedbackStore> OpenFeedback(const Config& config, const batcher::Clock& clock) {
+  if (config.feedback_database.empty()) return nullptr;
+  spdlog::info("feedback is kept, with the texts, in {}", feedback::WithoutPassword(config.feedback_database));
+  feedback::FeedbackOptions options;
+  options.store_client_address = config.feedback_store_client_address == "true";
+  options.writer.retention_days = config.feedback_retention_days;
+  auto database = feedback::MakeDatabase(config.feedback_database, feedback::Access::kReadWrite);
+  return std::make_unique<feedback::FeedbackStore>(std::move(database), std::move(options), clock);
+}
+
 /// The parts of a running daemon; members are destroyed in reverse order.
 class Daemon {
  public:
@@ -221,7 +233,8 @@ class Daemon {
                 config, [this] { UpdateHealth(); }, [this](const absl::Status& status) { OnFailedPass(status); }),
             &clock_),
         pool_(kPoolThreads, kPoolQueue),
-        inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config)}),
+        feedback_(OpenFeedback(config, clock_)),
+        inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config), feedback_.get()}),
         observer_(RequestLogOf(config)),
         watcher_(WatcherOptionsOf(config, [this] { UpdateHealth(); }), table_, dispatcher_, LoaderOptionsOf(config)) {}
 
@@ -247,6 +260,7 @@ class Daemon {
     BoundTheDrain(signals, std::chrono::milliseconds(config_.drain_timeout_ms) + kStuckGrace);
     watcher_.BeginStop();
     const bool finished = Drain(signal);
+    if (feedback_) feedback_->Stop();
     watcher_.Stop();
     for (const ModelEntry& entry : table_.List()) {
       if (entry.model) CostCache::Save(dispatcher_.Costs(entry.model->id), entry.model->costs_file);
@@ -331,6 +345,7 @@ class Daemon {
   ModelTable table_;
   batcher::Dispatcher dispatcher_;
   WorkPool pool_;
+  const std::unique_ptr<feedback::FeedbackStore> feedback_;
   Inference inference_;
   Gate gate_;
   std::unique_ptr<HttpFront> http_;
