@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
+#include "server/grpc_health.h"
 
 namespace bertha::server {
 
@@ -30,7 +31,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const std::strin
 
 AdminServer::~AdminServer() {
   if (!server_) return;
-  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Shutdown(std::chrono::system_clock::now() + kClosePatience);
   server_->Wait();
 }
 

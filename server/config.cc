@@ -86,6 +86,9 @@ const std::vector<Setting>& Settings() {
       {"admin.address", Text{&Config::admin_address, {}},
        "host:port of the service that loads and unloads models (ModelControl); whoever reaches it controls the server. "
        "Empty: off"},
+      {"probe.address", Text{&Config::probe_address, {}},
+       "host:port that answers grpc.health.v1 and nothing else, without TLS: for probes that speak none, as kubelet's. "
+       "Empty: off"},
       {"tls.certificate", Text{&Config::tls_certificate, {}},
        "PEM file of the server's certificate and its chain; with it all public ports speak TLS only. Read again when "
        "it "
@@ -158,8 +161,16 @@ const std::vector<Setting>& Settings() {
       {"queue.share_identical", Text{&Config::queue_share_identical, {"true", "false"}},
        "Compute identical texts that are in flight together once"},
       {"watchdog.stuck_after_ms", Number{&Config::watchdog_stuck_after_ms, 10, kDay},
-       "A forward pass that takes longer is given up: its calls get UNAVAILABLE, and health says NOT_SERVING while no "
-       "worker answers"},
+       "A forward pass that takes longer is given up: its calls get UNAVAILABLE, and its model is NOT_SERVING until "
+       "another one succeeds. While no worker answers nothing is, liveness included"},
+      {"health.max_age_ms", Number{&Config::health_max_age_ms, 100, kDay},
+       "A model is SERVING if a forward pass of it succeeded within so many milliseconds; one that nobody calls is "
+       "asked "
+       "one of its package's probes. Less than the largest batch takes would call a busy model dead"},
+      {"health.max_faults", Number{&Config::health_max_faults, 1, 1000},
+       "Forward passes in a row that fail before a model is NOT_SERVING, and that must succeed before it is again"},
+      {"health.canary_interval_ms", Number{&Config::health_canary_interval_ms, 10, kDay},
+       "Milliseconds between two probes of a model that is busy: an answer other than at load makes it NOT_SERVING"},
       {"costs.directory", Text{&Config::costs_directory, {}},
        "Where what was learnt of each model's speed is kept for the next start. auto: bertha/ in $XDG_CACHE_HOME or "
        "~/.cache. Empty: nowhere"},
@@ -178,8 +189,11 @@ const std::vector<Setting>& Settings() {
        "Verdicts that are older are deleted. 0: never"},
       {"feedback.store_client_address", Text{&Config::feedback_store_client_address, {"false", "true"}},
        "Keep the address of who sent a verdict with it"},
+      {"drain.lame_duck_ms", Number{&Config::drain_lame_duck_ms, 0, kDay},
+       "After SIGTERM health says NOT_SERVING at once, and for so many milliseconds calls are still answered: load "
+       "balancers need time to look elsewhere. SIGINT, which a person sends, does not wait"},
       {"drain.timeout_ms", Number{&Config::drain_timeout_ms, 0, kDay},
-       "After SIGTERM or SIGINT: milliseconds to finish what was accepted; then it is cut off"},
+       "After that: milliseconds to finish what was accepted; then it is cut off"},
       {"log.format", Text{&Config::log_format, {"text", "json"}}, "text for people, json: one object a line"},
       {"log.requests", Text{&Config::log_requests, {"none", "errors", "all"}},
        "Calls to log, without their texts: none; errors: those that failed through no fault of the caller's; all"},
@@ -296,7 +310,9 @@ constexpr char kIntro[] =
 
 constexpr char kOutro[] =
     "Signals: SIGTERM or SIGINT drains (what was accepted is finished) and exits 0; a second one exits at once.\n"
-    "Exit codes: 0 drained, 1 nothing could be served (port in use, no package loads), 2 usage or configuration.";
+    "Exit codes: 0 drained, 1 nothing could be served (port in use, no package loads) or the drain was cut off, 2 "
+    "usage "
+    "or configuration, 3 the CUDA device is lost to the process: start another one.";
 
 }  // namespace
 
@@ -365,6 +381,10 @@ absl::Status Validate(const Config& config) {
   if (!config.admin_address.empty() && !IsAddress(config.admin_address)) {
     return absl::InvalidArgumentError(absl::StrCat("admin.address: \"", config.admin_address,
                                                    "\" is not host:port, e.g. 127.0.0.1:8003, or empty for none"));
+  }
+  if (!config.probe_address.empty() && !IsAddress(config.probe_address)) {
+    return absl::InvalidArgumentError(absl::StrCat("probe.address: \"", config.probe_address,
+                                                   "\" is not host:port, e.g. 0.0.0.0:8004, or empty for none"));
   }
   return ValidateHttp(config);
 }

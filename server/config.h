@@ -30,6 +30,7 @@ struct Config {
   int64_t http_rate_window_ms = 10'000;
   int64_t http_min_bytes_per_second = 240;
   std::string admin_address = "127.0.0.1:8003";
+  std::string probe_address = "0.0.0.0:8004";
   std::string tls_certificate;
   std::string tls_key;
   std::string tls_client_ca;
@@ -59,6 +60,9 @@ struct Config {
   std::string queue_admission = "true";
   std::string queue_share_identical = "true";
   int64_t watchdog_stuck_after_ms = 60'000;
+  int64_t health_max_age_ms = 30'000;
+  int64_t health_max_faults = 3;
+  int64_t health_canary_interval_ms = 10'000;
   std::string costs_directory = "auto";
   int64_t limits_max_inputs_per_call = 256;
   int64_t limits_max_text_bytes = 1 << 20;
@@ -68,6 +72,7 @@ struct Config {
   std::string feedback_database;
   int64_t feedback_retention_days = 0;
   std::string feedback_store_client_address = "false";
+  int64_t drain_lame_duck_ms = 5000;
   int64_t drain_timeout_ms = 30'000;
   std::string log_format = "text";
   std::string log_requests = "errors";

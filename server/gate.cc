@@ -66,9 +66,14 @@ bool Gate::WaitUntilQuiet(SteadyClock::time_point until) {
     ended_.WaitUntil(mutex_, until);
   }
   const auto latest = std::min(until, SteadyClock::now() + kMostLinger);
-  const auto quiet = [this] { return SteadyClock::time_point(SteadyClock::duration(last_arrival_.load())) + kQuiet; };
-  while (SteadyClock::now() < std::min(latest, quiet())) ended_.WaitUntil(mutex_, std::min(latest, quiet()));
+  while (SteadyClock::now() < std::min(latest, QuietAt())) ended_.WaitUntil(mutex_, std::min(latest, QuietAt()));
   return true;
+}
+
+bool Gate::quiet() const { return SteadyClock::now() >= QuietAt(); }
+
+SteadyClock::time_point Gate::QuietAt() const {
+  return SteadyClock::time_point(SteadyClock::duration(last_arrival_.load())) + kQuiet;
 }
 
 }  // namespace bertha::server

@@ -61,11 +61,16 @@ class Gate {
   /// last call.
   bool WaitUntilQuiet(std::chrono::steady_clock::time_point until);
 
+  /// Whether no call has come for a moment: the end of WaitUntilQuiet, unless callers kept coming.
+  bool quiet() const;
+
   /// Unary calls and streams that are under way.
   size_t in_flight() const;
 
  private:
   void Leave();
+  /// When it will be quiet if no call comes.
+  std::chrono::steady_clock::time_point QuietAt() const;
 
   std::atomic<size_t> calls_ = 0;  // unary ones
   std::atomic<std::chrono::steady_clock::rep> last_arrival_ = 0;

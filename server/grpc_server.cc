@@ -8,24 +8,16 @@
 #include "server/retry.h"
 
 namespace bertha::server {
-namespace {
-
-/// For sending the last status to those who watch.
-constexpr std::chrono::milliseconds kWatchersPatience{500};
-
-}  // namespace
-
 GrpcServer::GrpcServer(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
-                       const ModelTable& models)
+                       const ModelTable& models, const HealthSnapshot& health)
     : gate_(gate),
       edge_{gate, inference.clock(), observer,
             [&](const absl::Status& status) { return RetryAfterMs(status, inference); }},
+      health_(health),
       service_(BerthaMethods(inference, models), edge_) {
   service_.AddStream(
       *v1::ClassifyRequest::descriptor()->file()->FindServiceByName("Bertha")->FindMethodByName("StreamClassify"),
       StreamClassifyOver(inference, edge_, static_cast<size_t>(config.limits_max_stream_in_flight)));
-  // Nobody who can connect is told that a package which is still being loaded is an unknown service.
-  UpdateHealth(models, false, true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   // Without this two daemons share a port silently, and each gets half of the connections.
@@ -38,25 +30,15 @@ GrpcServer::GrpcServer(const Config& config, Gate& gate, CallObserver& observer,
 }
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Gate& gate, CallObserver& observer,
-                                                              const Inference& inference, const ModelTable& models) {
-  std::unique_ptr<GrpcServer> server(new GrpcServer(config, gate, observer, inference, models));
+                                                              const Inference& inference, const ModelTable& models,
+                                                              const HealthSnapshot& health) {
+  std::unique_ptr<GrpcServer> server(new GrpcServer(config, gate, observer, inference, models, health));
   if (!server->server_ || server->port_ == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", config.grpc_address,
                                                ": the port is in use or the address is not of this machine; choose "
                                                "another with --grpc-address"));
   }
   return server;
-}
-
-void GrpcServer::UpdateHealth(const ModelTable& models, bool ready, bool healthy) {
-  std::map<std::string, bool> names;
-  bool any = false;
-  for (const ModelEntry& entry : models.List()) {
-    const bool serves = healthy && entry.state == ModelState::kServing;
-    names[entry.key.name] |= serves;
-    any |= serves;
-  }
-  health_.Set(names, ready && any);
 }
 
 GrpcServer::~GrpcServer() {
@@ -67,11 +49,12 @@ GrpcServer::~GrpcServer() {
 }
 
 bool GrpcServer::Drain(batcher::Duration timeout) {
-  health_.Drain();
   gate_.BeginDrain();
   const bool finished = gate_.WaitUntilQuiet(std::chrono::steady_clock::now() + timeout);
-  health_.EndWatches(kWatchersPatience);
+  health_.EndWatches(kClosePatience);
   return finished;
 }
+
+void GrpcServer::Close() { server_->Shutdown(std::chrono::system_clock::now() + kClosePatience); }
 
 }  // namespace bertha::server

@@ -20,23 +20,26 @@ class GrpcServer {
  public:
   /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Gate& gate, CallObserver& observer,
-                                                           const Inference& inference, const ModelTable& models);
+                                                           const Inference& inference, const ModelTable& models,
+                                                           const HealthSnapshot& health);
   /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
 
   int port() const { return port_; }
 
-  /// Health says of each model of the table whether a version of it serves, and of the server, once it is `ready`,
-  /// whether any model does. None does while the workers are not `healthy`.
-  void UpdateHealth(const ModelTable& models, bool ready, bool healthy);
+  /// What health says from now on. From any thread.
+  void SetHealth(const HealthSnapshot& health) { health_.Set(health); }
 
-  /// Health says NOT_SERVING; no new call is accepted; accepted calls are finished, for `timeout` at most. True if all
-  /// were finished in time. Later calls are refused for as long as this object lives.
+  /// No new call is accepted; accepted calls are finished, for `timeout` at most, then those who watch health are told
+  /// that it is over. True if all were finished in time. Later calls are refused for as long as this object lives.
   bool Drain(batcher::Duration timeout);
+  /// Listens no more, and tells every connection so (GOAWAY). A call that arrives just then ends with CANCELLED, as if
+  /// its caller had done it: only when none come any more.
+  void Close();
 
  private:
   GrpcServer(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
-             const ModelTable& models);
+             const ModelTable& models, const HealthSnapshot& health);
 
   Gate& gate_;
   const GrpcEdge edge_;

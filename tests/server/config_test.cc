@@ -75,6 +75,8 @@ TEST_CASE("BadFlagsAreRefusedWithTheirName") {
   CHECK(Is(Parse({"--grpc-address", "h:70000"}).status(), absl::StatusCode::kInvalidArgument, "host:port"));
   CHECK(Is(Parse({"--admin-address", "8003"}).status(), absl::StatusCode::kInvalidArgument, "admin.address"));
   CHECK(Parse({"--admin-address", ""}).ok());
+  CHECK(Is(Parse({"--probe-address", "8004"}).status(), absl::StatusCode::kInvalidArgument, "probe.address"));
+  CHECK(Parse({"--probe-address", ""}).ok());
   CHECK(Is(Parse({"--device", "gpu"}).status(), absl::StatusCode::kInvalidArgument, "device: \"gpu\": expected cpu"));
   CHECK(Parse({"--device", "cuda:0,1"}).ok());
   CHECK(Is(Parse({"--http-address", "8000"}).status(), absl::StatusCode::kInvalidArgument, "http.address"));
