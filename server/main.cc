@@ -24,6 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "batcher/dispatcher.h"
 #include "models/cuda_engine.h"
+#include "server/access.h"
 #include "server/admin_server.h"
 #include "server/config.h"
 #include "server/cores.h"
@@ -127,6 +128,13 @@ batcher::DispatcherOptions DispatcherOptionsOf(const Config& config, std::functi
           .on_failed_pass = std::move(on_failed_pass)};
 }
 
+Access::Options AccessOptionsOf(const Config& config) {
+  const auto per_second = static_cast<double>(config.limits_requests_per_second);
+  return {.tokens_file = config.auth_tokens_file,
+          .rate = {.per_second = per_second,
+                   .burst = config.limits_burst > 0 ? static_cast<double>(config.limits_burst) : per_second}};
+}
+
 models::EngineOptions EngineOptionsOf(const Config& config) {
   using models::EngineChoice;
   return {.engine = config.engine == "fused"         ? EngineChoice::kFused
@@ -213,15 +221,18 @@ void PutLargestFirst(std::vector<FoundPackage>& packages) {
 /// The parts of a running daemon; members are destroyed in reverse order.
 class Daemon {
  public:
-  explicit Daemon(const Config& config)
+  Daemon(const Config& config, const batcher::Clock& clock, std::unique_ptr<Access> access)
       : config_(config),
+        clock_(clock),
         table_(config.models_default),
         dispatcher_(
             DispatcherOptionsOf(
                 config, [this] { UpdateHealth(); }, [this](const absl::Status& status) { OnFailedPass(status); }),
-            &clock_),
+            &clock),
         pool_(kPoolThreads, kPoolQueue),
         inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config)}),
+        access_(std::move(access)),
+        gate_(access_.get()),
         observer_(RequestLogOf(config)),
         watcher_(WatcherOptionsOf(config, [this] { UpdateHealth(); }), table_, dispatcher_, LoaderOptionsOf(config)) {}
 
@@ -279,7 +290,7 @@ class Daemon {
     }
     if (config_.admin_address.empty()) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<AdminServer>> admin =
-        AdminServer::Start(config_.admin_address, watcher_, clock_, observer_);
+        AdminServer::Start(config_, access_.get(), watcher_, clock_, observer_);
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
     return absl::OkStatus();
@@ -327,11 +338,12 @@ class Daemon {
   }
 
   const Config config_;
-  const batcher::SteadyClock clock_;
+  const batcher::Clock& clock_;
   ModelTable table_;
   batcher::Dispatcher dispatcher_;
   WorkPool pool_;
   Inference inference_;
+  const std::unique_ptr<Access> access_;
   Gate gate_;
   std::unique_ptr<HttpFront> http_;
   CallObserver observer_;
@@ -364,7 +376,13 @@ int Main(int argc, char** argv) {
   google::protobuf::SetLogHandler(nullptr);  // it would report every undecodable message; the caller is told instead
   KeepFreedMemory();
   const sigset_t signals = BlockStopSignals();  // before any thread exists
-  return Daemon(parsed->config).Run(signals);
+  const batcher::SteadyClock clock;
+  absl::StatusOr<std::unique_ptr<Access>> access = Access::Open(AccessOptionsOf(parsed->config), clock);
+  if (!access.ok()) {
+    spdlog::error("{}", std::string(access.status().message()));
+    return kNothingServed;
+  }
+  return Daemon(parsed->config, clock, *std::move(access)).Run(signals);
 }
 
 }  // namespace
