@@ -9,12 +9,12 @@ import time
 
 import grpc
 import pytest
+import requests
 
 from bertha.v1 import bertha_pb2 as pb
 from bertha.v1 import bertha_pb2_grpc, model_control_pb2, model_control_pb2_grpc
 from e2e_certificates import Authority
 from e2e_support import PATIENCE, Daemon, Stream, failure, texts_request, wait_until
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 CODE = grpc.StatusCode
 SHOP, OPS = "shop-token-0123456789", "ops-token-0123456789"
@@ -130,6 +130,22 @@ def test_each_message_of_a_stream_counts(daemon):
     errors = {r.id: r.error for r in stream.replies if r.HasField("error")}
     assert set(errors) == {2, 3, 4}
     assert all(e.code == CODE.RESOURCE_EXHAUSTED.value[0] and 0 < e.retry_after_ms <= 1000 for e in errors.values())
+
+
+def test_http_asks_for_the_same_tokens_and_counts_the_same_calls(daemon, tokens):
+    d = daemon("--auth-tokens-file", tokens, "--limits-requests-per-second", "1", "--limits-burst", "2")
+
+    def post(token):
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        body = {"inputs": [{"text": "I love it"}]}
+        return requests.post(f"http://{d.http_address}/v1/classify", json=body, headers=headers, timeout=PATIENCE)
+
+    assert post(None).status_code == 401
+    assert post(OPS).status_code == 403
+    assert post(SHOP).status_code == 200
+    assert d.stub().Classify(REQUEST, metadata=bearer(SHOP)).results
+    refused = post(SHOP)
+    assert refused.status_code == 429 and refused.headers["retry-after"] == "1"
 
 
 # --- TLS ---
