@@ -2,9 +2,14 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
+#include "server/grpc_limits.h"
 #include "server/grpc_stream_classify.h"
+#include "server/grpc_tls.h"
+#include "server/http_settings.h"
 #include "server/retry.h"
 
 namespace bertha::server {
@@ -18,30 +23,40 @@ GrpcServer::GrpcServer(const Config& config, Gate& gate, CallObserver& observer,
   service_.AddStream(
       *v1::ClassifyRequest::descriptor()->file()->FindServiceByName("Bertha")->FindMethodByName("StreamClassify"),
       StreamClassifyOver(inference, edge_, static_cast<size_t>(config.limits_max_stream_in_flight)));
+}
+
+absl::Status GrpcServer::Listen(const Config& config) {
+  auto credentials = ServerCredentialsOf(TlsFilesOf(config), edge_.clock);
+  if (!credentials.ok()) return credentials.status();
+  credentials_ = *std::move(credentials);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  // Without this two daemons share a port silently, and each gets half of the connections.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(config.limits_max_message_bytes));
-  builder.AddListeningPort(config.grpc_address, grpc::InsecureServerCredentials(), &port_);
+  ApplyLimits(config, builder);
+  auto listener =
+      GrpcListener::Open(config.grpc_address, ConnectionLimitsOf(config), credentials_, edge_.clock, builder);
   builder.RegisterService(&service_);
   builder.RegisterService(&health_);
-  server_ = builder.BuildAndStart();
+  if (listener.ok()) server_ = builder.BuildAndStart();
+  if (!server_) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", config.grpc_address,
+                                               ": the port is in use or the address is not of this machine; choose "
+                                               "another with --grpc-address"));
+  }
+  listener_ = *std::move(listener);
+  listener_->Start();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Gate& gate, CallObserver& observer,
                                                               const Inference& inference, const ModelTable& models,
                                                               const HealthSnapshot& health) {
   std::unique_ptr<GrpcServer> server(new GrpcServer(config, gate, observer, inference, models, health));
-  if (!server->server_ || server->port_ == 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", config.grpc_address,
-                                               ": the port is in use or the address is not of this machine; choose "
-                                               "another with --grpc-address"));
-  }
+  if (absl::Status status = server->Listen(config); !status.ok()) return status;
   return server;
 }
 
 GrpcServer::~GrpcServer() {
+  listener_.reset();
   if (!server_) return;
   health_.EndWatches({});
   server_->Shutdown(std::chrono::system_clock::now());

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "server/config.h"
 #include "server/grpc_health.h"
+#include "server/grpc_listener.h"
 #include "server/grpc_service.h"
 #include "server/inference.h"
 #include "server/model_table.h"
@@ -18,14 +19,15 @@ namespace bertha::server {
 
 class GrpcServer {
  public:
-  /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use.
+  /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use;
+  /// INVALID_ARGUMENT names a TLS file that cannot be used.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Gate& gate, CallObserver& observer,
                                                            const Inference& inference, const ModelTable& models,
                                                            const HealthSnapshot& health);
   /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
 
-  int port() const { return port_; }
+  int port() const { return listener_->port(); }
 
   /// What health says from now on. From any thread.
   void SetHealth(const HealthSnapshot& health) { health_.Set(health); }
@@ -41,12 +43,15 @@ class GrpcServer {
   GrpcServer(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
              const ModelTable& models, const HealthSnapshot& health);
 
+  absl::Status Listen(const Config& config);
+
   Gate& gate_;
   const GrpcEdge edge_;
   GrpcHealth health_;
   GrpcService service_;
-  int port_ = 0;
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<GrpcListener> listener_;
 };
 
 }  // namespace bertha::server

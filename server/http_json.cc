@@ -42,7 +42,7 @@ class JsonCall : public std::enable_shared_from_this<JsonCall> {
   void Start(const HttpRequest& request) {
     caller_ = CallerOf(request, edge_);
     absl::Status status;
-    ticket_ = edge_.gate.Enter(status);
+    ticket_ = edge_.gate.Enter(method_.scope, request.headers.Get("authorization"), caller_, status);
     if (!status.ok()) return Reply(status);
     if (!IsJson(request)) {
       return Send(absl::InvalidArgumentError("content-type"),

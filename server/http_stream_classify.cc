@@ -1,5 +1,6 @@
 #include "server/http_stream_classify.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,7 +56,7 @@ class LineStream final : public StreamTransport, public std::enable_shared_from_
     if (lines_.size() > max_line_bytes_) {
       ended_ = true;  // where the next request begins cannot be told without reading on
       lines_.clear();
-      return session_->OnUndecodable(
+      return session_->OnRefused(
           0, absl::InvalidArgumentError(absl::StrCat("a line has more than ", max_line_bytes_, " bytes; split it")));
     }
     stream_->Read([self = shared_from_this()](absl::StatusOr<std::optional<std::string>> piece) {
@@ -78,8 +79,11 @@ class LineStream final : public StreamTransport, public std::enable_shared_from_
     begin_ = next;
     if (line.empty()) return NextLine();
     v1::StreamClassifyRequest request;
-    const absl::Status status = FromJson(line, request);
-    status.ok() ? session_->OnRequest(std::move(request)) : session_->OnUndecodable(request.id(), status);
+    const absl::Status read = FromJson(line, request);
+    if (absl::Status status = edge_.gate.CountMessage(caller_); !status.ok()) {
+      return session_->OnRefused(request.id(), status);
+    }
+    read.ok() ? session_->OnRequest(std::move(request)) : session_->OnRefused(request.id(), read);
   }
 
   void StartWrite(const v1::StreamClassifyResponse& response) override {
@@ -108,6 +112,15 @@ class LineStream final : public StreamTransport, public std::enable_shared_from_
   bool ended_ = false;
 };
 
+void Refuse(const absl::Status& status, const HttpEdge& edge, const Caller& caller, HttpStream& stream) {
+  HttpResponse response = ErrorResponse(status, std::chrono::milliseconds(edge.retry_after_ms(status)));
+  AddTrace(caller, response);
+  std::string body(response.body.view());
+  stream.Begin(std::move(response));
+  stream.Write(std::move(body), [](bool) {});
+  stream.Finish();
+}
+
 }  // namespace
 
 void AddStreamClassify(const Inference& inference, const HttpEdge& edge, size_t max_in_flight, size_t max_line_bytes,
@@ -120,6 +133,13 @@ void AddStreamClassify(const Inference& inference, const HttpEdge& edge, size_t 
                    [&inference, &edge, &counters, max_in_flight, max_line_bytes](
                        const HttpRequest& request, const std::shared_ptr<HttpStream>& stream) {
                      Caller caller = CallerOf(request, edge);
+                     absl::Status status;
+                     const Gate::Ticket ticket =
+                         edge.gate.Enter(Scope::kInfer, request.headers.Get("authorization"), caller, status);
+                     if (!status.ok()) {
+                       edge.observer.OnEnd(counters, caller, status, {});
+                       return Refuse(status, edge, caller, *stream);
+                     }
                      std::make_shared<LineStream>(edge, counters, std::move(caller), max_line_bytes, stream)
                          ->Start(inference, max_in_flight);
                    });

@@ -24,6 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "batcher/dispatcher.h"
 #include "models/cuda_engine.h"
+#include "server/access.h"
 #include "server/admin_server.h"
 #include "server/canary.h"
 #include "server/config.h"
@@ -133,6 +134,13 @@ batcher::DispatcherOptions DispatcherOptionsOf(const Config& config, std::functi
           .on_health = std::move(on_health),
           .on_worker_start = PinningOf(config),
           .on_failed_pass = std::move(on_failed_pass)};
+}
+
+Access::Options AccessOptionsOf(const Config& config) {
+  const auto per_second = static_cast<double>(config.limits_requests_per_second);
+  return {.tokens_file = config.auth_tokens_file,
+          .rate = {.per_second = per_second,
+                   .burst = config.limits_burst > 0 ? static_cast<double>(config.limits_burst) : per_second}};
 }
 
 models::EngineOptions EngineOptionsOf(const Config& config) {
@@ -245,18 +253,21 @@ std::unique_ptr<feedback::FeedbackStore> OpenFeedback(const Config& config, cons
 /// The parts of a running daemon; members are destroyed in reverse order.
 class Daemon {
  public:
-  explicit Daemon(const Config& config)
+  Daemon(const Config& config, const batcher::Clock& clock, std::unique_ptr<Access> access)
       : config_(config),
+        clock_(clock),
         table_(config.models_default),
         board_(table_, clock_,
                {.on_change = [this](const HealthSnapshot& health) { Publish(health); }, .log = LogHealth}),
         dispatcher_(DispatcherOptionsOf(
                         config, [this] { board_.SetWorkersStuck(!dispatcher_.healthy()); },
                         [this](const absl::Status& status) { OnFailure(status); }),
-                    &clock_),
+                    &clock),
         pool_(kPoolThreads, kPoolQueue),
         feedback_(OpenFeedback(config, clock_)),
         inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config), feedback_.get()}),
+        access_(std::move(access)),
+        gate_(access_.get()),
         observer_(RequestLogOf(config)),
         watcher_(
             WatcherOptionsOf(config, [this] { board_.Refresh(); }), table_, dispatcher_,
@@ -334,7 +345,7 @@ class Daemon {
     }
     if (config_.admin_address.empty()) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<AdminServer>> admin =
-        AdminServer::Start(config_.admin_address, watcher_, clock_, observer_);
+        AdminServer::Start(config_, access_.get(), watcher_, clock_, observer_);
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
     return absl::OkStatus();
@@ -406,13 +417,14 @@ class Daemon {
   }
 
   const Config config_;
-  const batcher::SteadyClock clock_;
+  const batcher::Clock& clock_;
   ModelTable table_;
   HealthBoard board_;
   batcher::Dispatcher dispatcher_;
   WorkPool pool_;
   const std::unique_ptr<feedback::FeedbackStore> feedback_;
   Inference inference_;
+  const std::unique_ptr<Access> access_;
   Gate gate_;
   std::unique_ptr<HttpFront> http_;
   CallObserver observer_;
@@ -445,7 +457,13 @@ int Main(int argc, char** argv) {
   google::protobuf::SetLogHandler(nullptr);  // it would report every undecodable message; the caller is told instead
   KeepFreedMemory();
   const sigset_t signals = BlockStopSignals();  // before any thread exists
-  return Daemon(parsed->config).Run(signals);
+  const batcher::SteadyClock clock;
+  absl::StatusOr<std::unique_ptr<Access>> access = Access::Open(AccessOptionsOf(parsed->config), clock);
+  if (!access.ok()) {
+    spdlog::error("{}", std::string(access.status().message()));
+    return kNothingServed;
+  }
+  return Daemon(parsed->config, clock, *std::move(access)).Run(signals);
 }
 
 }  // namespace

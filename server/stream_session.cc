@@ -92,7 +92,7 @@ void StreamSession::OnRequest(v1::StreamClassifyRequest request) {
   Do(next);
 }
 
-void StreamSession::OnUndecodable(uint64_t id, const absl::Status& status) {
+void StreamSession::OnRefused(uint64_t id, const absl::Status& status) {
   auto item = std::make_shared<InFlight>();
   item->reply.set_id(id);
   *item->reply.mutable_error() = ToWire(status, inference_);

@@ -25,7 +25,7 @@ namespace bertha::server {
 class StreamTransport {
  public:
   virtual ~StreamTransport() = default;
-  /// Ends in StreamSession::OnRequest, OnUndecodable or OnReadsDone.
+  /// Ends in StreamSession::OnRequest, OnRefused or OnReadsDone.
   virtual void StartRead() = 0;
   /// Ends in StreamSession::OnWriteDone; `response` stays alive until then.
   virtual void StartWrite(const v1::StreamClassifyResponse& response) = 0;
@@ -44,8 +44,8 @@ class StreamSession : public Drainable, public std::enable_shared_from_this<Stre
   /// Asks for the first request.
   void Start();
   void OnRequest(v1::StreamClassifyRequest request);
-  /// A message that is no valid request: answered with `status`, the stream goes on.
-  void OnUndecodable(uint64_t id, const absl::Status& status);
+  /// A message that is no valid request, or one too many: answered with `status`, the stream goes on.
+  void OnRefused(uint64_t id, const absl::Status& status);
   /// The client sends no more (or the read failed).
   void OnReadsDone();
   void OnWriteDone();

@@ -47,7 +47,7 @@ Examples:
 void AddModels(CLI::App& top, ModelsOptions& o) {
   CLI::App* app = top.add_subcommand("models", "List the models of the server");
   app->footer(absl::StrCat(kModelsExamples, "\n", kExitCodes));
-  AddAddress(*app, o.address);
+  AddServer(*app, o.server);
   AddTimeout(*app, o.timeout_seconds, "Time to answer");
   app->add_flag("--json", o.json, "One JSON object for each model");
 }
@@ -55,7 +55,7 @@ void AddModels(CLI::App& top, ModelsOptions& o) {
 void AddHealth(CLI::App& top, HealthOptions& o) {
   CLI::App* app = top.add_subcommand("health", "Ask whether the server is serving");
   app->footer(absl::StrCat(kHealthExamples, "\n", kExitCodes));
-  AddAddress(*app, o.address);
+  AddServer(*app, o.server);
   AddTimeout(*app, o.timeout_seconds, "Time to answer");
   app->add_option("--model-name,--model", o.model, "Ask for one model; default: the server as a whole")
       ->type_name("NAME");

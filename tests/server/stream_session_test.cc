@@ -160,7 +160,7 @@ TEST_CASE("AnErrorOfOneRequestIsAReplyAndTheStreamGoesOn") {
   CHECK(reply.id() == 1);
   CHECK(reply.error().code() == static_cast<uint32_t>(StatusCode::kInvalidArgument));
   CHECK(reply.error().message() == "inputs[0].text: invalid UTF-8 at byte 0");
-  f.session->OnUndecodable(2, absl::InvalidArgumentError("bad bytes"));
+  f.session->OnRefused(2, absl::InvalidArgumentError("bad bytes"));
   reply = f.transport.Take(*f.session);
   CHECK(reply.id() == 2);
   CHECK(reply.error().message() == "bad bytes");
