@@ -91,6 +91,7 @@ absl::Status BatchQueue::MakeRoom(Model& model, size_t requests, size_t tokens, 
     }
   }
   if (!eviction_.Choose(size_ + reserved_ + requests, tokens_ + tokens)) {
+    refused_full_ += requests;
     return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_, " requests of ", tokens_,
                                                      " tokens wait, ", reserved_,
                                                      " are prepared; limits: ", options_.max_requests, " requests, ",
@@ -151,6 +152,7 @@ absl::Status BatchQueue::AdmitInTime(Model& model, std::span<Request* const> req
     for (Request* request : requests) request->tries_ = true;
     return absl::OkStatus();
   }
+  refused_late_ += requests.size();
   return absl::ResourceExhaustedError(
       absl::StrCat("overloaded: with ", size_, " requests waiting, a deadline would be missed by ",
                    Milliseconds(excess), " ms; try again later, another server, or with a later deadline"));

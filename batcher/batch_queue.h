@@ -75,6 +75,7 @@ enum class Ending : uint8_t {
   kStopped,  // the server ends
   kStuck,    // the engine does not return
 };
+inline constexpr size_t kEndings = 7;
 
 struct Ended {
   Request* request = nullptr;
@@ -134,6 +135,9 @@ class BatchQueue {
   /// Requests and tokens that wait, staged ones included.
   size_t size() const { return size_; }
   size_t tokens() const { return tokens_; }
+  /// Requests that were refused since the start: for lack of room; since they could not have ended in time.
+  uint64_t refused_full() const { return refused_full_; }
+  uint64_t refused_late() const { return refused_late_; }
   bool empty() const { return size_ == 0; }
   /// Requests that wait and are not staged or twins.
   size_t unstaged() const;
@@ -196,6 +200,7 @@ class BatchQueue {
   std::vector<TimePoint> free_at_;  // of batches that run: when they are expected to end
   ModelId next_id_ = 0;
   size_t size_ = 0;
+  uint64_t refused_full_ = 0, refused_late_ = 0;
   size_t tokens_ = 0;
   size_t reserved_ = 0;
   uint64_t next_sequence_ = 0;

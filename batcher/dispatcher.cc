@@ -362,7 +362,7 @@ bool Dispatcher::RunBatch(Worker& worker) {
   if (!returned) return false;
   if (status.ok()) status = CheckShape(work.output, work.value_offsets[n] / width, width);
   work.statuses.assign(n, status);
-  Observe(worker, status, work.started);
+  Observe(worker, status, work.batch.stats, work.started);
   if (!status.ok() && n > 1 && !RunOneByOne(worker)) return false;
   work.finished = clock_->Now();
   return true;
@@ -389,16 +389,17 @@ bool Dispatcher::RunOneByOne(Worker& worker) {
     if (!returned) return false;
     const size_t at = work.value_offsets[i], size = work.value_offsets[i + 1] - at;
     if (status.ok()) status = CheckShape(work.output, size / width, width);
-    Observe(worker, status, began);
+    const auto tokens = static_cast<uint32_t>(work.batch.requests[i]->ids.size());
+    Observe(worker, status, {.size = 1, .tokens = tokens, .padded_tokens = tokens}, began);
     if (status.ok())
       std::copy_n(work.output.values.begin(), size, work.single_values.begin() + static_cast<ptrdiff_t>(at));
   }
   return true;
 }
 
-void Dispatcher::Observe(const Worker& worker, const absl::Status& status, TimePoint began) {
+void Dispatcher::Observe(const Worker& worker, const absl::Status& status, const BatchStats& batch, TimePoint began) {
   if (!status.ok() && options_.on_failed_pass) options_.on_failed_pass(status);
-  if (worker.observer) worker.observer->OnPass(status, clock_->Now() - began);
+  if (worker.observer) worker.observer->OnPass(status, batch, clock_->Now() - began);
 }
 
 /// From here on the worker does not touch the batch's encoder, which may be destroyed.
@@ -571,6 +572,7 @@ void Dispatcher::CompletionLoop() {
 
 void Dispatcher::Deliver(const Work& work) {
   for (const Ended& ended : work.ended) {
+    endings_[static_cast<size_t>(ended.why)].fetch_add(1, std::memory_order_relaxed);
     ended.request->listener->OnDone(*ended.request, Outcome{StatusOf(ended.why), {}, {}, {}, {}});
   }
   for (size_t i = 0; i < work.batch.requests.size(); ++i) {
@@ -615,6 +617,21 @@ void Dispatcher::Stop() {
 Dispatcher::Load Dispatcher::load() const {
   MutexLock lock(mutex_);
   return {queue_.size(), queue_.tokens(), running_};
+}
+
+Dispatcher::Rejections Dispatcher::rejections() const {
+  const auto count = [this](Ending why) { return endings_[static_cast<size_t>(why)].load(std::memory_order_relaxed); };
+  Rejections rejections = {.expired = count(Ending::kExpired),
+                           .too_late = count(Ending::kTooLate),
+                           .shed = count(Ending::kShed),
+                           .evicted = count(Ending::kEvicted),
+                           .cancelled = count(Ending::kCancelled),
+                           .stopped = count(Ending::kStopped),
+                           .stuck = count(Ending::kStuck)};
+  MutexLock lock(mutex_);
+  rejections.queue_full = queue_.refused_full();
+  rejections.not_in_time = queue_.refused_late();
+  return rejections;
 }
 
 Duration Dispatcher::RetryAfter() const {

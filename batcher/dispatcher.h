@@ -22,6 +22,8 @@
 #ifndef BERTHA_BATCHER_DISPATCHER_H_
 #define BERTHA_BATCHER_DISPATCHER_H_
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -133,6 +135,15 @@ class Dispatcher {
   };
   Load load() const;
 
+  /// Requests since the start that were not computed, by reason.
+  struct Rejections {
+    /// Refused: no place was left; their deadline could not have been met.
+    uint64_t queue_full = 0, not_in_time = 0;
+    /// Accepted, and given up while they waited; see Ending.
+    uint64_t expired = 0, too_late = 0, shed = 0, evicted = 0, cancelled = 0, stopped = 0, stuck = 0;
+  };
+  Rejections rejections() const;
+
   /// When trying again makes sense after RESOURCE_EXHAUSTED: the time in which, at the recent speed, half of what waits
   /// will have been served; between 1 ms and 1 s. 20 ms before the first batch has finished.
   Duration RetryAfter() const;
@@ -157,7 +168,7 @@ class Dispatcher {
   bool Watched(Worker& worker, absl::Status& status, Steps&& steps);
   bool RunBatch(Worker& worker);
   bool RunOneByOne(Worker& worker);
-  void Observe(const Worker& worker, const absl::Status& status, TimePoint began);
+  void Observe(const Worker& worker, const absl::Status& status, const BatchStats& batch, TimePoint began);
   void Leave(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndBatch(Worker& worker);
   void EndGivenUp(Worker& worker);
@@ -192,6 +203,8 @@ class Dispatcher {
   std::vector<std::shared_ptr<PassObserver>> stuck_observers_ ABSL_GUARDED_BY(mutex_);  // to be told
   /// Nanoseconds per token of recent batches, exponentially averaged.
   double ns_per_token_ ABSL_GUARDED_BY(mutex_) = 0;
+  /// By Ending; counted by the completion thread.
+  std::array<std::atomic<uint64_t>, kEndings> endings_{};
 
   Mutex completion_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
   CondVar completion_arrived_;

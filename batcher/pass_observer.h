@@ -1,9 +1,10 @@
-// Learns how the forward passes of one model end: for whoever says whether the model is healthy.
+// Learns how the forward passes of one model end: for whoever says whether the model is healthy, or measures.
 #ifndef BERTHA_BATCHER_PASS_OBSERVER_H_
 #define BERTHA_BATCHER_PASS_OBSERVER_H_
 
 #include "absl/status/status.h"
 #include "batcher/clock.h"
+#include "batcher/request.h"
 
 namespace bertha::batcher {
 
@@ -13,7 +14,7 @@ class PassObserver {
  public:
   virtual ~PassObserver() = default;
   /// A forward pass has ended after `time`: that of a batch and, when it failed, of each of its requests alone.
-  virtual void OnPass(const absl::Status& status, Duration time) = 0;
+  virtual void OnPass(const absl::Status& status, const BatchStats& batch, Duration time) = 0;
   /// The watchdog has given one up. It has no OnPass; OnReturned tells if it returns, perhaps even before OnStuck does.
   virtual void OnStuck() = 0;
   virtual void OnReturned() = 0;

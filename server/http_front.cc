@@ -19,19 +19,22 @@
 namespace bertha::server {
 namespace {
 
-HttpResponse Yes(const char* text) { return {.content_type = "text/plain; charset=utf-8", .body = text}; }
+HttpResponse Answer(const Verdict& verdict) {
+  if (!verdict.ok) return ErrorResponse(absl::UnavailableError(verdict.reason));
+  return {.content_type = "text/plain; charset=utf-8", .body = "ok\n"};
+}
 
 }  // namespace
 
 HttpFront::HttpFront(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
-                     const ModelTable& models, HttpHealth health)
+                     const ModelTable& models, const HealthBoard& health)
     : edge_{gate,
             inference.clock(),
             observer,
             [&inference](const absl::Status& status) { return RetryAfterMs(status, inference); },
             TrustedProxiesOf(config),
             ForwardedHeaderOf(config)},
-      health_(std::move(health)),
+      health_(health),
       router_(CorsOriginsOf(config)) {
   AddJsonRoutes(BerthaMethods(inference, models), edge_, router_);
   AddStreamClassify(inference, edge_, static_cast<size_t>(config.limits_max_stream_in_flight),
@@ -43,24 +46,24 @@ HttpFront::HttpFront(const Config& config, Gate& gate, CallObserver& observer, c
 
 void HttpFront::AddPages(HttpRouter& router, const Inference& inference, const ModelTable& models) {
   router.Add("GET", "/healthz", [this](const HttpRequest&, const std::shared_ptr<HttpReply>& reply) {
-    reply->Send(health_.live() ? Yes("ok\n")
-                               : ErrorResponse(absl::UnavailableError("no worker answers; restart the process")));
+    reply->Send(Answer(health_.Snapshot().live));
   });
   router.Add("GET", "/readyz", [this](const HttpRequest&, const std::shared_ptr<HttpReply>& reply) {
-    reply->Send(health_.ready() ? Yes("ok\n") : ErrorResponse(absl::UnavailableError("no model serves")));
+    reply->Send(Answer(health_.Snapshot().ready));
   });
   router.Add("GET", "/metrics",
              [this, &inference, &models](const HttpRequest&, const std::shared_ptr<HttpReply>& reply) {
                const CallContext& context = inference.context();
                reply->Send({.content_type = kExpositionType,
-                            .body = Exposition({models, context.dispatcher, edge_.gate, edge_.observer.metrics()})});
+                            .body = Exposition({models, context.dispatcher, edge_.gate, edge_.observer.metrics(),
+                                                health_, context.feedback})});
              });
 }
 
 absl::StatusOr<std::unique_ptr<HttpFront>> HttpFront::Start(const Config& config, Gate& gate, CallObserver& observer,
                                                             const Inference& inference, const ModelTable& models,
-                                                            HttpHealth health) {
-  std::unique_ptr<HttpFront> front(new HttpFront(config, gate, observer, inference, models, std::move(health)));
+                                                            const HealthBoard& health) {
+  std::unique_ptr<HttpFront> front(new HttpFront(config, gate, observer, inference, models, health));
   auto server = HttpServer::Start(HttpServerOptionsOf(config),
                                   [&router = front->router_](HttpRequest& request) { return router.Route(request); });
   if (!server.ok()) {

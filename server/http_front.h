@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/config.h"
+#include "server/health_board.h"
 #include "server/http/http_server.h"
 #include "server/http_edge.h"
 #include "server/inference.h"
@@ -16,20 +17,12 @@
 
 namespace bertha::server {
 
-/// What /healthz and /readyz say.
-struct HttpHealth {
-  /// Whether a restart would not help.
-  std::function<bool()> live;
-  /// Whether calls are answered.
-  std::function<bool()> ready;
-};
-
 class HttpFront {
  public:
   /// Listens from now on. UNAVAILABLE if the address cannot be had. What is referred to outlives it.
   static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const Config& config, Gate& gate, CallObserver& observer,
                                                           const Inference& inference, const ModelTable& models,
-                                                          HttpHealth health);
+                                                          const HealthBoard& health);
 
   uint16_t port() const { return server_->port(); }
   /// From now on each reply closes its connection.
@@ -39,11 +32,11 @@ class HttpFront {
 
  private:
   HttpFront(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
-            const ModelTable& models, HttpHealth health);
+            const ModelTable& models, const HealthBoard& health);
   void AddPages(HttpRouter& router, const Inference& inference, const ModelTable& models);
 
   const HttpEdge edge_;
-  const HttpHealth health_;
+  const HealthBoard& health_;
   HttpRouter router_;
   std::unique_ptr<HttpServer> server_;
 };

@@ -332,9 +332,7 @@ class Daemon {
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
     if (!config_.http_address.empty()) {
-      auto http = HttpFront::Start(config_, gate_, observer_, inference_, table_,
-                                   {.live = [this] { return board_.Snapshot().live.ok; },
-                                    .ready = [this] { return board_.Snapshot().ready.ok; }});
+      auto http = HttpFront::Start(config_, gate_, observer_, inference_, table_, board_);
       if (!http.ok()) return http.status();
       http_ = *std::move(http);
     }

@@ -23,7 +23,6 @@
 #include "absl/status/status.h"
 #include "batcher/clock.h"
 #include "batcher/mutex.h"
-#include "batcher/pass_observer.h"
 #include "batcher/request.h"
 
 namespace bertha::server {
@@ -47,14 +46,15 @@ struct HealthOptions {
   std::function<void()> on_trouble = {};
 };
 
-class ModelHealth final : public batcher::PassObserver {
+class ModelHealth {
  public:
   /// Begins as one whose pass has just succeeded, as the self-check's has. `clock` outlives it.
   ModelHealth(HealthOptions options, const batcher::Clock& clock);
 
-  void OnPass(const absl::Status& status, batcher::Duration time) override;
-  void OnStuck() override;
-  void OnReturned() override;
+  /// As batcher::PassObserver's.
+  void OnPass(const absl::Status& status, batcher::Duration time);
+  void OnStuck();
+  void OnReturned();
 
   /// A probe is being replayed: none is due until OnCanary.
   void BeginCanary();

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "batcher/mutex.h"
+#include "server/served_passes.h"
 
 namespace bertha::server {
 namespace {
@@ -100,7 +101,8 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
     limits.weight = weight->second;
   }
   absl::StatusOr<batcher::ModelId> id =
-      dispatcher_.AddModel(std::move(loaded->replicas), limits, std::move(costs), model->health);
+      dispatcher_.AddModel(std::move(loaded->replicas), limits, std::move(costs),
+                           std::make_shared<ServedPasses>(model->health, model->metrics));
   if (!id.ok()) return id.status();
   model->id = *id;
   loaded_bytes_ += model->weight_bytes;

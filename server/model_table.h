@@ -56,7 +56,7 @@ struct ServingModel {
   size_t weight_bytes = 0;
   /// Where its cost table is kept; empty: nowhere.
   std::string costs_file;
-  const std::unique_ptr<ModelMetrics> metrics = std::make_unique<ModelMetrics>();
+  const std::shared_ptr<ModelMetrics> metrics = std::make_shared<ModelMetrics>();
 };
 
 enum class ModelState { kLoading, kServing, kFailed };

@@ -121,10 +121,10 @@ void AddModels(const std::vector<ModelEntry>& models, Page& page) {
                 [](const ServingModel& m) -> const Histogram& { return m.metrics->batch_size; });
   page.PerModel(MetricType::Histogram, "bertha_batch_tokens", "Tokens of a forward pass, without padding.", models,
                 [](const ServingModel& m) -> const Histogram& { return m.metrics->batch_tokens; });
-  page.PerModel(MetricType::Counter, "bertha_tokens_total", "Tokens that inputs had, special tokens included.", models,
+  page.PerModel(MetricType::Counter, "bertha_tokens_total", "Tokens that were computed, without padding.", models,
                 [](const ServingModel& m) { return m.metrics->tokens.load(); });
   page.PerModel(MetricType::Counter, "bertha_padded_tokens_total",
-                "Tokens that were computed; what is above bertha_tokens_total is padding.", models,
+                "Tokens that were computed, with padding: what is above bertha_tokens_total is waste.", models,
                 [](const ServingModel& m) { return m.metrics->padded_tokens.load(); });
   page.PerModel(MetricType::Counter, "bertha_failed_passes_total", "Forward passes that failed.", models,
                 [](const ServingModel& m) { return m.metrics->failed_passes.load(); });
@@ -140,6 +140,40 @@ void AddModels(const std::vector<ModelEntry>& models, Page& page) {
                 [](const ServingModel& m) { return static_cast<double>(m.probes.flips); });
 }
 
+void AddHealth(const HealthSnapshot& health, Page& page) {
+  page.Gauge("bertha_live", "1 unless a restart would help.", health.live.ok);
+  page.Gauge("bertha_ready", "1 if calls are answered.", health.ready.ok);
+  Family up(page.all(), MetricType::Gauge, "bertha_model_up", "1 if the model's forward passes succeed, rightly.");
+  for (const auto& [key, verdict] : health.models) up.Add(LabelsOf(key), verdict.ok);
+}
+
+void AddRejections(const batcher::Dispatcher::Rejections& rejections, Page& page) {
+  Family family(page.all(), MetricType::Counter, "bertha_rejections_total",
+                "Texts that the queue refused or gave up, by reason.");
+  const std::pair<const char*, uint64_t> counts[] = {
+      {"queue_full", rejections.queue_full},
+      {"not_in_time", rejections.not_in_time},
+      {"expired", rejections.expired},
+      {"too_late", rejections.too_late},
+      {"shed", rejections.shed},
+      {"evicted", rejections.evicted},
+      {"cancelled", rejections.cancelled},
+      {"stopped", rejections.stopped},
+      {"stuck", rejections.stuck},
+  };
+  for (const auto& [reason, count] : counts) family.Add({{"reason", reason}}, static_cast<double>(count));
+}
+
+void AddFeedback(const feedback::FeedbackStore::Stats& stats, Page& page) {
+  page.Counter("bertha_feedback_stored_total", "Votes that were stored.", static_cast<double>(stats.stored));
+  page.Counter("bertha_feedback_refused_total", "Votes refused since too many waited.",
+               static_cast<double>(stats.refused));
+  page.Counter("bertha_feedback_failed_total", "Votes that failed because of the database.",
+               static_cast<double>(stats.failed));
+  page.Gauge("bertha_feedback_waiting", "Votes that wait to be stored.", static_cast<double>(stats.waiting));
+  page.Gauge("bertha_feedback_up", "1 if the database takes votes.", stats.working);
+}
+
 }  // namespace
 
 std::string Exposition(const MetricsSources& sources) {
@@ -147,6 +181,9 @@ std::string Exposition(const MetricsSources& sources) {
   const std::vector<ModelEntry> models = sources.models.List();
   page.Calls(sources.calls);
   AddModels(models, page);
+  AddHealth(sources.health.Snapshot(), page);
+  AddRejections(sources.dispatcher.rejections(), page);
+  if (sources.feedback) AddFeedback(sources.feedback->stats(), page);
   const batcher::Dispatcher::Load load = sources.dispatcher.load();
   page.Gauge("bertha_in_flight_calls", "Calls and streams that have not ended.",
              static_cast<double>(sources.gate.in_flight()));

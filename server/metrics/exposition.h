@@ -10,7 +10,9 @@
 #include <string>
 
 #include "batcher/dispatcher.h"
+#include "server/feedback/feedback_store.h"
 #include "server/gate.h"
+#include "server/health_board.h"
 #include "server/metrics/call_metrics.h"
 #include "server/model_table.h"
 
@@ -24,6 +26,9 @@ struct MetricsSources {
   const batcher::Dispatcher& dispatcher;
   const Gate& gate;
   const CallMetrics& calls;
+  /// What health says of each model; and votes, null if there are none.
+  const HealthBoard& health;
+  const feedback::FeedbackStore* feedback = nullptr;
 };
 
 std::string Exposition(const MetricsSources& sources);

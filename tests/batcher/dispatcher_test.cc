@@ -419,10 +419,13 @@ TEST_CASE("AForwardPassThatDoesNotReturnIsGivenUpAndTheWorkerWorksOnWhenItDoes")
 
 /// Counts what it is told.
 struct CountingObserver final : PassObserver {
-  void OnPass(const absl::Status& status, Duration) override { (status.ok() ? succeeded : failed) += 1; }
+  void OnPass(const absl::Status& status, const BatchStats& batch, Duration) override {
+    (status.ok() ? succeeded : failed) += 1;
+    tokens += static_cast<int>(batch.tokens);
+  }
   void OnStuck() override { stuck += 1; }
   void OnReturned() override { returned += 1; }
-  std::atomic<int> succeeded{0}, failed{0}, stuck{0}, returned{0};
+  std::atomic<int> succeeded{0}, failed{0}, stuck{0}, returned{0}, tokens{0};
 };
 
 TEST_CASE("AModelsObserverLearnsOfEachOfItsPassesAndOfNoOthers") {
@@ -444,6 +447,7 @@ TEST_CASE("AModelsObserverLearnsOfEachOfItsPassesAndOfNoOthers") {
   f.dispatcher->Stop();
   CHECK(observer->succeeded == 1);
   CHECK(observer->failed == 2);  // the batch, and then the bad one alone
+  CHECK(observer->tokens == 2 + 1 + 1);
   CHECK(observer->stuck == 0);
 }
 

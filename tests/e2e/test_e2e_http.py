@@ -210,4 +210,5 @@ def test_a_stream_ends_when_the_server_drains(daemon):
         assert json.loads(curl.stdout.readline())["id"] == "1"
         d.signal()
         assert d.wait() == 0
+        curl.stdin.close()  # curl waits for more to send, though the answer has ended
         assert curl.stdout.read() == ""

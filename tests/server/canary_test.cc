@@ -1,4 +1,5 @@
 #include "server/canary.h"
+#include "server/served_passes.h"
 
 #include <atomic>
 #include <cmath>
@@ -47,7 +48,8 @@ struct Fixture {
     encoder->on_run = std::move(on_run);
     std::vector<std::unique_ptr<batcher::Encoder>> replicas;
     replicas.push_back(std::move(encoder));
-    model->id = *dispatcher.AddModel(std::move(replicas), {.max_batch_requests = 1}, {}, model->health);
+    model->id = *dispatcher.AddModel(std::move(replicas), {.max_batch_requests = 1}, {},
+                                     std::make_shared<ServedPasses>(model->health, model->metrics));
     table.SetServing(model);
     return model;
   }
@@ -188,7 +190,8 @@ TEST_CASE("ItsThreadAsksByItself") {
   };
   std::vector<std::unique_ptr<batcher::Encoder>> replicas;
   replicas.push_back(std::move(encoder));
-  model->id = *dispatcher.AddModel(std::move(replicas), {}, {}, model->health);
+  model->id =
+      *dispatcher.AddModel(std::move(replicas), {}, {}, std::make_shared<ServedPasses>(model->health, model->metrics));
   table.SetServing(model);
   Canary canary(board, table, dispatcher, clock);
   canary.Start();

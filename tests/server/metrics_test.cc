@@ -4,6 +4,7 @@
 #include "server/call_observer.h"
 #include "server/metrics/exposition.h"
 #include "server/metrics/histogram.h"
+#include "server/served_passes.h"
 #include "tests/server/fixture.h"
 
 namespace bertha::server {
@@ -19,7 +20,8 @@ TEST_CASE("AValueOnABoundIsBelowIt") {
 }
 
 struct MetricsFixture : InferenceFixture {
-  std::string Text() { return Exposition({table, dispatcher, gate, observer.metrics()}); }
+  using InferenceFixture::InferenceFixture;
+  std::string Text() { return Exposition({table, dispatcher, gate, observer.metrics(), board}); }
   /// The value of the line that begins with `name`.
   std::string Value(const std::string& name) {
     const std::string text = "\n" + Text();
@@ -29,6 +31,7 @@ struct MetricsFixture : InferenceFixture {
     return text.substr(begin, text.find('\n', begin) - begin);
   }
   Gate gate;
+  HealthBoard board{table, clock, {}};
   CallObserver observer{RequestLog::kNone};
 };
 
@@ -60,6 +63,48 @@ TEST_CASE("NamesOfModelsAreEscapedInLabels") {
   MetricsFixture f;
   f.AddModel("a\"b\\c\nd");
   CHECK(f.Value(R"(bertha_self_check_flips{model="a\"b\\c\nd",version="1"})") == "0");
+}
+
+TEST_CASE("ForwardPassesAreMeasuredBySizeAndTokens") {
+  ModelMetrics metrics;
+  const auto shared = std::shared_ptr<ModelMetrics>(&metrics, [](ModelMetrics*) {});
+  ServedPasses passes(nullptr, shared);
+  passes.OnPass(absl::OkStatus(), {.size = 3, .tokens = 30, .padded_tokens = 36}, {});
+  passes.OnPass(absl::InternalError("broken"), {.size = 3, .tokens = 30, .padded_tokens = 36}, {});
+  CHECK(metrics.batch_size.Read().sum == 3);
+  CHECK(metrics.batch_tokens.Read().sum == 30);
+  CHECK(metrics.padded_tokens - metrics.tokens == 6);
+  CHECK(metrics.failed_passes == 1);
+}
+
+TEST_CASE("WhatTheQueueRefusesIsCountedByReason") {
+  MetricsFixture f({.max_requests = 2});
+  auto* encoder = f.AddModel("m");
+  batcher::Gate gate;
+  encoder->on_run = [&gate](const auto&) {
+    gate.Pass();
+    return absl::OkStatus();
+  };
+  auto runs = f.Start(f.Request({"a"}));
+  gate.AwaitArrivals(1);
+  auto waits = f.Start(f.Request({"b", "c"}));
+  CHECK(f.Classify(f.Request({"d"})).code() == absl::StatusCode::kResourceExhausted);
+  waits->call->Cancel();
+  gate.Open();
+  CHECK(runs->Await().ok());
+  CHECK(waits->Await().code() == absl::StatusCode::kCancelled);
+  CHECK(f.Value(R"(bertha_rejections_total{reason="queue_full"})") == "1");
+  CHECK(f.Value(R"(bertha_rejections_total{reason="cancelled"})") == "2");
+  CHECK(f.Value(R"(bertha_rejections_total{reason="shed"})") == "0");
+}
+
+TEST_CASE("HealthIsAMetricToo") {
+  MetricsFixture f;
+  f.AddModel("m");
+  f.board.Refresh();
+  CHECK(f.Value(R"(bertha_model_up{model="m",version="1"})") == "1");
+  CHECK(f.Value("bertha_live") == "1");
+  CHECK(f.Value("bertha_ready") == "0");  // not started
 }
 
 TEST_CASE("TheProcessAndTheQueueAreMeasured") {
