@@ -4,21 +4,26 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
+#include "server/oip/methods.h"
 
 namespace bertha::server {
 
-AdminServer::AdminServer(ModelWatcher& watcher, const batcher::Clock& clock, CallObserver& observer)
+AdminServer::AdminServer(const ModelTable& models, ModelWatcher& watcher, const batcher::Clock& clock,
+                         CallObserver& observer)
     : edge_{gate_, clock, observer, [](const absl::Status&) { return 0; }},
-      service_(ModelControlMethods(watcher), edge_) {}
+      service_(ModelControlMethods(watcher), edge_),
+      repository_service_(oip::RepositoryMethods(models, watcher), edge_) {}
 
-absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const std::string& address, ModelWatcher& watcher,
-                                                                const batcher::Clock& clock, CallObserver& observer) {
-  std::unique_ptr<AdminServer> admin(new AdminServer(watcher, clock, observer));
+absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const std::string& address, const ModelTable& models,
+                                                                ModelWatcher& watcher, const batcher::Clock& clock,
+                                                                CallObserver& observer) {
+  std::unique_ptr<AdminServer> admin(new AdminServer(models, watcher, clock, observer));
   grpc::ServerBuilder builder;
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&admin->service_);
+  builder.RegisterService(&admin->repository_service_);
   admin->server_ = builder.BuildAndStart();
   if (!admin->server_ || port == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", address,

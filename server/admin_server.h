@@ -1,4 +1,5 @@
-// The listener for operators: bertha.v1.ModelControl on an address of its own.
+// The listener for operators, on an address of its own: bertha.v1.ModelControl, and the part of the Open Inference
+// Protocol that loads and unloads models.
 #ifndef BERTHA_SERVER_ADMIN_SERVER_H_
 #define BERTHA_SERVER_ADMIN_SERVER_H_
 
@@ -17,17 +18,20 @@ namespace bertha::server {
 /// Listens until it is destroyed.
 class AdminServer {
  public:
-  /// UNAVAILABLE if `address` cannot be had, e.g. because the port is in use. The others outlive the server.
-  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const std::string& address, ModelWatcher& watcher,
-                                                            const batcher::Clock& clock, CallObserver& observer);
+  /// UNAVAILABLE if `address` cannot be had, e.g. because the port is in use. What is referred to outlives the
+  /// server.
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const std::string& address, const ModelTable& models,
+                                                            ModelWatcher& watcher, const batcher::Clock& clock,
+                                                            CallObserver& observer);
   ~AdminServer();
 
  private:
-  AdminServer(ModelWatcher& watcher, const batcher::Clock& clock, CallObserver& observer);
+  AdminServer(const ModelTable& models, ModelWatcher& watcher, const batcher::Clock& clock, CallObserver& observer);
 
   Gate gate_;  // of its own: operators may look on while the server drains
   const GrpcEdge edge_;
   GrpcService service_;
+  GrpcService repository_service_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
-#include "server/grpc_stream_classify.h"
+#include "server/grpc_streams.h"
 #include "server/retry.h"
 
 namespace bertha::server {
@@ -20,10 +20,15 @@ GrpcServer::GrpcServer(const Config& config, Gate& gate, CallObserver& observer,
     : gate_(gate),
       edge_{gate, inference.clock(), observer,
             [&](const absl::Status& status) { return RetryAfterMs(status, inference); }},
-      service_(BerthaMethods(inference, models), edge_) {
+      facts_{.ready = [this] { return serving_.load(); }, .admin_address = config.admin_address},
+      service_(BerthaMethods(inference, models), edge_),
+      inference_service_(oip::PublicMethods(inference, facts_), edge_) {
+  const auto max_in_flight = static_cast<size_t>(config.limits_max_stream_in_flight);
   service_.AddStream(
       *v1::ClassifyRequest::descriptor()->file()->FindServiceByName("Bertha")->FindMethodByName("StreamClassify"),
-      StreamClassifyOver(inference, edge_, static_cast<size_t>(config.limits_max_stream_in_flight)));
+      StreamClassifyOver(inference, edge_, max_in_flight));
+  inference_service_.AddStream(*oip::Service().FindMethodByName("ModelStreamInfer"),
+                               ModelStreamInferOver(inference, edge_, max_in_flight));
   // Nobody who can connect is told that a package which is still being loaded is an unknown service.
   UpdateHealth(models, false, true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -33,6 +38,7 @@ GrpcServer::GrpcServer(const Config& config, Gate& gate, CallObserver& observer,
   builder.SetMaxReceiveMessageSize(static_cast<int>(config.limits_max_message_bytes));
   builder.AddListeningPort(config.grpc_address, grpc::InsecureServerCredentials(), &port_);
   builder.RegisterService(&service_);
+  builder.RegisterService(&inference_service_);
   builder.RegisterService(&health_);
   server_ = builder.BuildAndStart();
 }
@@ -56,7 +62,8 @@ void GrpcServer::UpdateHealth(const ModelTable& models, bool ready, bool healthy
     names[entry.key.name] |= serves;
     any |= serves;
   }
-  health_.Set(names, ready && any);
+  serving_ = ready && any;
+  health_.Set(names, serving_);
 }
 
 GrpcServer::~GrpcServer() {
@@ -67,6 +74,7 @@ GrpcServer::~GrpcServer() {
 }
 
 bool GrpcServer::Drain(batcher::Duration timeout) {
+  serving_ = false;
   health_.Drain();
   gate_.BeginDrain();
   const bool finished = gate_.WaitUntilQuiet(std::chrono::steady_clock::now() + timeout);

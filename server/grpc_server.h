@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -13,6 +14,7 @@
 #include "server/grpc_service.h"
 #include "server/inference.h"
 #include "server/model_table.h"
+#include "server/oip/methods.h"
 
 namespace bertha::server {
 
@@ -41,7 +43,10 @@ class GrpcServer {
   Gate& gate_;
   const GrpcEdge edge_;
   GrpcHealth health_;
+  std::atomic<bool> serving_ = false;
+  const oip::ServerFacts facts_;
   GrpcService service_;
+  GrpcService inference_service_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

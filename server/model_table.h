@@ -24,6 +24,7 @@
 #include "models/manifest.h"
 #include "models/self_check.h"
 #include "server/metrics/model_metrics.h"
+#include "server/model_counters.h"
 #include "tokenizer/tokenizer.h"
 
 namespace bertha::server {
@@ -36,8 +37,8 @@ struct ModelKey {
   std::string ToString() const;
 };
 
-/// A model that answers. Immutable. Whoever submits requests of `id` holds it until they have ended: the dispatcher
-/// gives the model up when nobody does any more (see ModelLoader).
+/// A model that answers. Immutable, but for what is counted. Whoever submits requests of `id` holds it until they have
+/// ended: the dispatcher gives the model up when nobody does any more (see ModelLoader).
 struct ServingModel {
   ModelKey key;
   models::Manifest manifest;
@@ -51,6 +52,8 @@ struct ServingModel {
   /// Where its cost table is kept; empty: nowhere.
   std::string costs_file;
   const std::unique_ptr<ModelMetrics> metrics = std::make_unique<ModelMetrics>();
+  /// From 0 each time that it is loaded.
+  const std::unique_ptr<ModelCounters> counters = std::make_unique<ModelCounters>();
 };
 
 enum class ModelState { kLoading, kServing, kFailed };

@@ -1,4 +1,4 @@
-#include "server/grpc_stream_classify.h"
+#include "server/grpc_streams.h"
 
 #include <memory>
 #include <string>
@@ -11,26 +11,34 @@
 namespace bertha::server {
 namespace {
 
+/// The `id` of a request that cannot be decoded.
+uint64_t IdOf(const v1::StreamClassifyRequest&, const std::string& bytes) { return IdOfUndecodable(bytes); }
+/// Not looked for: the reply's place in the order says which request it answers.
+std::string IdOf(const inference::ModelInferRequest&, const std::string&) { return ""; }
+
 /// The gRPC side of a StreamSession. Deletes itself when gRPC is done with it.
-class StreamReactor final : public GrpcService::StreamReactor, public StreamTransport {
+template <class Protocol>
+class StreamReactor final : public GrpcService::StreamReactor, public StreamTransportOf<Protocol> {
  public:
+  using Session = StreamSessionOf<Protocol>;
+
   StreamReactor(const Inference& inference, const GrpcEdge& edge, CallCounters& counters, Caller caller,
                 size_t max_in_flight)
       : edge_(edge),
         counters_(counters),
         began_(edge.clock.Now()),
         caller_(std::move(caller)),
-        session_(std::make_shared<StreamSession>(inference, *this, caller_.deadline, max_in_flight)) {
+        session_(std::make_shared<Session>(inference, *this, caller_.deadline, max_in_flight)) {
     edge_.gate.AddStream(session_);
     session_->Start();
   }
 
   void OnReadDone(bool ok) override {
     if (!ok) return session_->OnReadsDone();
-    v1::StreamClassifyRequest request;
+    typename Protocol::Request request;
     if (Decode(incoming_, request)) return session_->OnRequest(std::move(request));
     const std::string bytes = Flatten(incoming_);
-    session_->OnUndecodable(IdOfUndecodable(bytes), ExplainUndecodable(*request.GetDescriptor(), bytes));
+    session_->OnUndecodable(IdOf(request, bytes), ExplainUndecodable(*request.GetDescriptor(), bytes));
   }
   void OnWriteDone(bool) override { session_->OnWriteDone(); }
   void OnCancel() override { session_->OnCancel(); }
@@ -42,9 +50,9 @@ class StreamReactor final : public GrpcService::StreamReactor, public StreamTran
  private:
   using Reactor = GrpcService::StreamReactor;
   void StartRead() override { Reactor::StartRead(&incoming_); }
-  void StartWrite(const v1::StreamClassifyResponse& response) override {
+  void StartWrite(const typename Protocol::Reply& reply) override {
     outgoing_.Clear();
-    Encode(response, outgoing_);
+    Encode(reply, outgoing_);
     Reactor::StartWrite(&outgoing_);
   }
   void OnEnd(const absl::Status& status) override {
@@ -57,16 +65,26 @@ class StreamReactor final : public GrpcService::StreamReactor, public StreamTran
   const batcher::TimePoint began_;
   const Caller caller_;
   grpc::ByteBuffer incoming_, outgoing_;
-  const std::shared_ptr<StreamSession> session_;
+  const std::shared_ptr<Session> session_;
 };
+
+template <class Protocol>
+GrpcService::StartStream Over(const char* method, const Inference& inference, const GrpcEdge& edge,
+                              size_t max_in_flight) {
+  CallCounters& counters = edge.observer.Register("grpc", method);
+  return [&inference, &edge, &counters, max_in_flight](grpc::CallbackServerContext& context) {
+    return new StreamReactor<Protocol>(inference, edge, counters, TakeCaller(context, edge.clock), max_in_flight);
+  };
+}
 
 }  // namespace
 
 GrpcService::StartStream StreamClassifyOver(const Inference& inference, const GrpcEdge& edge, size_t max_in_flight) {
-  CallCounters& counters = edge.observer.Register("grpc", "StreamClassify");
-  return [&inference, &edge, &counters, max_in_flight](grpc::CallbackServerContext& context) {
-    return new StreamReactor(inference, edge, counters, TakeCaller(context, edge.clock), max_in_flight);
-  };
+  return Over<ClassifyStream>("StreamClassify", inference, edge, max_in_flight);
+}
+
+GrpcService::StartStream ModelStreamInferOver(const Inference& inference, const GrpcEdge& edge, size_t max_in_flight) {
+  return Over<InferStream>("ModelStreamInfer", inference, edge, max_in_flight);
 }
 
 }  // namespace bertha::server
