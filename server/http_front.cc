@@ -11,6 +11,7 @@
 #include "server/http/http_error.h"
 #include "server/http/static_files.h"
 #include "server/http_json.h"
+#include "server/http_rest.h"
 #include "server/http_settings.h"
 #include "server/metrics/exposition.h"
 #include "server/retry.h"
@@ -31,8 +32,10 @@ HttpFront::HttpFront(const Config& config, Gate& gate, CallObserver& observer, c
             TrustedProxiesOf(config),
             ForwardedHeaderOf(config)},
       health_(std::move(health)),
+      facts_{health_.ready, config.admin_address},
       router_(CorsOriginsOf(config)) {
   AddJsonRoutes(BerthaMethods(inference, models), edge_, router_);
+  AddRestRoutes(oip::PublicMethods(inference, facts_), edge_, router_);
   AddStaticFiles(WebFiles(), router_);
   AddStaticFiles(ApiFiles(), router_);
   AddPages(router_, inference, models);
