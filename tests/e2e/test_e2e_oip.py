@@ -316,11 +316,17 @@ def test_a_stream_is_answered_when_the_daemon_stops(daemon, slow_models):
         client.start_stream(lambda result, error: replies.put((result, error)))
         client.async_stream_infer("slow", [tensor("text", ["wait"])], request_id="1")
         client.async_stream_infer("slow", [tensor("text", ["b"])], request_id="2")
-        client.async_stream_infer("nobody", [tensor("text", ["b"])], request_id="3")
-        wait_until(lambda: client.get_inference_statistics("slow"), "the daemon has read them")
+        client.async_stream_infer("slow", [tensor("TEXT", ["c"])], request_id="3")  # refused at once, counted as such
+
+        def refused_ones():
+            return client.get_inference_statistics("slow").model_stats[0].inference_stats.fail.count
+
+        wait_until(lambda: refused_ones() == 1, "the daemon has read all three")
+        assert replies.empty(), "the first one is computed still, and the others' replies wait for its"
         d.signal()
         answered = [replies.get(timeout=PATIENCE) for _ in range(3)]
-        assert [error is None for _, error in answered][:2] == [True, True]
+        assert [error is None for _, error in answered] == [True, True, False]
+        assert 'input "TEXT"' in answered[2][1].message()
         assert d.wait() == 0
 
 
