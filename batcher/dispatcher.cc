@@ -120,6 +120,7 @@ struct Dispatcher::Worker {
   /// What runs, or is about to.
   std::unique_ptr<Work> work;
   Encoder* encoder = nullptr;  // null if nothing runs
+  std::shared_ptr<PassObserver> observer;
   /// What runs next.
   std::unique_ptr<Work> next;
   bool staging = false;
@@ -179,7 +180,7 @@ size_t Dispatcher::workers() const {
 }
 
 absl::StatusOr<ModelId> Dispatcher::AddModel(std::vector<std::unique_ptr<Encoder>> replicas, ModelLimits limits,
-                                             CostTable costs) {
+                                             CostTable costs, std::shared_ptr<PassObserver> observer) {
   if (replicas.empty()) return absl::InvalidArgumentError("the model has no replicas");
   if (absl::Status status = Validate(limits); !status.ok()) return status;
   if (replicas.front()->Describe().output_width == 0) {
@@ -199,7 +200,7 @@ absl::StatusOr<ModelId> Dispatcher::AddModel(std::vector<std::unique_ptr<Encoder
         absl::StrCat("the model has ", replicas.size(), " replicas for ", workers_.size(), " workers"));
   }
   const ModelId id = queue_.AddModel(limits, std::move(costs));
-  models_.emplace(id, Model{std::move(replicas)});
+  models_.emplace(id, Model{.replicas = std::move(replicas), .observer = std::move(observer)});
   return id;
 }
 
@@ -306,6 +307,7 @@ bool Dispatcher::NextWork(Worker& worker) {
       running_ += 1;
       model.running += 1;
       worker.encoder = model.replicas[worker.index].get();
+      worker.observer = model.observer;
       if (queue_.unstaged() > 0) Wake();
       return true;
     }
@@ -360,7 +362,7 @@ bool Dispatcher::RunBatch(Worker& worker) {
   if (!returned) return false;
   if (status.ok()) status = CheckShape(work.output, work.value_offsets[n] / width, width);
   work.statuses.assign(n, status);
-  if (!status.ok() && options_.on_failed_pass) options_.on_failed_pass(status);
+  Observe(worker, status, work.started);
   if (!status.ok() && n > 1 && !RunOneByOne(worker)) return false;
   work.finished = clock_->Now();
   return true;
@@ -379,6 +381,7 @@ bool Dispatcher::RunOneByOne(Worker& worker) {
       continue;
     }
     work.Pack(i, i + 1);
+    const TimePoint began = clock_->Now();
     const bool returned = Watched(worker, status, [&] {
       if (absl::Status failed = encoder.Stage(work.packed(), work.slot); !failed.ok()) return failed;
       return encoder.Run(work.slot, work.output);
@@ -386,10 +389,16 @@ bool Dispatcher::RunOneByOne(Worker& worker) {
     if (!returned) return false;
     const size_t at = work.value_offsets[i], size = work.value_offsets[i + 1] - at;
     if (status.ok()) status = CheckShape(work.output, size / width, width);
+    Observe(worker, status, began);
     if (status.ok())
       std::copy_n(work.output.values.begin(), size, work.single_values.begin() + static_cast<ptrdiff_t>(at));
   }
   return true;
+}
+
+void Dispatcher::Observe(const Worker& worker, const absl::Status& status, TimePoint began) {
+  if (!status.ok() && options_.on_failed_pass) options_.on_failed_pass(status);
+  if (worker.observer) worker.observer->OnPass(status, clock_->Now() - began);
 }
 
 /// From here on the worker does not touch the batch's encoder, which may be destroyed.
@@ -412,6 +421,7 @@ void Dispatcher::EndBatch(Worker& worker) {
 }
 
 void Dispatcher::EndGivenUp(Worker& worker) {
+  if (worker.observer) worker.observer->OnReturned();
   MutexLock lock(mutex_);
   Leave(worker);
   worker.given_up = false;
@@ -465,18 +475,19 @@ bool Dispatcher::healthy() const {
 }
 
 /// Counts its own looks rather than time: a machine that stood still, or a clock that jumped, is not the engine's
-/// fault.
+/// fault. Looks come at fixed times, so that many of them make no delay.
 void Dispatcher::WatchdogLoop() {
-  constexpr int kLooks = 4;
-  const Duration between = options_.stuck_after / kLooks;
+  constexpr Duration kMostBetween = std::chrono::milliseconds(100);
+  const Duration between = std::min(options_.stuck_after / 4, kMostBetween);
+  const auto enough_looks = (options_.stuck_after + between - Duration(1)) / between;
   MutexLock lock(mutex_);
   auto next_look = std::chrono::steady_clock::now() + between;
   while (!workers_stopped_) {
     watchdog_wake_.WaitUntil(mutex_, next_look);
     if (const auto now = std::chrono::steady_clock::now(); now >= next_look) {
-      next_look = now + between;
+      next_look = std::max(next_look, now - between) + between;
       for (const auto& worker : workers_) {
-        if (worker->busy && !worker->given_up && ++worker->looks > kLooks) GiveUp(*worker);
+        if (worker->busy && !worker->given_up && ++worker->looks > enough_looks) GiveUp(*worker);
       }
     }
     if (AllStuck()) {
@@ -489,6 +500,12 @@ void Dispatcher::WatchdogLoop() {
 
 /// Tells whoever wants to know. The mutex is free meanwhile.
 void Dispatcher::ReportHealth() {
+  if (!stuck_observers_.empty()) {
+    const std::vector<std::shared_ptr<PassObserver>> observers = std::exchange(stuck_observers_, {});
+    mutex_.Unlock();
+    for (const auto& observer : observers) observer->OnStuck();
+    mutex_.Lock();
+  }
   const bool healthy = !AllStuck();
   if (healthy == reported_healthy_ || workers_stopped_) return;
   reported_healthy_ = healthy;
@@ -501,6 +518,7 @@ void Dispatcher::ReportHealth() {
 /// Answers the requests of a forward pass that does not return. Its buffers stay with it until it does.
 void Dispatcher::GiveUp(Worker& worker) {
   worker.given_up = true;
+  if (worker.observer) stuck_observers_.push_back(worker.observer);
   Batch& batch = worker.work->batch;
   queue_.Finished(clock_->Now(), batch, false);
   for (Request* request : batch.requests) {

@@ -37,6 +37,7 @@
 #include "batcher/clock.h"
 #include "batcher/encoder.h"
 #include "batcher/mutex.h"
+#include "batcher/pass_observer.h"
 #include "batcher/request.h"
 
 namespace bertha::batcher {
@@ -47,14 +48,14 @@ struct DispatcherOptions {
   QueueOptions queue;
   /// Whether the next batch is staged while one runs.
   bool stage_ahead = true;
-  /// How long a forward pass may take before it counts as one that never returns; it is noticed within a quarter more.
+  /// How long a forward pass may take before it counts as one that never returns; it is noticed within 0.1 s more.
   Duration stuck_after = std::chrono::seconds(60);
   /// healthy() has changed. On a thread of the dispatcher; must not call it back but for healthy().
   std::function<void()> on_health = {};
   /// Called first by each worker thread with its number, below `workers`.
   std::function<void(size_t worker, size_t workers)> on_worker_start = {};
-  /// A forward pass failed, which its requests learn anyway: for whoever can tell that no later one will do better. On
-  /// a worker's thread, without locks; must not call the dispatcher back.
+  /// A forward pass of any model failed, which its requests learn anyway: for whoever can tell that no later one will
+  /// do better. On a worker's thread, without locks; must not call the dispatcher back.
   std::function<void(const absl::Status&)> on_failed_pass = {};
 };
 
@@ -84,11 +85,11 @@ class Dispatcher {
   /// Stops; see Stop.
   ~Dispatcher();
 
-  /// Adds a model with one replica for each worker. `costs` is what is known of its speed. INVALID_ARGUMENT if the
-  /// number of replicas or a limit is wrong; UNAVAILABLE if it is the first one and comes after Stop. May be called
-  /// while others are served.
+  /// Adds a model with one replica for each worker. `costs` is what is known of its speed; `observer`, if there is one,
+  /// learns how its passes end. INVALID_ARGUMENT if the number of replicas or a limit is wrong; UNAVAILABLE if it is
+  /// the first one and comes after Stop. May be called while others are served.
   absl::StatusOr<ModelId> AddModel(std::vector<std::unique_ptr<Encoder>> replicas, ModelLimits limits,
-                                   CostTable costs = {});
+                                   CostTable costs = {}, std::shared_ptr<PassObserver> observer = nullptr);
 
   /// Worker threads; 0 while the first model is to tell.
   size_t workers() const;
@@ -141,6 +142,7 @@ class Dispatcher {
   struct Model {
     std::vector<std::unique_ptr<Encoder>> replicas;  // [workers]
     size_t running = 0;                              // batches, those being staged included
+    std::shared_ptr<PassObserver> observer = nullptr;
   };
   struct Work;    // a batch on its way: buffers, outcome of each request
   struct Worker;  // what runner, stager and watchdog share
@@ -155,6 +157,7 @@ class Dispatcher {
   bool Watched(Worker& worker, absl::Status& status, Steps&& steps);
   bool RunBatch(Worker& worker);
   bool RunOneByOne(Worker& worker);
+  void Observe(const Worker& worker, const absl::Status& status, TimePoint began);
   void Leave(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndBatch(Worker& worker);
   void EndGivenUp(Worker& worker);
@@ -186,6 +189,7 @@ class Dispatcher {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool workers_stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool reported_healthy_ ABSL_GUARDED_BY(mutex_) = true;
+  std::vector<std::shared_ptr<PassObserver>> stuck_observers_ ABSL_GUARDED_BY(mutex_);  // to be told
   /// Nanoseconds per token of recent batches, exponentially averaged.
   double ns_per_token_ ABSL_GUARDED_BY(mutex_) = 0;
 

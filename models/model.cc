@@ -121,6 +121,16 @@ std::vector<Probe> ShortestProbes(const std::vector<Probe>& probes, size_t count
   return shortest;
 }
 
+/// So few that every check compares them, and little to keep: short ones, but one in any case.
+std::vector<Probe> ChooseCanaries(const std::vector<Probe>& probes) {
+  constexpr size_t kMost = 4, kTokens = 64;
+  std::vector<Probe> chosen = ShortestProbes(probes, kMost);
+  size_t tokens = 0, count = 0;
+  while (count < chosen.size() && (tokens += chosen[count].ids.size()) <= kTokens) ++count;
+  chosen.resize(std::max<size_t>(1, count));
+  return chosen;
+}
+
 absl::StatusOr<Engine> MakeTorchScriptEngine(std::shared_ptr<TorchScriptModule> module, const PackageContents& contents,
                                              const EngineOptions& options, int threads) {
   if (absl::Status status = module->Freeze(); !status.ok()) return Blame(kModuleFile, status);
@@ -203,6 +213,7 @@ absl::StatusOr<Model> LoadOnCuda(PackageContents contents, const EngineOptions& 
   model.replicas = std::move(made->replicas);
   model.weight_bytes = made->weight_bytes;
   model.probes = made->report;
+  model.canaries = ChooseCanaries(contents.probes);
   model.manifest = std::move(contents.manifest);
   model.tokenizer = std::move(contents.tokenizer);
   malloc_trim(0);
@@ -230,6 +241,7 @@ absl::StatusOr<Model> LoadChecked(const std::string& dir, const EngineOptions& o
     batcher::EncoderOutput output;
     RunShort(*model.replicas.back(), Longest(contents->probes), output);
   }
+  model.canaries = ChooseCanaries(contents->probes);
   model.manifest = std::move(contents->manifest);
   model.tokenizer = std::move(contents->tokenizer);
   // The module as it was loaded is as large as what serves, and the allocator would keep its memory.

@@ -60,6 +60,8 @@ struct Model {
   /// [replicas]
   std::vector<std::unique_ptr<batcher::Encoder>> replicas;
   ProbeReport probes;
+  /// A few of the shortest probes, which were among those compared: for asking again while the model serves.
+  std::vector<Probe> canaries;
   /// Why something faster or smaller does not compute it, one line each: "int8: ...".
   std::vector<std::string> refused;
   /// Threads of one forward pass.

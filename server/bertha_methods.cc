@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/model_status.h"
+#include "server/record_feedback.h"
 
 namespace bertha::server {
 namespace {
@@ -17,6 +18,17 @@ Method InferenceMethod(const char* name, const Inference& inference) {
       BerthaService(), name, Scope::kInfer,
       [&inference](const Caller& caller, const Request& request, Response& response, Done done) {
         return inference.Start(request, response, caller.deadline, std::move(done));
+      });
+}
+
+Method RecordFeedbackMethod(const Inference& inference) {
+  return MakeMethod<v1::RecordFeedbackRequest, v1::RecordFeedbackResponse>(
+      BerthaService(), "RecordFeedback", Scope::kFeedback,
+      [&context = inference.context()](const Caller& caller, const v1::RecordFeedbackRequest& request,
+                                       v1::RecordFeedbackResponse& response, Done done) {
+        RecordFeedback(context.feedback, context.models, context.limits, request, {caller.address, caller.request_id},
+                       response, std::move(done));
+        return nullptr;  // it is too short to be worth cancelling, and would be stored anyway
       });
 }
 
@@ -39,6 +51,7 @@ std::vector<Method> BerthaMethods(const Inference& inference, const ModelTable& 
           InferenceMethod<v1::EmbedRequest, v1::EmbedResponse>("Embed", inference),
           InferenceMethod<v1::CompareRequest, v1::CompareResponse>("Compare", inference),
           InferenceMethod<v1::TokenizeRequest, v1::TokenizeResponse>("Tokenize", inference),
+          RecordFeedbackMethod(inference),
           ListModels(models)};
 }
 

@@ -27,6 +27,7 @@
 #include "batcher/request.h"
 #include "bertha/v1/bertha.pb.h"
 #include "models/manifest.h"
+#include "server/feedback/feedback_store.h"
 #include "server/model_status.h"
 #include "server/model_table.h"
 #include "server/operation.h"
@@ -55,6 +56,8 @@ struct CallContext {
   WorkPool& pool;
   const batcher::Clock& clock;
   const CallLimits limits;
+  /// Null: no feedback is kept.
+  feedback::FeedbackStore* feedback = nullptr;
 };
 
 /// INVALID_ARGUMENT unless a call may have so many inputs.

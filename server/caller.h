@@ -13,6 +13,8 @@ struct Caller {
   batcher::TimePoint deadline = batcher::TimePoint::max();
   /// The client's address without its port, e.g. "10.0.0.7".
   std::string address;
+  /// The name of the token that the call came with; empty: none was asked for. Set by the Gate.
+  std::string token_name;
   /// Names the call in logs and replies; never empty. See trace.h.
   std::string request_id;
   /// The caller's W3C trace context, or empty.

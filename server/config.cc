@@ -20,6 +20,7 @@
 #include "batcher/batch_former.h"
 #include "models/cuda_engine.h"
 #include "server/client_address.h"
+#include "server/feedback/database.h"
 #include "server/http/http_router.h"
 #include "server/tls_files.h"
 
@@ -33,6 +34,8 @@ struct Number {
 struct Text {
   std::string Config::*field;
   std::vector<std::string> choices;  // empty: anything
+  /// What may show of the value; null: all.
+  std::string (*shown)(const std::string&) = nullptr;
 };
 
 /// One setting.
@@ -48,7 +51,8 @@ constexpr int64_t kDay = 86'400'000;
 
 const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
-      {"grpc.address", Text{&Config::grpc_address, {}}, "host:port that gRPC listens on, without TLS"},
+      {"grpc.address", Text{&Config::grpc_address, {}},
+       "host:port that gRPC listens on; TLS if tls.certificate is set"},
       {"http.address", Text{&Config::http_address, {}},
        "host:port of HTTP: the same calls as JSON, metrics, health and the web page. Empty: off"},
       {"http.io_threads", Number{&Config::http_io_threads, 1, 64},
@@ -83,10 +87,14 @@ const std::vector<Setting>& Settings() {
       {"admin.address", Text{&Config::admin_address, {}},
        "host:port of the service that loads and unloads models (ModelControl); whoever reaches it controls the server. "
        "Empty: off"},
+      {"probe.address", Text{&Config::probe_address, {}},
+       "host:port that answers grpc.health.v1 and nothing else, without TLS: for probes that speak none, as kubelet's. "
+       "Empty: off"},
+      {"admin.tls", Text{&Config::admin_tls, {"false", "true"}},
+       "TLS on admin.address too, with the files of tls.*; needed if it is not loopback"},
       {"tls.certificate", Text{&Config::tls_certificate, {}},
        "PEM file of the server's certificate and its chain; with it all public ports speak TLS only. Read again when "
-       "it "
-       "changes. Empty: no TLS"},
+       "it changes. Empty: no TLS"},
       {"tls.key", Text{&Config::tls_key, {}}, "PEM file of its private key, without a passphrase"},
       {"tls.client_ca", Text{&Config::tls_client_ca, {}},
        "PEM file of authorities: only clients with a certificate of theirs are let in (mutual TLS). Empty: any client"},
@@ -95,6 +103,10 @@ const std::vector<Setting>& Settings() {
        "Empty: none; the client is who opened the connection"},
       {"trusted_proxy_header", Text{&Config::trusted_proxy_header, {"x-forwarded-for", "forwarded"}},
        "The header in which they say it; it must be the one that they set, since clients can send the other"},
+      {"auth.tokens_file", Text{&Config::auth_tokens_file, {}},
+       "File of bearer tokens, a line each: NAME SCOPES TOKEN, scopes of infer, feedback, admin with commas between "
+       "them; sha256:HEX may stand for the token. Read again when it changes. Empty: everybody may infer and give "
+       "feedback, and whoever reaches admin.address is admin"},
       {"models.directory", Text{&Config::models_directory, {}}, "Directory of packages: <models>/<name>/<version>/",
        "--models"},
       {"models.default", Text{&Config::models_default, {}},
@@ -155,8 +167,16 @@ const std::vector<Setting>& Settings() {
       {"queue.share_identical", Text{&Config::queue_share_identical, {"true", "false"}},
        "Compute identical texts that are in flight together once"},
       {"watchdog.stuck_after_ms", Number{&Config::watchdog_stuck_after_ms, 10, kDay},
-       "A forward pass that takes longer is given up: its calls get UNAVAILABLE, and health says NOT_SERVING while no "
-       "worker answers"},
+       "A forward pass that takes longer is given up: its calls get UNAVAILABLE, and its model is NOT_SERVING until "
+       "another one succeeds. While no worker answers nothing is, liveness included"},
+      {"health.max_age_ms", Number{&Config::health_max_age_ms, 100, kDay},
+       "A model is SERVING if a forward pass of it succeeded within so many milliseconds; one that nobody calls is "
+       "asked "
+       "one of its package's probes. Less than the largest batch takes would call a busy model dead"},
+      {"health.max_faults", Number{&Config::health_max_faults, 1, 1000},
+       "Forward passes in a row that fail before a model is NOT_SERVING, and that must succeed before it is again"},
+      {"health.canary_interval_ms", Number{&Config::health_canary_interval_ms, 10, kDay},
+       "Milliseconds between two probes of a model that is busy: an answer other than at load makes it NOT_SERVING"},
       {"costs.directory", Text{&Config::costs_directory, {}},
        "Where what was learnt of each model's speed is kept for the next start. auto: bertha/ in $XDG_CACHE_HOME or "
        "~/.cache. Empty: nowhere"},
@@ -168,8 +188,48 @@ const std::vector<Setting>& Settings() {
        "Most bytes of one gRPC message, or of the body of one HTTP request"},
       {"limits.max_stream_in_flight", Number{&Config::limits_max_stream_in_flight, 1, 1 << 20},
        "Unanswered requests of one stream before the server stops reading from it"},
+      {"feedback.database", Text{&Config::feedback_database, {}, feedback::WithoutPassword},
+       "Where verdicts on answers are kept, with the texts: a file of SQLite, or postgresql://user@host/database (the "
+       "password better in ~/.pgpass). Empty: nowhere, RecordFeedback gets FAILED_PRECONDITION"},
+      {"feedback.retention_days", Number{&Config::feedback_retention_days, 0, 36'500},
+       "Verdicts that are older are deleted. 0: never"},
+      {"feedback.store_client_address", Text{&Config::feedback_store_client_address, {"false", "true"}},
+       "Keep the address of who sent a verdict with it"},
+      {"drain.lame_duck_ms", Number{&Config::drain_lame_duck_ms, 0, kDay},
+       "After SIGTERM health says NOT_SERVING at once, and for so many milliseconds calls are still answered: load "
+       "balancers need time to look elsewhere. SIGINT, which a person sends, does not wait"},
+      {"limits.requests_per_second", Number{&Config::limits_requests_per_second, 0, 1'000'000'000},
+       "Calls and stream messages of one client per second, whatever they hold; beyond it they get RESOURCE_EXHAUSTED "
+       "and the time to wait. A client is a token, or else an address (IPv6: the first 64 bits). 0: no limit"},
+      {"limits.burst", Number{&Config::limits_burst, 0, 1'000'000'000},
+       "Calls that a client which has been quiet may make at once. 0: those of one second"},
+      {"limits.max_connections", Number{&Config::limits_max_connections, 1, 1 << 24},
+       "Most connections to a gRPC address; those beyond it are closed at once. Never more than the limit of open "
+       "files "
+       "leaves room for"},
+      {"limits.max_connections_per_client", Number{&Config::limits_max_connections_per_client, 0, 1 << 24},
+       "Most connections of one address (IPv6: of its first 64 bits). 0: no limit; behind a proxy all clients have its "
+       "address"},
+      {"limits.max_concurrent_streams", Number{&Config::limits_max_concurrent_streams, 1, 1 << 30},
+       "Most calls under way on one connection; gRPC clients hold back those beyond it"},
+      {"limits.max_resets_per_second", Number{&Config::limits_max_resets_per_second, 0, 1 << 30},
+       "Calls that one connection may cancel per second, and once as many at once, before it is closed: opening and "
+       "resetting streams at full speed is an attack. 0: any number"},
+      {"limits.max_metadata_bytes", Number{&Config::limits_max_metadata_bytes, 1024, 1 << 24},
+       "Most bytes of a gRPC call's headers"},
+      {"limits.handshake_timeout_ms", Number{&Config::limits_handshake_timeout_ms, 100, kDay},
+       "Milliseconds in which a new connection must have said hello, TLS included"},
+      {"limits.max_connection_age_ms", Number{&Config::limits_max_connection_age_ms, 0, kDay},
+       "Milliseconds after which a connection is asked to end (GOAWAY), give or take 10%, so that clients spread over "
+       "new servers. 0: never"},
+      {"limits.connection_age_grace_ms", Number{&Config::limits_connection_age_grace_ms, 0, kDay},
+       "Milliseconds that its calls then have to end. 0: any time"},
+      {"limits.max_connection_idle_ms", Number{&Config::limits_max_connection_idle_ms, 0, kDay},
+       "Milliseconds without a call after which a connection is asked to end. 0: never"},
+      {"limits.min_ping_interval_ms", Number{&Config::limits_min_ping_interval_ms, 0, kDay},
+       "A client that sends more than two keepalive pings in shorter order is disconnected (ENHANCE_YOUR_CALM)"},
       {"drain.timeout_ms", Number{&Config::drain_timeout_ms, 0, kDay},
-       "After SIGTERM or SIGINT: milliseconds to finish what was accepted; then it is cut off"},
+       "After that: milliseconds to finish what was accepted; then it is cut off"},
       {"log.format", Text{&Config::log_format, {"text", "json"}}, "text for people, json: one object a line"},
       {"log.requests", Text{&Config::log_requests, {"none", "errors", "all"}},
        "Calls to log, without their texts: none; errors: those that failed through no fault of the caller's; all"},
@@ -202,7 +262,8 @@ absl::Status Set(const Setting& setting, const std::string& text, Config& config
 
 std::string Get(const Setting& setting, const Config& config) {
   if (const auto* number = std::get_if<Number>(&setting.value)) return absl::StrCat(config.*number->field);
-  return config.*std::get<Text>(setting.value).field;
+  const Text& text = std::get<Text>(setting.value);
+  return text.shown ? text.shown(config.*text.field) : config.*text.field;
 }
 
 size_t EditDistance(const std::string& a, const std::string& b) {
@@ -285,7 +346,9 @@ constexpr char kIntro[] =
 
 constexpr char kOutro[] =
     "Signals: SIGTERM or SIGINT drains (what was accepted is finished) and exits 0; a second one exits at once.\n"
-    "Exit codes: 0 drained, 1 nothing could be served (port in use, no package loads), 2 usage or configuration.";
+    "Exit codes: 0 drained, 1 nothing could be served (port in use, no package loads) or the drain was cut off, 2 "
+    "usage "
+    "or configuration, 3 the CUDA device is lost to the process: start another one.";
 
 }  // namespace
 
@@ -340,6 +403,9 @@ absl::Status Validate(const Config& config) {
   if (const absl::Status status = models::ParseDevice(config.device).status(); !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("device: ", status.message()));
   }
+  if (const absl::Status status = feedback::CheckDatabase(config.feedback_database); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("feedback.database: ", status.message()));
+  }
   if (!IsAddress(config.grpc_address)) {
     return absl::InvalidArgumentError(
         absl::StrCat("grpc.address: \"", config.grpc_address, "\" is not host:port, e.g. 0.0.0.0:8001"));
@@ -351,6 +417,14 @@ absl::Status Validate(const Config& config) {
   if (!config.admin_address.empty() && !IsAddress(config.admin_address)) {
     return absl::InvalidArgumentError(absl::StrCat("admin.address: \"", config.admin_address,
                                                    "\" is not host:port, e.g. 127.0.0.1:8003, or empty for none"));
+  }
+  if (!config.probe_address.empty() && !IsAddress(config.probe_address)) {
+    return absl::InvalidArgumentError(absl::StrCat("probe.address: \"", config.probe_address,
+                                                   "\" is not host:port, e.g. 0.0.0.0:8004, or empty for none"));
+  }
+  if (config.admin_tls == "true" && config.tls_certificate.empty()) {
+    return absl::InvalidArgumentError(
+        "admin.tls is set but tls.certificate is not: TLS needs tls.certificate and tls.key");
   }
   return ValidateHttp(config);
 }

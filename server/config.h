@@ -20,7 +20,7 @@ struct Config {
   std::string http_address = "0.0.0.0:8000";
   int64_t http_io_threads = 1;
   std::string http_cors_origins;
-  int64_t http_max_connections = 16'384;
+  int64_t http_max_connections = 12'000;
   int64_t http_max_connections_per_client = 4096;
   int64_t http_max_requests_per_connection = 100'000;
   int64_t http_max_header_bytes = 16 << 10;
@@ -30,11 +30,14 @@ struct Config {
   int64_t http_rate_window_ms = 10'000;
   int64_t http_min_bytes_per_second = 240;
   std::string admin_address = "127.0.0.1:8003";
+  std::string probe_address = "0.0.0.0:8004";
+  std::string admin_tls = "false";
   std::string tls_certificate;
   std::string tls_key;
   std::string tls_client_ca;
   std::string trusted_proxies;
   std::string trusted_proxy_header = "x-forwarded-for";
+  std::string auth_tokens_file;
   std::string models_directory = "models";
   std::string models_default;
   int64_t models_poll_ms = 1000;
@@ -59,12 +62,31 @@ struct Config {
   std::string queue_admission = "true";
   std::string queue_share_identical = "true";
   int64_t watchdog_stuck_after_ms = 60'000;
+  int64_t health_max_age_ms = 30'000;
+  int64_t health_max_faults = 3;
+  int64_t health_canary_interval_ms = 10'000;
   std::string costs_directory = "auto";
   int64_t limits_max_inputs_per_call = 256;
   int64_t limits_max_text_bytes = 1 << 20;
   int64_t limits_max_windows_per_input = 64;
   int64_t limits_max_message_bytes = 8 << 20;
   int64_t limits_max_stream_in_flight = 256;
+  std::string feedback_database;
+  int64_t feedback_retention_days = 0;
+  std::string feedback_store_client_address = "false";
+  int64_t drain_lame_duck_ms = 5000;
+  int64_t limits_requests_per_second = 0;
+  int64_t limits_burst = 0;
+  int64_t limits_max_connections = 16'384;
+  int64_t limits_max_connections_per_client = 0;
+  int64_t limits_max_concurrent_streams = 4096;
+  int64_t limits_max_resets_per_second = 2000;
+  int64_t limits_max_metadata_bytes = 16'384;
+  int64_t limits_handshake_timeout_ms = 10'000;
+  int64_t limits_max_connection_age_ms = 0;
+  int64_t limits_connection_age_grace_ms = 30'000;
+  int64_t limits_max_connection_idle_ms = 3'600'000;
+  int64_t limits_min_ping_interval_ms = 10'000;
   int64_t drain_timeout_ms = 30'000;
   std::string log_format = "text";
   std::string log_requests = "errors";
@@ -95,7 +117,7 @@ absl::Status Validate(const Config& config);
 /// `models.weights` as numbers. INVALID_ARGUMENT names what is wrong.
 absl::StatusOr<std::map<std::string, double>> ParseWeights(const std::string& text);
 
-/// The configuration as a YAML document that ApplyYaml reads back.
+/// The configuration as a YAML document that ApplyYaml reads back; a password in it does not show.
 std::string ToYaml(const Config& config);
 
 }  // namespace bertha::server

@@ -1,6 +1,10 @@
 #include "server/gate.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
 
 namespace bertha::server {
 namespace {
@@ -14,12 +18,26 @@ SteadyClock::rep Now() { return SteadyClock::now().time_since_epoch().count(); }
 
 }  // namespace
 
-Gate::Ticket Gate::Enter(absl::Status& status) {
+Gate::Ticket Gate::Enter(Scope scope, absl::string_view authorization, Caller& caller, absl::Status& status) {
   last_arrival_.store(Now(), std::memory_order_relaxed);
   // Either this thread sees `draining_`, or the one that drains sees the call: both are sequentially consistent.
   calls_ += 1;
-  if (draining_) status = absl::UnavailableError("the server is shutting down; try another one");
-  return Ticket(this);
+  Ticket ticket(this);
+  if (draining_) {
+    status = absl::UnavailableError("the server is shutting down; try another one");
+  } else if (access_) {
+    absl::StatusOr<std::string> name = access_->Check(scope, listener_, authorization, caller.address);
+    if (name.ok()) {
+      caller.token_name = *std::move(name);
+    } else {
+      status = name.status();
+    }
+  }
+  return ticket;
+}
+
+absl::Status Gate::CountMessage(const Caller& caller) {
+  return access_ ? access_->Count(caller.token_name, caller.address) : absl::OkStatus();
 }
 
 void Gate::Leave() {
@@ -66,9 +84,14 @@ bool Gate::WaitUntilQuiet(SteadyClock::time_point until) {
     ended_.WaitUntil(mutex_, until);
   }
   const auto latest = std::min(until, SteadyClock::now() + kMostLinger);
-  const auto quiet = [this] { return SteadyClock::time_point(SteadyClock::duration(last_arrival_.load())) + kQuiet; };
-  while (SteadyClock::now() < std::min(latest, quiet())) ended_.WaitUntil(mutex_, std::min(latest, quiet()));
+  while (SteadyClock::now() < std::min(latest, QuietAt())) ended_.WaitUntil(mutex_, std::min(latest, QuietAt()));
   return true;
+}
+
+bool Gate::quiet() const { return SteadyClock::now() >= QuietAt(); }
+
+SteadyClock::time_point Gate::QuietAt() const {
+  return SteadyClock::time_point(SteadyClock::duration(last_arrival_.load())) + kQuiet;
 }
 
 }  // namespace bertha::server

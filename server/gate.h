@@ -1,7 +1,8 @@
-// What every call passes, whichever transport it came by: counts those under way, and refuses new ones while the server
-// drains.
+// What every call passes, whichever transport it came by: counts those under way, refuses new ones while the server
+// drains, and lets in who may (Access).
 //
-// Thread-safety: thread-safe. Enter and the end of a Ticket take no lock unless the server drains.
+// Thread-safety: thread-safe. Enter and the end of a Ticket take no lock of their own unless the server
+// drains.
 #ifndef BERTHA_SERVER_GATE_H_
 #define BERTHA_SERVER_GATE_H_
 
@@ -14,7 +15,10 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "batcher/mutex.h"
+#include "server/access.h"
+#include "server/caller.h"
 
 namespace bertha::server {
 
@@ -47,8 +51,14 @@ class Gate {
     Gate* gate_ = nullptr;
   };
 
-  /// Counts a call. UNAVAILABLE in `status` if it must be refused, which is a reply too.
-  Ticket Enter(absl::Status& status);
+  /// `access` outlives this; null: everybody may do everything.
+  explicit Gate(Access* access = nullptr, Listener listener = Listener::kMain) : access_(access), listener_(listener) {}
+
+  /// Counts a call or the opening of a stream, and sets `caller.token_name`. `authorization`: the header's value.
+  /// `status` if it must be refused, which is a reply too: UNAVAILABLE while the server drains, or as Access::Check.
+  Ticket Enter(Scope scope, absl::string_view authorization, Caller& caller, absl::Status& status);
+  /// Counts one more message of a stream, RESOURCE_EXHAUSTED as Access::Count.
+  absl::Status CountMessage(const Caller& caller);
 
   /// A stream that is open. It is told to drain, at once if the server does already.
   void AddStream(const std::shared_ptr<Drainable>& stream);
@@ -61,12 +71,19 @@ class Gate {
   /// last call.
   bool WaitUntilQuiet(std::chrono::steady_clock::time_point until);
 
+  /// Whether no call has come for a moment: the end of WaitUntilQuiet, unless callers kept coming.
+  bool quiet() const;
+
   /// Unary calls and streams that are under way.
   size_t in_flight() const;
 
  private:
   void Leave();
+  /// When it will be quiet if no call comes.
+  std::chrono::steady_clock::time_point QuietAt() const;
 
+  Access* const access_;
+  const Listener listener_;
   std::atomic<size_t> calls_ = 0;  // unary ones
   std::atomic<std::chrono::steady_clock::rep> last_arrival_ = 0;
   std::atomic<bool> draining_ = false;

@@ -61,30 +61,24 @@ class GrpcHealth::Watcher final : public grpc::ServerWriteReactor<HealthCheckRes
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-GrpcHealth::GrpcHealth() { Set({}, false); }
-
 GrpcHealth::~GrpcHealth() = default;
 
 GrpcHealth::Status GrpcHealth::StatusOf(const std::string& service) const {
   const auto it = serving_.find(service);
   if (it == serving_.end()) return HealthCheckResponse::SERVICE_UNKNOWN;
-  return it->second && !draining_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+  return it->second ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
 }
 
 void GrpcHealth::NotifyAll() {
   for (const auto& watcher : watchers_) watcher->Send(StatusOf(watcher->service()));
 }
 
-void GrpcHealth::Set(const std::map<std::string, bool>& models, bool server) {
+void GrpcHealth::Set(const HealthSnapshot& snapshot) {
   MutexLock lock(mutex_);
-  serving_ = models;
-  serving_[""] = serving_["bertha.v1.Bertha"] = server;
-  NotifyAll();
-}
-
-void GrpcHealth::Drain() {
-  MutexLock lock(mutex_);
-  draining_ = true;
+  serving_.clear();
+  for (const auto& [name, verdict] : snapshot.names) serving_[name] = verdict.ok;
+  for (const char* service : {"", "readiness", "bertha.v1.Bertha"}) serving_[service] = snapshot.ready.ok;
+  serving_["liveness"] = snapshot.live.ok;
   NotifyAll();
 }
 
@@ -111,10 +105,12 @@ grpc::ServerUnaryReactor* GrpcHealth::Check(grpc::CallbackServerContext* context
   }
   response->set_status(status);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(status == HealthCheckResponse::SERVICE_UNKNOWN
-                      ? grpc::Status(grpc::StatusCode::NOT_FOUND,
-                                     "unknown service; known: \"\" (the whole server), bertha.v1.Bertha, model names")
-                      : grpc::Status::OK);
+  reactor->Finish(
+      status == HealthCheckResponse::SERVICE_UNKNOWN
+          ? grpc::Status(grpc::StatusCode::NOT_FOUND,
+                         "unknown service; known: \"\" (the whole server), readiness, liveness, bertha.v1.Bertha, "
+                         "model names")
+          : grpc::Status::OK);
   return reactor;
 }
 

@@ -1,12 +1,13 @@
 // grpc.health.v1.Health: Check and Watch (https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
 //
 // gRPC's built-in service answers SERVING from its first moment; this one says NOT_SERVING until told otherwise, which
-// here means: until a real forward pass has succeeded.
+// here means: until a real forward pass has succeeded (server/health_board.h).
 //
 // A model that is removed becomes SERVICE_UNKNOWN, as the protocol says of services that are not known at the moment;
 // who watches it is told, and told again if it comes back.
 //
-// Services: "" (the whole server), "bertha.v1.Bertha" (the same), and each model's name.
+// Services: "" (the whole server), "readiness" and "bertha.v1.Bertha" (the same), "liveness" (the process), and each
+// model's name. A model that is called like one of these is not asked for.
 // Thread-safety: thread-safe.
 #ifndef BERTHA_SERVER_GRPC_HEALTH_H_
 #define BERTHA_SERVER_GRPC_HEALTH_H_
@@ -21,19 +22,20 @@
 
 #include "batcher/mutex.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "server/health_board.h"
 
 namespace bertha::server {
 
+/// How long whoever watches, or keeps a connection open, may take to be told that it is over.
+inline constexpr std::chrono::milliseconds kClosePatience{500};
+
 class GrpcHealth final : public grpc::health::v1::Health::CallbackService {
  public:
-  GrpcHealth();
+  explicit GrpcHealth(const HealthSnapshot& snapshot) { Set(snapshot); }
   ~GrpcHealth() override;
 
-  /// `models`: those that are known, and whether they serve; the others are unknown services from now on, also to those
-  /// who watch them. `server`: whether the whole does.
-  void Set(const std::map<std::string, bool>& models, bool server);
-  /// Everything is NOT_SERVING from now on, whatever Set says.
-  void Drain();
+  /// Models that the snapshot does not have are unknown services from now on, also to those who watch them.
+  void Set(const HealthSnapshot& snapshot);
   /// Ends all Watch streams, and waits for that as long as `patience` lasts.
   void EndWatches(std::chrono::milliseconds patience);
 
@@ -55,7 +57,6 @@ class GrpcHealth final : public grpc::health::v1::Health::CallbackService {
   std::map<std::string, bool> serving_ ABSL_GUARDED_BY(mutex_);
   std::set<std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
   CondVar ended_;  // a watcher
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

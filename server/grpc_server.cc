@@ -2,24 +2,24 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
+#include "server/grpc_limits.h"
 #include "server/grpc_streams.h"
+#include "server/grpc_tls.h"
+#include "server/http_settings.h"
 #include "server/retry.h"
 
 namespace bertha::server {
-namespace {
-
-/// For sending the last status to those who watch.
-constexpr std::chrono::milliseconds kWatchersPatience{500};
-
-}  // namespace
-
 GrpcServer::GrpcServer(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
-                       const ModelTable& models)
+                       const ModelTable& models, const HealthSnapshot& health)
     : gate_(gate),
       edge_{gate, inference.clock(), observer,
             [&](const absl::Status& status) { return RetryAfterMs(status, inference); }},
+      health_(health),
+      serving_(health.ready.ok),
       facts_{.ready = [this] { return serving_.load(); }, .admin_address = config.admin_address},
       service_(BerthaMethods(inference, models), edge_),
       inference_service_(oip::PublicMethods(inference, facts_), edge_) {
@@ -29,44 +29,41 @@ GrpcServer::GrpcServer(const Config& config, Gate& gate, CallObserver& observer,
       StreamClassifyOver(inference, edge_, max_in_flight));
   inference_service_.AddStream(*oip::Service().FindMethodByName("ModelStreamInfer"),
                                ModelStreamInferOver(inference, edge_, max_in_flight));
-  // Nobody who can connect is told that a package which is still being loaded is an unknown service.
-  UpdateHealth(models, false, true);
+}
+
+absl::Status GrpcServer::Listen(const Config& config) {
+  auto credentials = ServerCredentialsOf(TlsFilesOf(config), edge_.clock);
+  if (!credentials.ok()) return credentials.status();
+  credentials_ = *std::move(credentials);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  // Without this two daemons share a port silently, and each gets half of the connections.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(config.limits_max_message_bytes));
-  builder.AddListeningPort(config.grpc_address, grpc::InsecureServerCredentials(), &port_);
+  ApplyLimits(config, builder);
+  auto listener =
+      GrpcListener::Open(config.grpc_address, ConnectionLimitsOf(config), credentials_, edge_.clock, builder);
   builder.RegisterService(&service_);
   builder.RegisterService(&inference_service_);
   builder.RegisterService(&health_);
-  server_ = builder.BuildAndStart();
-}
-
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Gate& gate, CallObserver& observer,
-                                                              const Inference& inference, const ModelTable& models) {
-  std::unique_ptr<GrpcServer> server(new GrpcServer(config, gate, observer, inference, models));
-  if (!server->server_ || server->port_ == 0) {
+  if (listener.ok()) server_ = builder.BuildAndStart();
+  if (!server_) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", config.grpc_address,
                                                ": the port is in use or the address is not of this machine; choose "
                                                "another with --grpc-address"));
   }
+  listener_ = *std::move(listener);
+  listener_->Start();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Gate& gate, CallObserver& observer,
+                                                              const Inference& inference, const ModelTable& models,
+                                                              const HealthSnapshot& health) {
+  std::unique_ptr<GrpcServer> server(new GrpcServer(config, gate, observer, inference, models, health));
+  if (absl::Status status = server->Listen(config); !status.ok()) return status;
   return server;
 }
 
-void GrpcServer::UpdateHealth(const ModelTable& models, bool ready, bool healthy) {
-  std::map<std::string, bool> names;
-  bool any = false;
-  for (const ModelEntry& entry : models.List()) {
-    const bool serves = healthy && entry.state == ModelState::kServing;
-    names[entry.key.name] |= serves;
-    any |= serves;
-  }
-  serving_ = ready && any;
-  health_.Set(names, serving_);
-}
-
 GrpcServer::~GrpcServer() {
+  listener_.reset();
   if (!server_) return;
   health_.EndWatches({});
   server_->Shutdown(std::chrono::system_clock::now());
@@ -74,12 +71,12 @@ GrpcServer::~GrpcServer() {
 }
 
 bool GrpcServer::Drain(batcher::Duration timeout) {
-  serving_ = false;
-  health_.Drain();
   gate_.BeginDrain();
   const bool finished = gate_.WaitUntilQuiet(std::chrono::steady_clock::now() + timeout);
-  health_.EndWatches(kWatchersPatience);
+  health_.EndWatches(kClosePatience);
   return finished;
 }
+
+void GrpcServer::Close() { server_->Shutdown(std::chrono::system_clock::now() + kClosePatience); }
 
 }  // namespace bertha::server

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "server/config.h"
 #include "server/grpc_health.h"
+#include "server/grpc_listener.h"
 #include "server/grpc_service.h"
 #include "server/inference.h"
 #include "server/model_table.h"
@@ -20,35 +21,45 @@ namespace bertha::server {
 
 class GrpcServer {
  public:
-  /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use.
+  /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use;
+  /// INVALID_ARGUMENT names a TLS file that cannot be used.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Gate& gate, CallObserver& observer,
-                                                           const Inference& inference, const ModelTable& models);
+                                                           const Inference& inference, const ModelTable& models,
+                                                           const HealthSnapshot& health);
   /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
 
-  int port() const { return port_; }
+  int port() const { return listener_->port(); }
 
-  /// Health says of each model of the table whether a version of it serves, and of the server, once it is `ready`,
-  /// whether any model does. None does while the workers are not `healthy`.
-  void UpdateHealth(const ModelTable& models, bool ready, bool healthy);
+  /// What health says from now on. From any thread.
+  void SetHealth(const HealthSnapshot& health) {
+    serving_ = health.ready.ok;
+    health_.Set(health);
+  }
 
-  /// Health says NOT_SERVING; no new call is accepted; accepted calls are finished, for `timeout` at most. True if all
-  /// were finished in time. Later calls are refused for as long as this object lives.
+  /// No new call is accepted; accepted calls are finished, for `timeout` at most, then those who watch health are told
+  /// that it is over. True if all were finished in time. Later calls are refused for as long as this object lives.
   bool Drain(batcher::Duration timeout);
+  /// Listens no more, and tells every connection so (GOAWAY). A call that arrives just then ends with CANCELLED, as if
+  /// its caller had done it: only when none come any more.
+  void Close();
 
  private:
   GrpcServer(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
-             const ModelTable& models);
+             const ModelTable& models, const HealthSnapshot& health);
+
+  absl::Status Listen(const Config& config);
 
   Gate& gate_;
   const GrpcEdge edge_;
   GrpcHealth health_;
-  std::atomic<bool> serving_ = false;
+  std::atomic<bool> serving_;
   const oip::ServerFacts facts_;
   GrpcService service_;
   GrpcService inference_service_;
-  int port_ = 0;
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<GrpcListener> listener_;
 };
 
 }  // namespace bertha::server

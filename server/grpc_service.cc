@@ -62,7 +62,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   void Start(const grpc::ByteBuffer& bytes) {
     caller_ = TakeCaller(context_, edge_.clock);
     absl::Status status;
-    ticket_ = edge_.gate.Enter(status);
+    ticket_ = edge_.gate.Enter(method_.scope, AuthorizationOf(context_), caller_, status);
     if (!status.ok()) return Reply(status);
     if (!Decode(bytes, *request_)) {
       return Reply(ExplainUndecodable(*request_->GetDescriptor(), Flatten(bytes)));
@@ -93,9 +93,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
  private:
   void Reply(const absl::Status& status) {
     if (status.ok()) Encode(*response_, reply_);
-    if (const uint32_t ms = edge_.retry_after_ms(status)) {
-      context_.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(ms));
-    }
+    AddPushback(context_, edge_.retry_after_ms(status));
     edge_.observer.OnEnd(counters_, caller_, status, edge_.clock.Now() - began_);
     Finish(ToGrpc(status));
   }
@@ -119,6 +117,14 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 
 grpc::Status ToGrpc(const absl::Status& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+}
+
+void AddPushback(grpc::CallbackServerContext& context, uint32_t ms) {
+  if (ms > 0) context.AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(ms));
+}
+
+absl::string_view AuthorizationOf(const grpc::CallbackServerContext& context) {
+  return MetadataOf(context, "authorization");
 }
 
 Caller TakeCaller(grpc::CallbackServerContext& context, const batcher::Clock& clock) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "batcher/clock.h"
 #include "server/call_observer.h"
 #include "server/caller.h"
@@ -33,6 +34,12 @@ struct GrpcEdge {
   /// When to try again after a refusal, in milliseconds; 0 if trying again does not help.
   std::function<uint32_t(const absl::Status&)> retry_after_ms;
 };
+
+/// Says in the trailer when to try again, as gRPC's own clients read it; 0: nothing.
+void AddPushback(grpc::CallbackServerContext& context, uint32_t ms);
+
+/// The value of the call's authorization header, or empty.
+absl::string_view AuthorizationOf(const grpc::CallbackServerContext& context);
 
 /// What gRPC knows of a call; its reply will carry the request id and the trace context.
 Caller TakeCaller(grpc::CallbackServerContext& context, const batcher::Clock& clock);

@@ -36,9 +36,13 @@ class StreamReactor final : public GrpcService::StreamReactor, public StreamTran
   void OnReadDone(bool ok) override {
     if (!ok) return session_->OnReadsDone();
     typename Protocol::Request request;
-    if (Decode(incoming_, request)) return session_->OnRequest(std::move(request));
-    const std::string bytes = Flatten(incoming_);
-    session_->OnUndecodable(IdOf(request, bytes), ExplainUndecodable(*request.GetDescriptor(), bytes));
+    const bool decoded = Decode(incoming_, request);
+    const std::string bytes = decoded ? std::string() : Flatten(incoming_);
+    if (absl::Status status = edge_.gate.CountMessage(caller_); !status.ok()) {
+      return session_->OnRefused(decoded ? request.id() : IdOf(request, bytes), status);
+    }
+    if (decoded) return session_->OnRequest(std::move(request));
+    session_->OnRefused(IdOf(request, bytes), ExplainUndecodable(*request.GetDescriptor(), bytes));
   }
   void OnWriteDone(bool) override { session_->OnWriteDone(); }
   void OnCancel() override { session_->OnCancel(); }
@@ -68,12 +72,26 @@ class StreamReactor final : public GrpcService::StreamReactor, public StreamTran
   const std::shared_ptr<Session> session_;
 };
 
+/// A stream that ends as it begins.
+class RefusedReactor final : public GrpcService::StreamReactor {
+ public:
+  explicit RefusedReactor(const absl::Status& status) { Finish(ToGrpc(status)); }
+  void OnDone() override { delete this; }
+};
+
 template <class Protocol>
 GrpcService::StartStream Over(const char* method, const Inference& inference, const GrpcEdge& edge,
                               size_t max_in_flight) {
   CallCounters& counters = edge.observer.Register("grpc", method);
-  return [&inference, &edge, &counters, max_in_flight](grpc::CallbackServerContext& context) {
-    return new StreamReactor<Protocol>(inference, edge, counters, TakeCaller(context, edge.clock), max_in_flight);
+  return [&inference, &edge, &counters,
+          max_in_flight](grpc::CallbackServerContext& context) -> GrpcService::StreamReactor* {
+    Caller caller = TakeCaller(context, edge.clock);
+    absl::Status status;
+    const Gate::Ticket ticket = edge.gate.Enter(Scope::kInfer, AuthorizationOf(context), caller, status);
+    if (status.ok()) return new StreamReactor<Protocol>(inference, edge, counters, std::move(caller), max_in_flight);
+    edge.observer.OnEnd(counters, caller, status, {});
+    AddPushback(context, edge.retry_after_ms(status));
+    return new RefusedReactor(status);
   };
 }
 

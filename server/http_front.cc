@@ -13,6 +13,7 @@
 #include "server/http_json.h"
 #include "server/http_rest.h"
 #include "server/http_settings.h"
+#include "server/http_stream_classify.h"
 #include "server/metrics/exposition.h"
 #include "server/retry.h"
 
@@ -36,6 +37,8 @@ HttpFront::HttpFront(const Config& config, Gate& gate, CallObserver& observer, c
       router_(CorsOriginsOf(config)) {
   AddJsonRoutes(BerthaMethods(inference, models), edge_, router_);
   AddRestRoutes(oip::PublicMethods(inference, facts_), edge_, router_);
+  AddStreamClassify(inference, edge_, static_cast<size_t>(config.limits_max_stream_in_flight),
+                    static_cast<size_t>(config.limits_max_message_bytes), router_);
   AddStaticFiles(WebFiles(), router_);
   AddStaticFiles(ApiFiles(), router_);
   AddPages(router_, inference, models);

@@ -44,7 +44,7 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   void Start(const HttpRequest& request) {
     caller_ = CallerOf(request, edge_);
     absl::Status status;
-    ticket_ = edge_.gate.Enter(status);
+    ticket_ = edge_.gate.Enter(method_.scope, request.headers.Get("authorization"), caller_, status);
     if (!status.ok()) return Reply(status);
     if (form_.needs_json && !IsJson(request)) {
       return Send(absl::InvalidArgumentError("content-type"),

@@ -24,11 +24,16 @@
 #include "absl/strings/str_cat.h"
 #include "batcher/dispatcher.h"
 #include "models/cuda_engine.h"
+#include "server/access.h"
 #include "server/admin_server.h"
+#include "server/canary.h"
 #include "server/config.h"
 #include "server/cores.h"
+#include "server/feedback/feedback_store.h"
 #include "server/gate.h"
+#include "server/grpc_probe.h"
 #include "server/grpc_server.h"
+#include "server/health_board.h"
 #include "server/http_front.h"
 #include "server/inference.h"
 #include "server/log.h"
@@ -41,6 +46,9 @@ namespace {
 
 constexpr int kNothingServed = 1;
 constexpr int kUsage = 2;
+constexpr int kDeviceLost = 3;
+/// After the loss of the device, which may keep anything from ending.
+constexpr std::chrono::milliseconds kLostDevicePatience{4000}, kLostDeviceDrain{3000};
 /// Tokenizing pool for long calls: few threads, since the cores belong to the forward passes.
 constexpr size_t kPoolThreads = 1;
 constexpr size_t kPoolQueue = 64;
@@ -62,10 +70,11 @@ sigset_t BlockStopSignals() {
 
 /// From the first stop signal on: a second one ends the process at once, and so does a drain that outlives `limit`,
 /// e.g. because a forward pass never returns.
-void BoundTheDrain(const sigset_t& signals, std::chrono::milliseconds limit) {
-  std::thread([signals, limit] {
+void BoundTheDrain(const sigset_t& signals, std::chrono::milliseconds limit, const std::atomic<bool>& device_lost) {
+  std::thread([signals, limit, &device_lost] {
     const timespec timeout = {.tv_sec = limit.count() / 1000, .tv_nsec = limit.count() % 1000 * 1'000'000};
     const int signal = sigtimedwait(&signals, nullptr, &timeout);
+    if (device_lost) std::_Exit(kDeviceLost);
     if (signal > 0) {
       spdlog::warn("second signal: exiting at once");
       std::_Exit(128 + signal);
@@ -127,6 +136,13 @@ batcher::DispatcherOptions DispatcherOptionsOf(const Config& config, std::functi
           .on_failed_pass = std::move(on_failed_pass)};
 }
 
+Access::Options AccessOptionsOf(const Config& config) {
+  const auto per_second = static_cast<double>(config.limits_requests_per_second);
+  return {.tokens_file = config.auth_tokens_file,
+          .rate = {.per_second = per_second,
+                   .burst = config.limits_burst > 0 ? static_cast<double>(config.limits_burst) : per_second}};
+}
+
 models::EngineOptions EngineOptionsOf(const Config& config) {
   using models::EngineChoice;
   return {.engine = config.engine == "fused"         ? EngineChoice::kFused
@@ -168,19 +184,32 @@ std::string CostsDirectory(const Config& config) {
   return "";
 }
 
-LoaderOptions LoaderOptionsOf(const Config& config) {
+HealthOptions HealthOptionsOf(const Config& config, std::function<void()> on_trouble) {
+  return {.max_age = std::chrono::milliseconds(config.health_max_age_ms),
+          .max_faults = static_cast<size_t>(config.health_max_faults),
+          .canary_interval = std::chrono::milliseconds(config.health_canary_interval_ms),
+          .on_trouble = std::move(on_trouble)};
+}
+
+/// `on_failure` learns why a package could not be read.
+LoaderOptions LoaderOptionsOf(const Config& config, std::function<void(const absl::Status&)> on_failure,
+                              std::function<std::shared_ptr<ModelHealth>()> new_health) {
   const auto bytes = static_cast<uint64_t>(config.models_max_memory_mb) * 1'000'000;
   return {.read =
-              [engine = EngineOptionsOf(config)](const std::string& dir, size_t replicas) {
+              [engine = EngineOptionsOf(config), on_failure = std::move(on_failure)](const std::string& dir,
+                                                                                     size_t replicas) {
                 models::EngineOptions options = engine;
                 if (replicas > 0) options.replicas = replicas;
-                return models::LoadModel(dir, options);
+                absl::StatusOr<models::Model> model = models::LoadModel(dir, options);
+                if (!model.ok()) on_failure(model.status());
+                return model;
               },
           .limits = {.max_batch_requests = static_cast<size_t>(config.batch_max_requests),
                      .max_batch_tokens = static_cast<size_t>(config.batch_max_tokens)},
           .weights = *ParseWeights(config.models_weights),
           .costs_directory = CostsDirectory(config),
-          .max_bytes = bytes > 0 ? bytes : ContainerMemoryLimit() / 4 * 3};
+          .max_bytes = bytes > 0 ? bytes : ContainerMemoryLimit() / 4 * 3,
+          .new_health = std::move(new_health)};
 }
 
 /// What can be served at start. The watcher reports what is passed over.
@@ -210,20 +239,41 @@ void PutLargestFirst(std::vector<FoundPackage>& packages) {
   if (largest != packages.end()) std::rotate(packages.begin(), largest, largest + 1);
 }
 
+/// Null unless feedback.database is set. Nothing waits for the database: until it is open, votes are refused.
+std::unique_ptr<feedback::FeedbackStore> OpenFeedback(const Config& config, const batcher::Clock& clock) {
+  if (config.feedback_database.empty()) return nullptr;
+  spdlog::info("feedback is kept, with the texts, in {}", feedback::WithoutPassword(config.feedback_database));
+  feedback::FeedbackOptions options;
+  options.store_client_address = config.feedback_store_client_address == "true";
+  options.writer.retention_days = config.feedback_retention_days;
+  auto database = feedback::MakeDatabase(config.feedback_database, feedback::Access::kReadWrite);
+  return std::make_unique<feedback::FeedbackStore>(std::move(database), std::move(options), clock);
+}
+
 /// The parts of a running daemon; members are destroyed in reverse order.
 class Daemon {
  public:
-  explicit Daemon(const Config& config)
+  Daemon(const Config& config, const batcher::Clock& clock, std::unique_ptr<Access> access)
       : config_(config),
+        clock_(clock),
         table_(config.models_default),
-        dispatcher_(
-            DispatcherOptionsOf(
-                config, [this] { UpdateHealth(); }, [this](const absl::Status& status) { OnFailedPass(status); }),
-            &clock_),
+        board_(table_, clock_,
+               {.on_change = [this](const HealthSnapshot& health) { Publish(health); }, .log = LogHealth}),
+        dispatcher_(DispatcherOptionsOf(
+                        config, [this] { board_.SetWorkersStuck(!dispatcher_.healthy()); },
+                        [this](const absl::Status& status) { OnFailure(status); }),
+                    &clock),
         pool_(kPoolThreads, kPoolQueue),
-        inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config)}),
+        feedback_(OpenFeedback(config, clock_)),
+        inference_({table_, dispatcher_, pool_, clock_, CallLimitsOf(config), feedback_.get()}),
+        access_(std::move(access)),
+        gate_(access_.get()),
         observer_(RequestLogOf(config)),
-        watcher_(WatcherOptionsOf(config, [this] { UpdateHealth(); }), table_, dispatcher_, LoaderOptionsOf(config)) {}
+        watcher_(
+            WatcherOptionsOf(config, [this] { board_.Refresh(); }), table_, dispatcher_,
+            LoaderOptionsOf(
+                config, [this](const absl::Status& status) { OnFailure(status); }, [this] { return NewHealth(); })),
+        canary_(board_, table_, dispatcher_, clock_) {}
 
   /// `signals` are those that stop the daemon, blocked in every thread.
   int Run(const sigset_t& signals) {
@@ -242,20 +292,30 @@ class Daemon {
                  found, config_.models_directory);
     if (config_.cpu_workers == 0) PutLargestFirst(scan->packages);
     watcher_.Start(*std::move(scan), [this](bool finished) { OnLoaded(finished); });
+    canary_.Start();
     int signal = 0;
     sigwait(&signals, &signal);
-    BoundTheDrain(signals, std::chrono::milliseconds(config_.drain_timeout_ms) + kStuckGrace);
+    const std::chrono::milliseconds lame_duck(in_hurry() || signal != SIGTERM ? 0 : config_.drain_lame_duck_ms);
+    BoundTheDrain(signals, lame_duck + std::chrono::milliseconds(config_.drain_timeout_ms) + kStuckGrace, device_lost_);
+    board_.SetDraining();
     watcher_.BeginStop();
+    if (lame_duck.count() > 0) {
+      spdlog::info("{}: health says NOT_SERVING, calls are still answered for {} ms", strsignal(signal),
+                   lame_duck.count());
+      std::this_thread::sleep_for(lame_duck);  // BoundTheDrain and OnFailure wait for what could cut it short
+    }
+    canary_.Stop();
     const bool finished = Drain(signal);
+    if (feedback_) feedback_->Stop();
+    if (finished) CloseListeners();
     watcher_.Stop();
+    admin_.reset();  // after what it asked of the watcher has been answered
     for (const ModelEntry& entry : table_.List()) {
       if (entry.model) CostCache::Save(dispatcher_.Costs(entry.model->id), entry.model->costs_file);
     }
     if (!nothing_serves_) spdlog::info("stopped");
-    // Not through gRPC's shutdown: it ends calls that reach it then with CANCELLED, as if their callers had done it. Up
-    // to the last moment a call is refused with UNAVAILABLE, and after it the closed connection means the same.
     spdlog::default_logger()->flush();
-    std::_Exit(finished && !nothing_serves_ && !device_lost_ ? 0 : kNothingServed);
+    std::_Exit(device_lost_ ? kDeviceLost : finished && !nothing_serves_ ? 0 : kNothingServed);
   }
 
  private:
@@ -265,21 +325,27 @@ class Daemon {
   }
 
   absl::Status Listen() {
+    // Nobody who can connect is told that a package which is still being loaded is an unknown service.
+    board_.Refresh();
     absl::StatusOr<std::unique_ptr<GrpcServer>> server =
-        GrpcServer::Start(config_, gate_, observer_, inference_, table_);
+        GrpcServer::Start(config_, gate_, observer_, inference_, table_, board_.Snapshot());
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
     if (!config_.http_address.empty()) {
-      auto http =
-          HttpFront::Start(config_, gate_, observer_, inference_, table_,
-                           {.live = [this] { return dispatcher_.healthy(); },
-                            .ready = [this] { return ready_ && !draining_ && dispatcher_.healthy() && AnyServes(); }});
+      auto http = HttpFront::Start(config_, gate_, observer_, inference_, table_,
+                                   {.live = [this] { return board_.Snapshot().live.ok; },
+                                    .ready = [this] { return board_.Snapshot().ready.ok; }});
       if (!http.ok()) return http.status();
       http_ = *std::move(http);
     }
+    if (!config_.probe_address.empty()) {
+      absl::StatusOr<std::unique_ptr<ProbeServer>> probe = ProbeServer::Start(config_.probe_address, board_.Snapshot());
+      if (!probe.ok()) return probe.status();
+      probe_ = *std::move(probe);
+    }
     if (config_.admin_address.empty()) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<AdminServer>> admin =
-        AdminServer::Start(config_.admin_address, table_, watcher_, clock_, observer_);
+        AdminServer::Start(config_, access_.get(), table_, watcher_, clock_, observer_);
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
     return absl::OkStatus();
@@ -296,50 +362,77 @@ class Daemon {
       kill(getpid(), SIGTERM);
       return;
     }
-    ready_ = true;
-    UpdateHealth();
+    board_.SetStarted();
     spdlog::info("ready: {} of {} packages serve", serving, models.size());
   }
 
   /// What was accepted gets its INTERNAL soon, and a supervisor starts a process that can use the device again.
-  void OnFailedPass(const absl::Status& status) {
+  void OnFailure(const absl::Status& status) {
     if (!models::IsDeviceLost(status) || device_lost_.exchange(true)) return;
     spdlog::error("the CUDA device is lost to this process, which ends: {}", std::string(status.message()));
+    std::thread([] {
+      std::this_thread::sleep_for(kLostDevicePatience);
+      std::_Exit(kDeviceLost);
+    }).detach();
+    board_.SetDeviceLost();
     kill(getpid(), SIGTERM);
   }
 
-  void UpdateHealth() { server_->UpdateHealth(table_, ready_, dispatcher_.healthy()); }
+  std::shared_ptr<ModelHealth> NewHealth() {
+    return std::make_shared<ModelHealth>(HealthOptionsOf(config_, [this] { board_.Ring(); }), clock_);
+  }
 
-  bool AnyServes() const { return std::ranges::count(table_.List(), ModelState::kServing, &ModelEntry::state) > 0; }
+  /// To whoever asks over gRPC.
+  void Publish(const HealthSnapshot& health) {
+    if (server_) server_->SetHealth(health);
+    if (probe_) probe_->SetHealth(health);
+  }
+
+  static void LogHealth(bool bad, const std::string& line) {
+    bad ? spdlog::error("{}", line) : spdlog::info("{}", line);
+  }
+
+  bool in_hurry() const { return nothing_serves_ || device_lost_; }
+
+  /// Up to the last moment a call is refused with UNAVAILABLE. If callers keep coming even so, their connections just
+  /// break, which means the same: gRPC's shutdown would end their calls with CANCELLED.
+  void CloseListeners() {
+    if (in_hurry() || !gate_.quiet()) return;
+    server_->Close();
+    if (probe_) probe_->Close();
+  }
 
   bool Drain(int signal) {
-    draining_ = true;
     if (http_) http_->BeginDrain();
     const auto load = dispatcher_.load();
     if (!nothing_serves_) {
       spdlog::info("{}: draining, {} texts wait, {} batches run, at most {} ms", strsignal(signal),
                    load.waiting_requests, load.running_batches, config_.drain_timeout_ms);
     }
-    const bool finished = server_->Drain(std::chrono::milliseconds(config_.drain_timeout_ms));
+    const std::chrono::milliseconds timeout(config_.drain_timeout_ms);
+    const bool finished = server_->Drain(device_lost_ ? std::min(timeout, kLostDeviceDrain) : timeout);
     if (http_) http_->Stop(kHttpGrace);
     if (!finished) spdlog::error("the drain took longer than drain.timeout_ms; what was left has been cut off");
     return finished;
   }
 
   const Config config_;
-  const batcher::SteadyClock clock_;
+  const batcher::Clock& clock_;
   ModelTable table_;
+  HealthBoard board_;
   batcher::Dispatcher dispatcher_;
   WorkPool pool_;
+  const std::unique_ptr<feedback::FeedbackStore> feedback_;
   Inference inference_;
+  const std::unique_ptr<Access> access_;
   Gate gate_;
   std::unique_ptr<HttpFront> http_;
   CallObserver observer_;
   std::unique_ptr<GrpcServer> server_;
+  std::unique_ptr<ProbeServer> probe_;
   ModelWatcher watcher_;
+  Canary canary_;
   std::unique_ptr<AdminServer> admin_;
-  std::atomic<bool> ready_ = false;
-  std::atomic<bool> draining_ = false;
   std::atomic<bool> nothing_serves_ = false;
   std::atomic<bool> device_lost_ = false;
 };
@@ -364,7 +457,13 @@ int Main(int argc, char** argv) {
   google::protobuf::SetLogHandler(nullptr);  // it would report every undecodable message; the caller is told instead
   KeepFreedMemory();
   const sigset_t signals = BlockStopSignals();  // before any thread exists
-  return Daemon(parsed->config).Run(signals);
+  const batcher::SteadyClock clock;
+  absl::StatusOr<std::unique_ptr<Access>> access = Access::Open(AccessOptionsOf(parsed->config), clock);
+  if (!access.ok()) {
+    spdlog::error("{}", std::string(access.status().message()));
+    return kNothingServed;
+  }
+  return Daemon(parsed->config, clock, *std::move(access)).Run(signals);
 }
 
 }  // namespace

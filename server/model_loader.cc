@@ -88,6 +88,8 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
   model->tokenizer = std::move(loaded->tokenizer);
   model->encoder = loaded->replicas.front()->Describe();
   model->probes = loaded->probes;
+  model->canaries = std::move(loaded->canaries);
+  if (options_.new_health) model->health = options_.new_health();
   model->refused = std::move(loaded->refused);
   model->weight_bytes = loaded->weight_bytes;
   model->costs_file = cost_cache_.FileOf(package.dir, model->encoder, loaded->threads);
@@ -97,7 +99,8 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
   if (const auto weight = options_.weights.find(package.key.name); weight != options_.weights.end()) {
     limits.weight = weight->second;
   }
-  absl::StatusOr<batcher::ModelId> id = dispatcher_.AddModel(std::move(loaded->replicas), limits, std::move(costs));
+  absl::StatusOr<batcher::ModelId> id =
+      dispatcher_.AddModel(std::move(loaded->replicas), limits, std::move(costs), model->health);
   if (!id.ok()) return id.status();
   model->id = *id;
   loaded_bytes_ += model->weight_bytes;

@@ -40,6 +40,8 @@ struct LoaderOptions {
   /// Bytes of weights that may be in memory, those of models that still finish calls included. A package that would
   /// need more is refused. 0: no limit.
   uint64_t max_bytes = 0;
+  /// Makes what learns of a model's forward passes; empty: nobody does.
+  std::function<std::shared_ptr<ModelHealth>()> new_health = {};
   /// FreeRetired has something to do. Called on any thread; must not block.
   std::function<void()> on_retired;
 };

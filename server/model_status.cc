@@ -56,6 +56,7 @@ v1::ModelStatus ToWire(const ModelEntry& entry) {
   status.set_state(StateOf(entry));
   status.set_reason(entry.reason);
   status.set_refused_update(entry.refused_update);
+  if (entry.model && entry.model->health) status.set_unhealthy(entry.model->health->Judge().reason);
   status.set_is_default(entry.is_default);
   for (const std::string& label : entry.labels) status.add_version_labels(label);
   if (entry.model) FillModel(*entry.model, status);

@@ -22,9 +22,11 @@
 #include "batcher/mutex.h"
 #include "batcher/request.h"
 #include "models/manifest.h"
+#include "models/probes.h"
 #include "models/self_check.h"
 #include "server/metrics/model_metrics.h"
 #include "server/model_counters.h"
+#include "server/model_health.h"
 #include "tokenizer/tokenizer.h"
 
 namespace bertha::server {
@@ -46,6 +48,10 @@ struct ServingModel {
   batcher::EncoderDescription encoder;
   batcher::ModelId id = 0;
   models::ProbeReport probes;
+  /// See models::Model.
+  std::vector<models::Probe> canaries;
+  /// What its forward passes say; null: not asked.
+  std::shared_ptr<ModelHealth> health;
   /// See models::Model.
   std::vector<std::string> refused;
   size_t weight_bytes = 0;

@@ -9,11 +9,13 @@
 
 #include "absl/status/status.h"
 #include "server/inference.h"
+#include "server/retry_after.h"
 
 namespace bertha::server {
 
 /// Milliseconds after which a caller should try again; 0 if trying again does not help.
 inline uint32_t RetryAfterMs(const absl::Status& status, const Inference& inference) {
+  if (const uint32_t carried = CarriedRetryAfterMs(status)) return carried;
   if (!absl::IsResourceExhausted(status) && !absl::IsUnavailable(status)) return 0;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(inference.RetryAfter()).count();
   return static_cast<uint32_t>(std::max<int64_t>(1, ms));

@@ -133,7 +133,7 @@ void StreamSessionOf<Protocol>::OnRequest(Request request) {
 }
 
 template <class Protocol>
-void StreamSessionOf<Protocol>::OnUndecodable(const typename Protocol::Id& id, const absl::Status& status) {
+void StreamSessionOf<Protocol>::OnRefused(const typename Protocol::Id& id, const absl::Status& status) {
   auto item = std::make_shared<InFlight>();
   SetId(id, item->reply);
   SetError(status, inference_, item->reply);

@@ -71,8 +71,8 @@ class StreamSessionOf : public Drainable, public std::enable_shared_from_this<St
   /// Asks for the first request.
   void Start();
   void OnRequest(Request request);
-  /// A message that is no valid request: answered with `status`, the stream goes on.
-  void OnUndecodable(const typename Protocol::Id& id, const absl::Status& status);
+  /// A message that is no valid request, or one too many: answered with `status`, the stream goes on.
+  void OnRefused(const typename Protocol::Id& id, const absl::Status& status);
   /// The client sends no more (or the read failed).
   void OnReadsDone();
   void OnWriteDone();

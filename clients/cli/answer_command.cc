@@ -92,7 +92,7 @@ int RunAnswer(const AnswerOptions& options) {
     return kExitUsage;
   }
   const bool json_lines = how->parse != nullptr;
-  RpcCaller<AnswerTask> caller(options.run.address, Prototype(options));
+  RpcCaller<AnswerTask> caller(options.run.server, Prototype(options));
   const auto writer = options.json
                           ? MakeAnswersJson()
                           : MakeAnswersView(StyleOfOutput(), IsSingleText(options.run), options.allow_no_answer);

@@ -46,7 +46,7 @@ std::unique_ptr<RowWriter> MakeWriter(const ClassifyOptions& options) {
 }  // namespace
 
 int RunClassify(const ClassifyOptions& options) {
-  RpcCaller<ClassifyTask> caller(options.run.address, Prototype(options));
+  RpcCaller<ClassifyTask> caller(options.run.server, Prototype(options));
   const auto writer = MakeWriter(options);
   return RunTexts(options.run, {.pair_separator = options.pair_separator, .pair = options.pair}, caller, *writer);
 }

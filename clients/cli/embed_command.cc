@@ -72,7 +72,7 @@ int RunEmbed(const EmbedOptions& options) {
     PrintError(writer.status().message());
     return kExitUsage;
   }
-  RpcCaller<EmbedTask> caller(options.run.address, Prototype(options));
+  RpcCaller<EmbedTask> caller(options.run.server, Prototype(options));
   return RunTexts(options.run, {}, caller, **writer);
 }
 

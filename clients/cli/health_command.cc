@@ -29,7 +29,7 @@ struct Health {
 class HealthClient {
  public:
   explicit HealthClient(const HealthOptions& options)
-      : channel_(OpenChannel(options.address)), stub_(health::Health::NewStub(channel_)) {
+      : channel_(OpenChannel(options.server)), stub_(health::Health::NewStub(channel_)) {
     request_.set_service(options.model);
   }
 
@@ -91,14 +91,15 @@ class HealthClient {
 
 int Report(const HealthOptions& options, const Health& health) {
   if (options.json) {
-    nlohmann::ordered_json json{{"address", options.address}, {"model", options.model}, {"status", health.state}};
+    nlohmann::ordered_json json{
+        {"address", options.server.address}, {"model", options.model}, {"status", health.state}};
     WriteOut(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   } else if (health.state != "UNREACHABLE") {
     WriteOut(absl::StrCat(options.model.empty() ? "" : options.model + ": ", health.state, "\n"));
   }
   if (health.state == "SERVING") return kExitOk;
   if (health.state == "UNREACHABLE") {
-    PrintError(UnreachableMessage(options.address, health.status));
+    PrintError(UnreachableMessage(options.server.address, health.status));
     return kExitUnreachable;
   }
   if (health.state == "SERVICE_UNKNOWN") {

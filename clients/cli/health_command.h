@@ -4,10 +4,12 @@
 
 #include <string>
 
+#include "clients/cli/server.h"
+
 namespace bertha::cli {
 
 struct HealthOptions {
-  std::string address = "localhost:8001";
+  Server server;
   /// Name of a model; empty: the server as a whole.
   std::string model;
   double timeout_seconds = 10;

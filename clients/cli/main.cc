@@ -18,6 +18,8 @@ struct Runner {
   int operator()(const ModelsOptions& options) const { return RunModels(options); }
   int operator()(const HealthOptions& options) const { return RunHealth(options); }
   int operator()(const TokenizeOptions& options) const { return RunTokenize(options); }
+  int operator()(const FeedbackExportOptions& options) const { return RunFeedbackExport(options); }
+  int operator()(const FeedbackReportOptions& options) const { return RunFeedbackReport(options); }
 };
 
 int Main(int argc, char** argv) {

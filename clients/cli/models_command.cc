@@ -49,15 +49,16 @@ ModelEntry ToEntry(const v1::ModelStatus& status) {
 }  // namespace
 
 int RunModels(const ModelsOptions& options) {
-  const auto channel = OpenChannel(options.address);
+  const auto channel = OpenChannel(options.server);
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(options.timeout_seconds)));
+  Authorize(options.server, context);
   v1::ListModelsResponse response;
   const grpc::Status status = v1::Bertha::NewStub(channel)->ListModels(&context, {}, &response);
   if (!status.ok()) {
     const bool unreachable = IsUnreachable(status, *channel);
     const absl::Status error = ToStatus(status);
-    PrintError(unreachable ? UnreachableMessage(options.address, error)
+    PrintError(unreachable ? UnreachableMessage(options.server.address, error)
                            : absl::StrCat(CodeName(error.code()), ": ", error.message()));
     return unreachable ? kExitUnreachable : kExitFailed;
   }

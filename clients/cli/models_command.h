@@ -4,10 +4,12 @@
 
 #include <string>
 
+#include "clients/cli/server.h"
+
 namespace bertha::cli {
 
 struct ModelsOptions {
-  std::string address = "localhost:8001";
+  Server server;
   double timeout_seconds = 10;
   bool json = false;
 };

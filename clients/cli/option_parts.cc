@@ -1,16 +1,38 @@
 #include "clients/cli/option_parts.h"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "clients/cli/text.h"
 
 namespace bertha::cli {
 
-void AddAddress(CLI::App& app, std::string& address) {
-  app.add_option("--address", address, "Where berthad listens")
+void AddServer(CLI::App& app, Server& server) {
+  const auto flags = std::make_shared<ServerFlags>();
+  app.add_option("--address", flags->address, "Where berthad listens")
       ->envname("BERTHA_ADDRESS")
       ->capture_default_str()
       ->type_name("HOST:PORT");
+  app.add_flag("--tls", flags->tls, "Encrypt; the server's certificate must be trusted by this system");
+  app.add_option("--ca", flags->ca_file, "Trust the authorities of this file instead (PEM); implies --tls")
+      ->envname("BERTHA_CA")
+      ->type_name("FILE");
+  app.add_option("--cert", flags->certificate_file, "Certificate to show to the server (PEM); needs --key")
+      ->type_name("FILE");
+  app.add_option("--key", flags->key_file, "Its private key")->type_name("FILE");
+  app.add_option("--token", flags->token, "Bearer token; others on this machine can see it in a command line")
+      ->envname("BERTHA_TOKEN")
+      ->type_name("TOKEN");
+  app.add_option("--token-file", flags->token_file, "File that holds the token")->type_name("FILE");
+  app.add_flag("--insecure-token", flags->insecure_token, "Send it without TLS over a network too");
+  app.parse_complete_callback([flags, &server] {
+    absl::StatusOr<Server> resolved = Resolve(*flags);
+    if (!resolved.ok()) {
+      throw CLI::ValidationError(std::string(resolved.status().message()));
+    }
+    server = *std::move(resolved);
+  });
 }
 
 void AddTimeout(CLI::App& app, double& seconds, const std::string& what) {

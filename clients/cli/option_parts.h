@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "clients/cli/server.h"
+
 namespace bertha::cli {
 
 /// Of the commands that ask a server; the end of their help texts.
@@ -33,7 +35,8 @@ void AddChoice(CLI::App& app, const std::string& name, T& value, const std::map<
       ->default_str(preset);
 }
 
-void AddAddress(CLI::App& app, std::string& address);
+/// How to reach the server, and the token.
+void AddServer(CLI::App& app, Server& server);
 void AddTimeout(CLI::App& app, double& seconds, const std::string& what);
 
 /// Refuses "-" among other texts, and a pair that is not UTF-8.

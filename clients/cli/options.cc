@@ -25,6 +25,7 @@ Examples:
   bertha models                                   what the server has loaded
   bertha health --wait 60 && echo ready           wait for a server that is starting
   bertha tokenize --package my-models/mood/1 "I love it"    tokens, ids and offsets; needs no server
+  bertha feedback report --database feedback.db   what people said about the answers; needs no server
 
 `bertha COMMAND --help` explains a command.)";
 
@@ -46,7 +47,7 @@ Examples:
 void AddModels(CLI::App& top, ModelsOptions& o) {
   CLI::App* app = top.add_subcommand("models", "List the models of the server");
   app->footer(absl::StrCat(kModelsExamples, "\n", kExitCodes));
-  AddAddress(*app, o.address);
+  AddServer(*app, o.server);
   AddTimeout(*app, o.timeout_seconds, "Time to answer");
   app->add_flag("--json", o.json, "One JSON object for each model");
 }
@@ -54,7 +55,7 @@ void AddModels(CLI::App& top, ModelsOptions& o) {
 void AddHealth(CLI::App& top, HealthOptions& o) {
   CLI::App* app = top.add_subcommand("health", "Ask whether the server is serving");
   app->footer(absl::StrCat(kHealthExamples, "\n", kExitCodes));
-  AddAddress(*app, o.address);
+  AddServer(*app, o.server);
   AddTimeout(*app, o.timeout_seconds, "Time to answer");
   app->add_option("--model-name,--model", o.model, "Ask for one model; default: the server as a whole")
       ->type_name("NAME");
@@ -91,8 +92,11 @@ void UnmarkValues(CLI::App& app) {
 
 /// The deepest subcommand that the arguments reached, for "see ... --help".
 std::string HelpCommand(const CLI::App& app) {
-  const auto used = app.get_subcommands();
-  return used.empty() ? "bertha --help" : absl::StrCat("bertha ", used.front()->get_name(), " --help");
+  std::string command = "bertha";
+  for (auto used = app.get_subcommands(); !used.empty(); used = used.front()->get_subcommands()) {
+    absl::StrAppend(&command, " ", used.front()->get_name());
+  }
+  return command + " --help";
 }
 
 int Explain(const CLI::App& app, const CLI::ParseError& error) {
@@ -124,6 +128,8 @@ Command ParseCommandLine(int argc, char** argv) {
   ModelsOptions models;
   HealthOptions health;
   TokenizeOptions tokenize;
+  FeedbackExportOptions feedback_export;
+  FeedbackReportOptions feedback_report;
   AddClassify(app, classify);
   AddTag(app, tag);
   AddAnswer(app, answer);
@@ -131,6 +137,7 @@ Command ParseCommandLine(int argc, char** argv) {
   AddModels(app, models);
   AddHealth(app, health);
   AddTokenize(app, tokenize);
+  AddFeedback(app, feedback_export, feedback_report);
   app.add_subcommand("package", "Check, seal or complete a model package: see `bertha package --help`");
   UnmarkValues(app);
   try {
@@ -144,6 +151,10 @@ Command ParseCommandLine(int argc, char** argv) {
   if (app.got_subcommand("models")) return models;
   if (app.got_subcommand("health")) return health;
   if (app.got_subcommand("tokenize")) return tokenize;
+  if (app.got_subcommand("feedback")) {
+    if (app.get_subcommand("feedback")->got_subcommand("export")) return feedback_export;
+    return feedback_report;
+  }
   return classify;
 }
 

@@ -7,6 +7,7 @@
 #include "clients/cli/answer_command.h"
 #include "clients/cli/classify_command.h"
 #include "clients/cli/embed_command.h"
+#include "clients/cli/feedback_command.h"
 #include "clients/cli/health_command.h"
 #include "clients/cli/models_command.h"
 #include "clients/cli/tag_command.h"
@@ -21,7 +22,7 @@ namespace bertha::cli {
 /// What to run, or the exit code of a command line that ends by itself (help, version, a mistake: then already
 /// printed).
 using Command = std::variant<int, ClassifyOptions, TagOptions, AnswerOptions, EmbedOptions, ModelsOptions,
-                             HealthOptions, TokenizeOptions>;
+                             HealthOptions, TokenizeOptions, FeedbackExportOptions, FeedbackReportOptions>;
 
 Command ParseCommandLine(int argc, char** argv);
 
@@ -31,6 +32,7 @@ void AddTag(CLI::App& top, TagOptions& options);
 void AddAnswer(CLI::App& top, AnswerOptions& options);
 void AddEmbed(CLI::App& top, EmbedOptions& options);
 void AddTokenize(CLI::App& top, TokenizeOptions& options);
+void AddFeedback(CLI::App& top, FeedbackExportOptions& exported, FeedbackReportOptions& report);
 
 }  // namespace bertha::cli
 

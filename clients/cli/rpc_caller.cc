@@ -1,7 +1,6 @@
 #include "clients/cli/rpc_caller.h"
 
 #include "absl/strings/numbers.h"
-#include "clients/cli/rpc_channel.h"
 
 namespace bertha::cli {
 namespace {
@@ -17,8 +16,8 @@ std::optional<int64_t> Pushback(const grpc::ClientContext& context) {
 
 }  // namespace
 
-RunConnection::RunConnection(const std::string& address)
-    : channel_(OpenChannel(address)), stub_(v1::Bertha::NewStub(channel_)) {}
+RunConnection::RunConnection(const Server& server)
+    : server_(server), channel_(OpenChannel(server)), stub_(v1::Bertha::NewStub(channel_)) {}
 
 CallResult RunConnection::Judge(const grpc::Status& status, const grpc::ClientContext& context) {
   CallResult result{.status = ToStatus(status)};

@@ -11,6 +11,7 @@
 
 #include "absl/time/time.h"
 #include "bertha/v1/bertha.grpc.pb.h"
+#include "clients/cli/rpc_channel.h"
 #include "clients/cli/run_texts.h"
 #include "clients/cli/send_chunk.h"
 
@@ -19,12 +20,14 @@ namespace bertha::cli {
 /// The connection of a run, and how its calls ended.
 class RunConnection {
  public:
-  explicit RunConnection(const std::string& address);
+  explicit RunConnection(const Server& server);
   v1::Bertha::Stub& stub() { return *stub_; }
+  void Authorize(grpc::ClientContext& context) const { cli::Authorize(server_, context); }
   /// All of a CallResult but its results.
   CallResult Judge(const grpc::Status& status, const grpc::ClientContext& context);
 
  private:
+  const Server server_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Bertha::Stub> stub_;
   std::atomic<bool> reached_ = false;
@@ -63,13 +66,14 @@ template <typename Task>
 class RpcCaller : public Caller {
  public:
   /// `prototype`: the request without its inputs.
-  RpcCaller(const std::string& address, typename Task::Request prototype)
-      : connection_(address), prototype_(std::move(prototype)) {}
+  RpcCaller(const Server& server, typename Task::Request prototype)
+      : connection_(server), prototype_(std::move(prototype)) {}
 
   CallResult Call(absl::Span<const Input* const> inputs, absl::Time deadline) override {
     typename Task::Request request = prototype_;
     for (const Input* input : inputs) Task::AddInput(*input, request);
     grpc::ClientContext context;
+    connection_.Authorize(context);
     context.set_deadline(absl::ToChronoTime(deadline));
     typename Task::Response response;
     const grpc::Status status = (connection_.stub().*Task::kMethod)(&context, request, &response);

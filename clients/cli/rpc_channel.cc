@@ -6,14 +6,27 @@
 #include "absl/strings/str_cat.h"
 
 namespace bertha::cli {
+namespace {
 
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const Server& server) {
+  if (!server.tls) return grpc::InsecureChannelCredentials();
+  return grpc::SslCredentials(
+      {.pem_root_certs = server.ca, .pem_private_key = server.key, .pem_cert_chain = server.certificate});
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> OpenChannel(const Server& server) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a proxy for the web must not stand between here and localhost
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);  // a server that is starting is found soon
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetMaxReceiveMessageSize(-1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(server.address, CredentialsOf(server), arguments);
+}
+
+void Authorize(const Server& server, grpc::ClientContext& context) {
+  if (!server.token.empty()) context.AddMetadata("authorization", absl::StrCat("Bearer ", server.token));
 }
 
 absl::Status ToStatus(const grpc::Status& status) {

@@ -3,6 +3,7 @@
 #define BERTHA_CLIENTS_CLI_RPC_CHANNEL_H_
 
 #include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
 #include <memory>
@@ -10,11 +11,15 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "clients/cli/server.h"
 
 namespace bertha::cli {
 
 /// Never fails; the connection is made by the first call.
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);
+std::shared_ptr<grpc::Channel> OpenChannel(const Server& server);
+
+/// Adds the token, if there is one, to a call.
+void Authorize(const Server& server, grpc::ClientContext& context);
 
 /// The same code and message.
 absl::Status ToStatus(const grpc::Status& status);

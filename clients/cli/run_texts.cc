@@ -159,7 +159,7 @@ int RunTexts(const RunOptions& options, InputOptions how, Caller& caller, RowWri
   how.max_inputs = options.batch;
   InputReader reader = *fd < 0 ? InputReader(options.texts, std::move(how)) : InputReader(*fd, std::move(how));
   const RetryPolicy policy{.timeout = absl::Seconds(options.timeout_seconds)};
-  Run run(options.address, writer, *fd);
+  Run run(options.server.address, writer, *fd);
   const absl::Status read_status =
       RunPipeline(options.in_flight, {.read = [&] { return reader.Next(); },
                                       .answer = [&](Chunk c) { return SendChunk(std::move(c), caller, policy); },

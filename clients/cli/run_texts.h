@@ -13,6 +13,7 @@
 #include "clients/cli/model_choice.h"
 #include "clients/cli/output.h"
 #include "clients/cli/send_chunk.h"
+#include "clients/cli/server.h"
 
 namespace bertha::cli {
 
@@ -22,7 +23,7 @@ enum class LongTexts { kRight, kLeft, kError, kWindow };
 enum class Priority { kHigh, kNormal, kBatch };
 
 struct RunOptions {
-  std::string address = "localhost:8001";
+  Server server;
   ModelChoice model;
   /// Texts of the command line. None, or only "-": lines of standard input.
   std::vector<std::string> texts;

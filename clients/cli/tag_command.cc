@@ -46,7 +46,7 @@ int RunTag(const TagOptions& options) {
   request.mutable_options()->set_aggregation(ToWire(options.aggregation));
   request.mutable_options()->set_threshold(options.threshold);
   SetLongTexts(options.run, *request.mutable_options());
-  RpcCaller<TagTask> caller(options.run.address, std::move(request));
+  RpcCaller<TagTask> caller(options.run.server, std::move(request));
   const auto writer = options.json ? MakeEntitiesJson() : MakeEntitiesView(StyleOfOutput(), IsSingleText(options.run));
   return RunTexts(options.run, {}, caller, *writer);
 }

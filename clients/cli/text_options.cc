@@ -164,7 +164,7 @@ void AddClassify(CLI::App& top, ClassifyOptions& o) {
   CLI::App* app = top.add_subcommand("classify", "Label texts");
   app->footer(Footer(kTextsAndFailures, kClassifyExamples));
   AddTexts(*app, o.run);
-  AddAddress(*app, o.run.address);
+  AddServer(*app, o.run.server);
   AddModel(*app, o.run.model);
   app->add_option("--top-k,-k", o.top_k, "Only the k best labels; 0: all")->capture_default_str()->type_name("K");
   AddThreshold(*app, o.threshold, "Only labels that score at least this, 0 to 1");
@@ -202,7 +202,7 @@ void AddTag(CLI::App& top, TagOptions& o) {
   CLI::App* app = top.add_subcommand("tag", "Find entities in texts");
   app->footer(Footer(kTextsAndFailures, kTagExamples));
   AddTexts(*app, o.run);
-  AddAddress(*app, o.run.address);
+  AddServer(*app, o.run.server);
   AddModel(*app, o.run.model);
   AddChoice<Aggregation>(*app, "--aggregation", o.aggregation,
                          {{"none", Aggregation::kNone},
@@ -233,7 +233,7 @@ void AddAnswer(CLI::App& top, AnswerOptions& o) {
   app->add_option("--file,-f", o.run.file, "Read questions with contexts from the JSON lines of this file")
       ->type_name("FILE")
       ->excludes(question);
-  AddAddress(*app, o.run.address);
+  AddServer(*app, o.run.server);
   AddModel(*app, o.run.model);
   app->add_option("--top-k,-k", o.top_k, "The k best answers")
       ->check(CLI::PositiveNumber.description(""))
@@ -256,7 +256,7 @@ void AddEmbed(CLI::App& top, EmbedOptions& o) {
   CLI::App* app = top.add_subcommand("embed", "Turn texts into vectors");
   app->footer(Footer(kTextsAndFailures, kEmbedExamples));
   AddTexts(*app, o.run);
-  AddAddress(*app, o.run.address);
+  AddServer(*app, o.run.server);
   AddModel(*app, o.run.model);
   AddChoice<Pooling>(*app, "--pooling", o.pooling,
                      {{"mean", Pooling::kMean},

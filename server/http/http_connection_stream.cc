@@ -41,6 +41,7 @@ class HttpConnection::StreamBackend final : public HttpStream::Backend {
       if (const auto self = weak.lock()) self->StreamDrop(serial);
     });
   }
+  void Post(std::function<void()> work) override { loop_->Post(std::move(work)); }
 
  private:
   const std::weak_ptr<HttpConnection> connection_;

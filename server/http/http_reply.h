@@ -76,6 +76,7 @@ class HttpStream {
     virtual void Write(std::string bytes, OnWrite done) = 0;
     virtual void Finish() = 0;
     virtual void Drop() = 0;
+    virtual void Post(std::function<void()> work) = 0;
   };
   explicit HttpStream(std::shared_ptr<Backend> backend) : backend_(std::move(backend)) {}
   ~HttpStream();
@@ -88,6 +89,8 @@ class HttpStream {
   void Write(std::string bytes, OnWrite done) { backend_->Write(std::move(bytes), std::move(done)); }
   /// The answer is whole. Nothing may be called afterwards; a Read that is under way ends with an error.
   void Finish();
+  /// Runs `work` soon on the thread that callbacks run on, even if the client has gone.
+  void Post(std::function<void()> work) { backend_->Post(std::move(work)); }
   /// As HttpReply's, before Finish. Reads and writes fail then, too.
   void OnAbandoned(std::function<void()> callback) { abandonment_.Set(std::move(callback)); }
   /// For the server.

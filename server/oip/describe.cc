@@ -116,7 +116,7 @@ absl::StatusOr<inference::ModelReadyResponse> DescribeReadiness(const ModelTable
   const auto model = FindVersion(models, request.name(), request.version());
   if (absl::IsInvalidArgument(model.status())) return model.status();
   inference::ModelReadyResponse response;
-  response.set_ready(model.ok());
+  response.set_ready(model.ok() && (!(*model)->health || (*model)->health->Judge().ok));
   return response;
 }
 

@@ -251,7 +251,7 @@ TEST_CASE("OneRequestsFailureLeavesItsNeighboursAlone") {
         (row_per_token ? std::vector<float>{2, 0, 2, 1, 2, 2} : std::vector<float>{6, 3}));
   CHECK(recorder[b.request].output == (row_per_token ? std::vector<float>{4, 0, 4, 1} : std::vector<float>{8, 2}));
   CHECK(recorder[bad.request].status.code() == absl::StatusCode::kInternal);
-  CHECK(failed_passes == 1);
+  CHECK(failed_passes == 2);  // the batch, and then the bad one alone
 }
 
 TEST_CASE("AnEngineThatReturnsTooFewRowsIsAnEngineFault") {
@@ -415,6 +415,61 @@ TEST_CASE("AForwardPassThatDoesNotReturnIsGivenUpAndTheWorkerWorksOnWhenItDoes")
   recorder.Await(3);
   CHECK(recorder[later.request].status.ok());
   CHECK(recorder[stuck.request].times == 1);
+}
+
+/// Counts what it is told.
+struct CountingObserver final : PassObserver {
+  void OnPass(const absl::Status& status, Duration) override { (status.ok() ? succeeded : failed) += 1; }
+  void OnStuck() override { stuck += 1; }
+  void OnReturned() override { returned += 1; }
+  std::atomic<int> succeeded{0}, failed{0}, stuck{0}, returned{0};
+};
+
+TEST_CASE("AModelsObserverLearnsOfEachOfItsPassesAndOfNoOthers") {
+  constexpr int32_t kPoison = 13;
+  Fixture f(true);
+  auto observer = std::make_shared<CountingObserver>();
+  auto encoder = std::make_unique<FakeEncoder>();
+  encoder->on_run = [kPoison](const std::vector<int32_t>& ids) {
+    return std::ranges::count(ids, kPoison) > 0 ? absl::InternalError("bad id") : absl::OkStatus();
+  };
+  std::vector<std::unique_ptr<Encoder>> replicas;
+  replicas.push_back(std::move(encoder));
+  const ModelId id = *f.dispatcher->AddModel(std::move(replicas), {}, {}, observer);
+  f.Occupy();  // the other model
+  TestRequest good(1, 1, &f.recorder, id), bad(kPoison, 1, &f.recorder, id);
+  REQUIRE(f.Submit({good.get(), bad.get()}).ok());
+  f.gate.Open();
+  f.recorder.Await(3);
+  f.dispatcher->Stop();
+  CHECK(observer->succeeded == 1);
+  CHECK(observer->failed == 2);  // the batch, and then the bad one alone
+  CHECK(observer->stuck == 0);
+}
+
+TEST_CASE("AnObserverLearnsOfAPassThatDoesNotReturnAndWhenItDoes") {
+  FakeClock clock;
+  Recorder recorder;
+  Gate gate;
+  const auto observer = std::make_shared<CountingObserver>();
+  auto encoder = std::make_unique<FakeEncoder>();
+  encoder->on_run = [&](const std::vector<int32_t>&) {
+    gate.Pass();
+    return absl::OkStatus();
+  };
+  Dispatcher dispatcher({.stuck_after = milliseconds(50)}, &clock);
+  std::vector<std::unique_ptr<Encoder>> replicas;
+  replicas.push_back(std::move(encoder));
+  REQUIRE(dispatcher.AddModel(std::move(replicas), {}, {}, observer).ok());
+  TestRequest test(1, 1, &recorder);
+  Request* request = test.get();
+  REQUIRE(dispatcher.Submit(*dispatcher.Reserve(0, 1), std::span(&request, 1)).ok());
+  while (observer->stuck == 0) std::this_thread::yield();
+  CHECK(observer->returned == 0);
+  gate.Open();
+  while (observer->returned == 0) std::this_thread::yield();
+  dispatcher.Stop();
+  CHECK(observer->succeeded + observer->failed == 0);  // too late to be either
 }
 
 /// Says when it is destroyed.

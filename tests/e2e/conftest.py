@@ -12,7 +12,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "clients" / "python"), str(ROOT / "models" / "export")]
 # Skips what is measured at load, and leaves nothing of what it learns to the next daemon. One worker: what waits, waits.
-QUICK = {"--cpu-workers": "1", "--cpu-threads": "1", "--costs-directory": ""}
+# Nobody needs time to look elsewhere.
+QUICK = {"--cpu-workers": "1", "--cpu-threads": "1", "--costs-directory": "", "--drain-lame-duck-ms": "0"}
 
 
 def with_quick(flags):
@@ -68,13 +69,13 @@ def shared(program, models_dir, tmp_path_factory):
 @pytest.fixture
 def daemon(program, models_dir, tmp_path):
     """daemon(FLAGS...) starts a berthad and waits until it serves. It must drain and exit with `exit_code` in the end;
-    None: whatever the test did to it is the test's to check."""
+    None: whatever the test did to it is the test's to check. `binary`: another one than the build's."""
     from e2e_support import Daemon
 
     started = []
 
-    def start(*flags, models=models_dir, wait=True, exit_code=0):
-        d = Daemon(program("berthad"), models, tmp_path / f"log{len(started)}", *with_quick(flags))
+    def start(*flags, models=models_dir, wait=True, exit_code=0, binary=None):
+        d = Daemon(binary or program("berthad"), models, tmp_path / f"log{len(started)}", *with_quick(flags))
         started.append((d, exit_code))
         return d.wait_serving() if wait else d
 
@@ -98,7 +99,7 @@ def berthad(program):
     from e2e_support import PATIENCE
 
     def run(*arguments):
-        others = [f for f in ("--http-address", "--admin-address") if f not in arguments]
+        others = [f for f in ("--http-address", "--admin-address", "--probe-address") if f not in arguments]
         without = [word for flag in others for word in (flag, "")]
         command = [str(program("berthad")), *without, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)

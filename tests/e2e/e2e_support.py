@@ -59,15 +59,19 @@ class Daemon:
     """A berthad of its own on free ports, its log in a file."""
 
     def __init__(self, binary, models, log, *flags):
-        self.address, self.http_address, self.admin_address = (f"127.0.0.1:{free_port()}" for _ in range(3))
+        self.address, self.http_address, self.admin_address, self.probe_address = (
+            f"127.0.0.1:{free_port()}" for _ in range(4)
+        )
         self.log_path = log
         self.began = time.monotonic()
         addresses = {
             "--grpc-address": self.address,
             "--http-address": self.http_address,
             "--admin-address": self.admin_address,
+            "--probe-address": self.probe_address,
         }
-        command = [binary, *(word for pair in addresses.items() for word in pair), "--models", models, *flags]
+        words = [word for flag, address in addresses.items() if flag not in flags for word in (flag, address)]
+        command = [binary, *words, "--models", models, *flags]
         with open(log, "wb") as stderr:
             self.process = subprocess.Popen([str(c) for c in command], stdout=stderr, stderr=stderr)
         self._channels = []
@@ -97,8 +101,8 @@ class Daemon:
     def control(self):
         return model_control_pb2_grpc.ModelControlStub(self.channel(self.admin_address))
 
-    def health(self):
-        return health_pb2_grpc.HealthStub(self.channel())
+    def health(self, address=None):
+        return health_pb2_grpc.HealthStub(self.channel(address))
 
     def wait_serving(self):
         stub = self.health()

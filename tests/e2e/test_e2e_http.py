@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 import requests
@@ -45,7 +46,7 @@ def test_classify_answers_as_over_grpc(shared):
 def test_every_call_of_the_service_has_its_route(shared):
     service = pb.DESCRIPTOR.services_by_name["Bertha"]
     for method in service.methods:
-        if method.client_streaming or method.name == "RecordFeedback":
+        if method.client_streaming:
             continue
         words = re.sub("([A-Z])", r"-\1", method.name).lower().lstrip("-")
         reply = get(shared, "/v1/models") if words == "list-models" else post(shared, f"/v1/{words}", {})
@@ -157,3 +158,56 @@ def test_compare_and_tokenize(shared):
     assert grpc_reply.results[0].result.scores[0].label == result["result"]["scores"][0]["label"]
     error = failure(shared.stub().Compare, pb.CompareRequest())
     assert "input: is missing" in error.details()
+
+
+def lines_over(daemon, path, lines, *flags):
+    """What curl prints: lines that go in and come out at the same time."""
+    command = ["curl", "-sS", "-N", "-T", ".", "-X", "POST", *flags, url(daemon, path)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_stream_answers_while_it_is_read(shared):
+    curl = lines_over(shared, "/v1/stream-classify", [])
+    with curl:
+        for number in (7, 8):
+            request = {"id": str(number), "request": {"inputs": [{"text": "I love it"}]}}
+            curl.stdin.write(json.dumps(request) + "\n")
+            curl.stdin.flush()
+            reply = json.loads(curl.stdout.readline())  # before the next line is sent
+            assert reply["id"] == str(number) and reply["response"]["results"][0]["scores"]
+        curl.stdin.write('{"id": 9, "request": {"inputs": []}}\n\nnonsense\n{"id": "10", "reqest": {}}\n')
+        curl.stdin.write('{"id": 11, "request": {"inputs": [{"text": "no end of line"}]}}')
+        curl.stdin.close()
+        replies = [json.loads(line) for line in curl.stdout]
+    assert sorted(int(r["id"]) for r in replies) == [0, 9, 10, 11]
+    by_id = {int(r["id"]): r for r in replies}
+    assert by_id[9]["error"]["code"] == 3 and "inputs: is empty" in by_id[9]["error"]["message"]
+    assert "not valid JSON" in by_id[0]["error"]["message"]
+    assert '"reqest": unknown field' in by_id[10]["error"]["message"]
+    assert by_id[11]["response"]["results"]
+
+
+def test_many_lines_at_once_are_all_answered(shared):
+    lines = [json.dumps({"id": i, "request": {"inputs": [{"text": f"text {i}"}]}}) for i in range(3000)]
+    body = "\n".join(lines).encode()
+    reply = requests.post(url(shared, "/v1/stream-classify"), data=body, timeout=PATIENCE)
+    answered = [json.loads(line) for line in reply.text.splitlines()]
+    assert sorted(int(a["id"]) for a in answered) == list(range(3000))
+    assert all("response" in a for a in answered)
+
+
+def test_a_line_without_end_is_refused(daemon):
+    d = daemon("--limits-max-message-bytes", "65536", "--limits-max-text-bytes", "65536")
+    reply = requests.post(url(d, "/v1/stream-classify"), data=b"x" * 200_000, timeout=PATIENCE)
+    assert "a line has more than 65536 bytes" in json.loads(reply.text)["error"]["message"]
+
+
+def test_a_stream_ends_when_the_server_drains(daemon):
+    d = daemon(exit_code=None)
+    with lines_over(d, "/v1/stream-classify", []) as curl:
+        curl.stdin.write(json.dumps({"id": 1, "request": {"inputs": [{"text": "a"}]}}) + "\n")
+        curl.stdin.flush()
+        assert json.loads(curl.stdout.readline())["id"] == "1"
+        d.signal()
+        assert d.wait() == 0
+        assert curl.stdout.read() == ""

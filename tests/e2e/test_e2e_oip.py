@@ -298,7 +298,7 @@ def test_models_are_loaded_on_the_admin_listener_only(daemon, name):
     with triton.InferenceServerClient(d.address) as client, triton.InferenceServerClient(d.admin_address) as admin:
         for call in (client.load_model, client.unload_model):
             status, message = refused(call, name)
-            assert status == "StatusCode.PERMISSION_DENIED" and d.admin_address in message
+            assert status == "StatusCode.PERMISSION_DENIED" and "admin listener" in message
         admin.unload_model(name)
         assert not client.is_model_ready(name) and not client.is_server_ready()
         admin.load_model(name)

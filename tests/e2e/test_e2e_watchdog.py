@@ -43,11 +43,11 @@ def test_a_worker_that_comes_back_serves_again(daemon, slow_models):
 @pytest.mark.slow
 def test_a_process_that_stood_still_is_not_stuck(daemon, slow_models):
     """A container that was frozen, a machine that was moved: the engine is not to blame."""
-    d = daemon("--watchdog-stuck-after-ms", "3000", models=slow_models)
+    d = daemon("--watchdog-stuck-after-ms", "6000", models=slow_models)
     call = d.stub().Classify.future(texts_request(["wait"]), timeout=PATIENCE)
     time.sleep(0.4)
     d.process.send_signal(signal.SIGSTOP)
-    go_on = threading.Timer(5, lambda: d.process.send_signal(signal.SIGCONT))
+    go_on = threading.Timer(8, lambda: d.process.send_signal(signal.SIGCONT))
     go_on.start()
     try:
         assert call.result().results

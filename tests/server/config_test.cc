@@ -24,6 +24,16 @@ TEST_CASE("FlagsSetTheirSetting") {
   CHECK(parsed->config.check_only);
 }
 
+TEST_CASE("TheFeedbackDatabasesPasswordIsReadButDoesNotShow") {
+  auto parsed = Parse({"--feedback-database", "postgresql://u:secret@h/db"});
+  REQUIRE(parsed.ok());
+  CHECK(parsed->config.feedback_database == "postgresql://u:secret@h/db");
+  CHECK(ToYaml(parsed->config).find("secret") == std::string::npos);
+  const absl::Status bad = Parse({"--feedback-database", "postgresql://u:secret@h/db?x=1"}).status();
+  CHECK(Is(bad, absl::StatusCode::kInvalidArgument, "feedback.database: is no connection string"));
+  CHECK(bad.message().find("secret") == absl::string_view::npos);
+}
+
 TEST_CASE("TheCommandLineWinsOverTheFile") {
   const std::string path = (std::filesystem::temp_directory_path() / "bertha_config_test.yaml").string();
   std::ofstream(path) << "queue:\n  max_requests: 300\n  max_tokens: 20000\n";
@@ -65,6 +75,8 @@ TEST_CASE("BadFlagsAreRefusedWithTheirName") {
   CHECK(Is(Parse({"--grpc-address", "h:70000"}).status(), absl::StatusCode::kInvalidArgument, "host:port"));
   CHECK(Is(Parse({"--admin-address", "8003"}).status(), absl::StatusCode::kInvalidArgument, "admin.address"));
   CHECK(Parse({"--admin-address", ""}).ok());
+  CHECK(Is(Parse({"--probe-address", "8004"}).status(), absl::StatusCode::kInvalidArgument, "probe.address"));
+  CHECK(Parse({"--probe-address", ""}).ok());
   CHECK(Is(Parse({"--device", "gpu"}).status(), absl::StatusCode::kInvalidArgument, "device: \"gpu\": expected cpu"));
   CHECK(Parse({"--device", "cuda:0,1"}).ok());
   CHECK(Is(Parse({"--http-address", "8000"}).status(), absl::StatusCode::kInvalidArgument, "http.address"));

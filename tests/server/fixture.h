@@ -13,6 +13,7 @@
 #include "server/inference.h"
 #include "tests/batcher/fakes.h"
 #include "tests/catch.h"
+#include "tests/server/statuses.h"
 
 namespace bertha::server {
 
@@ -56,9 +57,6 @@ inline std::unique_ptr<const tokenizer::Tokenizer> MakeWordTokenizer() {
   REQUIRE(tokenizer.ok());
   return *std::move(tokenizer);
 }
-
-/// A copy that shares nothing with `status`: abseil counts references in code that ThreadSanitizer cannot see.
-inline absl::Status Unshared(const absl::Status& status) { return absl::Status(status.code(), status.message()); }
 
 struct InferenceFixture {
   explicit InferenceFixture(batcher::QueueOptions queue = {}, CallLimits limits = {}, std::string default_model = "")
@@ -168,14 +166,6 @@ struct InferenceFixture {
   WorkPool pool;
   Inference inference;
 };
-
-/// Matches a status by code and by a part of its message.
-inline bool Is(const absl::Status& status, absl::StatusCode code, const std::string& part) {
-  INFO(status.ToString());
-  const bool matches = status.code() == code && std::string(status.message()).find(part) != std::string::npos;
-  if (!matches) UNSCOPED_INFO("got " << status.ToString() << ", expected \"" << part << "\"");
-  return matches;
-}
 
 }  // namespace bertha::server
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "tests/batcher/fakes.h"
 #include "tests/catch.h"
 
 namespace bertha::server {
@@ -17,9 +18,10 @@ struct FakeStream final : Drainable {
 TEST_CASE("CallsAreCountedUntilTheirTicketsAreGone") {
   Gate gate;
   absl::Status status;
+  Caller caller;
   {
-    const Gate::Ticket first = gate.Enter(status);
-    Gate::Ticket second = gate.Enter(status);
+    const Gate::Ticket first = gate.Enter(Scope::kInfer, "", caller, status);
+    Gate::Ticket second = gate.Enter(Scope::kInfer, "", caller, status);
     CHECK(gate.in_flight() == 2);
     second = {};
     CHECK(gate.in_flight() == 1);
@@ -32,7 +34,8 @@ TEST_CASE("AGateThatDrainsRefusesAndCountsWhatItRefuses") {
   Gate gate;
   gate.BeginDrain();
   absl::Status status;
-  const Gate::Ticket ticket = gate.Enter(status);
+  Caller caller;
+  const Gate::Ticket ticket = gate.Enter(Scope::kInfer, "", caller, status);
   CHECK(status.code() == absl::StatusCode::kUnavailable);
   CHECK(gate.in_flight() == 1);
   CHECK_FALSE(gate.WaitUntilQuiet(SteadyClock::now()));
@@ -51,6 +54,21 @@ TEST_CASE("StreamsAreToldToDrainThoseOfBeforeAndThoseOfAfter") {
   gate.RemoveStream(before);
   gate.RemoveStream(after);
   CHECK(gate.WaitUntilQuiet(SteadyClock::now() + std::chrono::seconds(60)));
+}
+
+TEST_CASE("AGateWithAccessRulesRefusesWhoMayNotAndCountsMessagesOfStreams") {
+  const batcher::FakeClock clock;
+  const auto access = Access::Open({.rate = {.per_second = 1, .burst = 2}}, clock).value();
+  Gate main(access.get()), admin(access.get(), Listener::kAdmin);
+  Caller caller = {.address = "10.0.0.1"};
+  absl::Status on_main, on_admin, stream;
+  const Gate::Ticket first = main.Enter(Scope::kAdmin, "", caller, on_main);
+  const Gate::Ticket second = admin.Enter(Scope::kAdmin, "", caller, on_admin);
+  CHECK(on_main.code() == absl::StatusCode::kPermissionDenied);
+  CHECK(on_admin.ok());
+  const Gate::Ticket third = main.Enter(Scope::kInfer, "", caller, stream);
+  CHECK(stream.ok());
+  CHECK(main.CountMessage(caller).code() == absl::StatusCode::kResourceExhausted);
 }
 
 }  // namespace

@@ -65,7 +65,8 @@ TEST_CASE("NamesOfModelsAreEscapedInLabels") {
 TEST_CASE("TheProcessAndTheQueueAreMeasured") {
   MetricsFixture f;
   absl::Status status;
-  const Gate::Ticket ticket = f.gate.Enter(status);
+  Caller caller;
+  const Gate::Ticket ticket = f.gate.Enter(Scope::kInfer, "", caller, status);
   CHECK(f.Value("bertha_in_flight_calls") == "1");
   CHECK(f.Value("bertha_queue_requests") == "0");
   CHECK(std::stod(f.Value("process_resident_memory_bytes")) > 1e6);

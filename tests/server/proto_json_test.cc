@@ -25,7 +25,7 @@ absl::Status Read(const std::string& text, Message&& message = v1::ClassifyReque
 /// Every message of the file that is sent or received, filled at random.
 void Randomize(std::mt19937& random, int depth, Message& message) {
   const auto* reflection = message.GetReflection();
-  const auto number = [&] { return static_cast<int64_t>(random()) * (random() % 2 ? 1 : 4294967291); };
+  const auto number = [&] { return static_cast<int64_t>(random()) * (random() % 2 ? 1 : 2147483629); };
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = message.GetDescriptor()->field(i);
     if (field->real_containing_oneof() && reflection->HasOneof(message, field->real_containing_oneof())) continue;

@@ -167,7 +167,7 @@ TEST_CASE("AnErrorOfOneRequestIsAReplyAndTheStreamGoesOn") {
   CHECK(reply.id() == 1);
   CHECK(reply.error().code() == static_cast<uint32_t>(StatusCode::kInvalidArgument));
   CHECK(reply.error().message() == "inputs[0].text: invalid UTF-8 at byte 0");
-  f.session->OnUndecodable(2, absl::InvalidArgumentError("bad bytes"));
+  f.session->OnRefused(2, absl::InvalidArgumentError("bad bytes"));
   reply = f.transport.Take(*f.session);
   CHECK(reply.id() == 2);
   CHECK(reply.error().message() == "bad bytes");
@@ -294,7 +294,7 @@ TEST_CASE("RepliesOfModelStreamInferComeInTheOrderOfTheRequests") {
   f.Send("1", "a");
   f.gate.AwaitArrivals(1);
   f.Send("2", "!");  // ends at once
-  f.session->OnUndecodable("", absl::InvalidArgumentError("bad bytes"));
+  f.session->OnRefused("", absl::InvalidArgumentError("bad bytes"));
   f.Send("4", "b");
   f.session->OnReadsDone();
   f.gate.Open();

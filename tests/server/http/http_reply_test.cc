@@ -24,6 +24,7 @@ class Calls final : public HttpStream::Backend {
   void Write(std::string, HttpStream::OnWrite) override { log += "write "; }
   void Finish() override { log += "finish "; }
   void Drop() override { log += "drop "; }
+  void Post(std::function<void()>) override { log += "post "; }
   std::string log;
 };
 

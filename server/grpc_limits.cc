@@ -1,0 +1,36 @@
+#include "server/grpc_limits.h"
+
+#include <algorithm>
+#include <climits>
+
+namespace bertha::server {
+
+void ApplyLimits(const Config& config, grpc::ServerBuilder& builder) {
+  constexpr int kPingStrikes = 2;
+  const auto set = [&](const char* argument, int64_t value) {
+    builder.AddChannelArgument(argument, static_cast<int>(std::min<int64_t>(value, INT_MAX)));
+  };
+  const auto set_time = [&](const char* argument, int64_t ms) { set(argument, ms == 0 ? INT_MAX : ms); };
+  builder.SetMaxReceiveMessageSize(static_cast<int>(config.limits_max_message_bytes));
+  set(GRPC_ARG_MAX_METADATA_SIZE, config.limits_max_metadata_bytes);
+  set(GRPC_ARG_MAX_CONCURRENT_STREAMS, config.limits_max_concurrent_streams);
+  set(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, config.limits_handshake_timeout_ms);
+  set_time(GRPC_ARG_MAX_CONNECTION_AGE_MS, config.limits_max_connection_age_ms);
+  set_time(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, config.limits_connection_age_grace_ms);
+  set_time(GRPC_ARG_MAX_CONNECTION_IDLE_MS, config.limits_max_connection_idle_ms);
+  set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, config.limits_min_ping_interval_ms);
+  set(GRPC_ARG_HTTP2_MAX_PING_STRIKES, kPingStrikes);
+  // Otherwise gRPC allows a connection without calls one ping in two hours, whatever the interval.
+  set(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  set(GRPC_ARG_ENABLE_CHANNELZ, 1);  // the default, but GrpcListener is blind without it
+}
+
+ConnectionTable::Options ConnectionLimitsOf(const Config& config) {
+  return {.max_connections = static_cast<size_t>(config.limits_max_connections),
+          .max_per_client = static_cast<size_t>(config.limits_max_connections_per_client),
+          .judge = {.max_resets_per_second = static_cast<uint64_t>(config.limits_max_resets_per_second),
+                    .max_open_streams = static_cast<uint64_t>(config.limits_max_concurrent_streams),
+                    .max_message_bytes = static_cast<uint64_t>(config.limits_max_message_bytes)}};
+}
+
+}  // namespace bertha::server

@@ -1,0 +1,66 @@
+// Accepts the connections of a gRPC server, hands them over to it, and ends those that abuse it.
+//
+// Why gRPC (1.51) does not do it itself: its listener stops for good when the process runs out of file descriptors, it
+// has no limit on connections, and a client that resets its streams as fast as it opens them makes it queue more than a
+// gigabyte in ten seconds.
+//
+// Thread-safety: thread-compatible. One thread accepts and looks at the connections that have received something, every
+// 50 ms or with at most 1/40 of one core, whichever is less often.
+#ifndef BERTHA_SERVER_GRPC_LISTENER_H_
+#define BERTHA_SERVER_GRPC_LISTENER_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "batcher/clock.h"
+#include "server/channelz.h"
+#include "server/connection_table.h"
+#include "server/listening_sockets.h"
+
+namespace bertha::server {
+
+class GrpcListener {
+ public:
+  /// Listens on `address`, without accepting yet: callers wait. UNAVAILABLE if it cannot be had. To be called before
+  /// `builder` builds the server. `clock` outlives the listener.
+  static absl::StatusOr<std::unique_ptr<GrpcListener>> Open(const std::string& address,
+                                                            const ConnectionTable::Options& limits,
+                                                            std::shared_ptr<grpc::ServerCredentials> credentials,
+                                                            const batcher::Clock& clock, grpc::ServerBuilder& builder);
+  /// Listens no more; the connections stay.
+  ~GrpcListener();
+
+  /// Begins to accept; once, after the server has been built.
+  void Start();
+
+  int port() const { return sockets_.port(); }
+
+ private:
+  using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
+  GrpcListener(ListeningSockets sockets, const ConnectionTable::Options& limits, std::unique_ptr<Acceptor> acceptor,
+               const batcher::Clock& clock);
+
+  void Loop();
+  /// False if the process has no descriptor left.
+  bool AcceptAll(int listener);
+  void HandOver(int listener, int fd);
+  void Sweep();
+  void Look(int fd, uint64_t bytes_received, ConnectionTable::Connection& connection);
+
+  const batcher::Clock& clock_;
+  const ListeningSockets sockets_;
+  const std::unique_ptr<Acceptor> acceptor_;
+  const int stop_;  // an eventfd
+  ConnectionTable table_;
+  Channelz channelz_;
+  batcher::TimePoint next_warning_{};
+  std::thread thread_;
+};
+
+}  // namespace bertha::server
+
+#endif  // BERTHA_SERVER_GRPC_LISTENER_H_

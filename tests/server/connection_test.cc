@@ -1,0 +1,169 @@
+// The judge of connections, their table, and listening sockets.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/connection_judge.h"
+#include "server/connection_table.h"
+#include "server/listening_sockets.h"
+#include "tests/catch.h"
+
+namespace bertha::server {
+namespace {
+
+using std::chrono::milliseconds;
+constexpr batcher::TimePoint kStart{std::chrono::hours(1)};
+
+TEST_CASE("AConnectionThatResetsTooManyStreamsIsFound") {
+  ConnectionJudge judge({.max_resets_per_second = 1000});
+  CHECK_FALSE(judge.Judge({.streams_started = 900, .streams_failed = 900}, kStart));
+  CHECK_FALSE(judge.Judge({.streams_started = 1900, .streams_failed = 1900}, kStart + milliseconds(1000)));
+  CHECK(judge.Judge({.streams_started = 3100, .streams_failed = 3100}, kStart + milliseconds(1100)));
+}
+
+TEST_CASE("CancellingAtTheRateThatIsAllowedGoesOnForEver") {
+  ConnectionJudge judge({.max_resets_per_second = 1000});
+  for (uint64_t i = 0; i < 1000; ++i) {
+    CHECK_FALSE(judge.Judge({.streams_started = 100 * i, .streams_failed = 100 * i}, kStart + milliseconds(100 * i)));
+  }
+}
+
+TEST_CASE("StreamsThatTheServerHasNotLetGoOfCountAsOpen") {
+  ConnectionJudge judge({.max_resets_per_second = 1000, .max_open_streams = 100});
+  CHECK_FALSE(judge.Judge({.streams_started = 1100}, kStart));
+  CHECK_FALSE(judge.Judge({.streams_started = 2100, .streams_succeeded = 1000}, kStart));
+  CHECK(judge.Judge({.streams_started = 2101, .streams_succeeded = 1000}, kStart));
+}
+
+TEST_CASE("ZeroAllowsAnyNumberOfResets") {
+  ConnectionJudge judge({.max_resets_per_second = 0});
+  CHECK_FALSE(judge.Judge({.streams_started = 1'000'000, .streams_failed = 1'000'000}, kStart));
+}
+
+TEST_CASE("BytesThatMakeNoMessageAreFoundAfterOneMessageForEachOpenStream") {
+  const ConnectionJudge::Options options = {.max_idle_bytes = 1000, .max_message_bytes = 5000};
+  ConnectionJudge works(options);
+  for (const uint64_t open : {0, 1, 2, 8, 9}) {
+    const uint64_t most = 1000 + 5000 * std::min<uint64_t>(open, 8);
+    ConnectionJudge judge(options);
+    CHECK_FALSE(judge.Judge({.bytes_received = most, .streams_started = open}, kStart));
+    CHECK(judge.Judge({.bytes_received = most + 1, .streams_started = open}, kStart));
+  }
+  for (uint64_t i = 1; i < 100; ++i) {
+    CHECK_FALSE(works.Judge({.bytes_received = 900 * i, .messages_received = i}, kStart));
+  }
+}
+
+/// Connects to 127.0.0.1:`port`.
+int Connect(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+  return fd;
+}
+
+/// Both ends of a connection.
+struct Pair {
+  explicit Pair(const ListeningSockets& sockets) : client(Connect(sockets.port())) {
+    while ((server = accept(sockets.fds().front(), nullptr, nullptr)) < 0) {
+    }
+  }
+  ~Pair() {
+    close(client);
+    close(server);
+  }
+  int client, server = -1;
+};
+
+const auto kNothing = [](int, uint64_t, ConnectionTable::Connection&) {};
+
+TEST_CASE("AListenerTakesTheAddressForItselfAndSaysItsPort") {
+  const auto sockets = ListeningSockets::Open("127.0.0.1:0");
+  REQUIRE(sockets.ok());
+  CHECK(sockets->port() > 0);
+  CHECK_FALSE(ListeningSockets::Open(absl::StrCat("127.0.0.1:", sockets->port())).ok());
+  CHECK_FALSE(ListeningSockets::Open("192.0.2.1:0").ok());  // TEST-NET-1 is nobody's
+  CHECK_FALSE(ListeningSockets::Open("nobody").ok());
+}
+
+TEST_CASE("AnyAddressIncludesIpv4") {
+  const auto sockets = ListeningSockets::Open("0.0.0.0:0");
+  REQUIRE(sockets.ok());
+  const Pair pair(*sockets);
+  ConnectionTable table({});
+  REQUIRE(table.Add(pair.server).ok());
+  REQUIRE(write(pair.client, std::string(8192, 'x').data(), 8192) == 8192);
+  char byte;
+  REQUIRE(recv(pair.server, &byte, 1, MSG_PEEK) == 1);
+  std::string peer;
+  table.Sweep([&](int, uint64_t, ConnectionTable::Connection& connection) { peer = connection.peer; });
+  CHECK_THAT(peer, Catch::StartsWith("ipv4:127.0.0.1:"));
+}
+
+TEST_CASE("ConnectionsBeyondTheLimitAreRefusedUntilOneIsClosed") {
+  const auto sockets = ListeningSockets::Open("127.0.0.1:0");
+  for (const bool per_client : {false, true}) {
+    auto first = std::make_unique<Pair>(*sockets);
+    const Pair second(*sockets), third(*sockets);
+    ConnectionTable table(per_client ? ConnectionTable::Options{.max_per_client = 2}
+                                     : ConnectionTable::Options{.max_connections = 2});
+    CHECK(table.Add(first->server).ok());
+    CHECK(table.Add(second.server).ok());
+    const absl::Status refused = table.Add(third.server);
+    CHECK(refused.code() == absl::StatusCode::kResourceExhausted);
+    CHECK_THAT(std::string(refused.message()),
+               Catch::Contains(per_client ? "limits.max_connections_per_client" : "limits.max_connections:"));
+    first.reset();
+    CHECK(table.Add(third.server).ok());
+    CHECK(table.size() == 2);
+  }
+}
+
+TEST_CASE("ADescriptorThatIsGivenAgainIsAnotherConnection") {
+  const auto sockets = ListeningSockets::Open("127.0.0.1:0");
+  ConnectionTable table({});
+  int fd;
+  {
+    const Pair pair(*sockets);
+    fd = pair.server;
+    CHECK(table.Add(fd).ok());
+  }
+  table.Sweep(kNothing);
+  CHECK(table.size() == 0);
+}
+
+TEST_CASE("OnlyConnectionsThatReceivedSomethingAreLookedAtAndCanBeEnded") {
+  const auto sockets = ListeningSockets::Open("127.0.0.1:0");
+  const Pair quiet(*sockets), busy(*sockets);
+  ConnectionTable table({});
+  REQUIRE(table.Add(quiet.server).ok());
+  REQUIRE(table.Add(busy.server).ok());
+  REQUIRE(write(busy.client, std::string(8192, 'x').data(), 8192) == 8192);
+  char byte;
+  REQUIRE(recv(busy.server, &byte, 1, MSG_PEEK) == 1);
+  std::vector<int> seen;
+  table.Sweep([&](int fd, uint64_t bytes, ConnectionTable::Connection& connection) {
+    CHECK(bytes == 8192);
+    connection.judge.Judge({.bytes_received = bytes}, kStart);
+    ConnectionTable::ShutDown(fd, connection);
+    ConnectionTable::ShutDown(quiet.server, connection);  // whose cookie is another
+    seen.push_back(fd);
+  });
+  CHECK(seen == std::vector<int>{busy.server});
+  CHECK(recv(busy.client, &byte, 1, 0) == 0);
+  CHECK(recv(quiet.client, &byte, 1, MSG_DONTWAIT) == -1);
+  table.Sweep([](int, uint64_t, ConnectionTable::Connection&) { FAIL("nothing new has come"); });
+}
+
+}  // namespace
+}  // namespace bertha::server
