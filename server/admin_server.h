@@ -1,4 +1,5 @@
-// The listener for operators: bertha.v1.ModelControl on an address of its own.
+// The listener for operators, on an address of its own: bertha.v1.ModelControl, and the part of the Open Inference
+// Protocol that loads and unloads models.
 #ifndef BERTHA_SERVER_ADMIN_SERVER_H_
 #define BERTHA_SERVER_ADMIN_SERVER_H_
 
@@ -22,16 +23,19 @@ class AdminServer {
  public:
   /// UNAVAILABLE if the address cannot be had, e.g. because the port is in use; INVALID_ARGUMENT names a TLS file that
   /// cannot be used. `access` may be null, see Gate. All but `config` outlive the server.
-  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const Config& config, Access* access, ModelWatcher& watcher,
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const Config& config, Access* access,
+                                                            const ModelTable& models, ModelWatcher& watcher,
                                                             const batcher::Clock& clock, CallObserver& observer);
   ~AdminServer();
 
  private:
-  AdminServer(Access* access, ModelWatcher& watcher, const batcher::Clock& clock, CallObserver& observer);
+  AdminServer(Access* access, const ModelTable& models, ModelWatcher& watcher, const batcher::Clock& clock,
+              CallObserver& observer);
 
   Gate gate_;  // of its own: operators may look on while the server drains
   const GrpcEdge edge_;
   GrpcService service_;
+  GrpcService repository_service_;
   std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<GrpcListener> listener_;

@@ -25,20 +25,6 @@ double Seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 absl::Status CancelledByCaller() { return absl::CancelledError("cancelled by the caller"); }
 
-absl::string_view RpcOf(models::Task task) {
-  switch (task) {
-    case models::Task::kSequenceClassification:
-      return "Classify";
-    case models::Task::kTokenClassification:
-      return "TagTokens";
-    case models::Task::kQuestionAnswering:
-      return "Answer";
-    case models::Task::kEmbeddings:
-      return "Embed";
-  }
-  return "?";
-}
-
 absl::Status CheckTask(const ServingModel& model, models::Task task) {
   if (model.manifest.task == task) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("the model \"", model.key.name, "\" does ",
@@ -68,6 +54,20 @@ absl::Status CheckPair(const ServingModel& model, size_t input) {
                                                     ") takes no text pairs"));
 }
 
+absl::string_view RpcOf(models::Task task) {
+  switch (task) {
+    case models::Task::kSequenceClassification:
+      return "Classify";
+    case models::Task::kTokenClassification:
+      return "TagTokens";
+    case models::Task::kQuestionAnswering:
+      return "Answer";
+    case models::Task::kEmbeddings:
+      return "Embed";
+  }
+  return "?";
+}
+
 absl::Status AtInput(size_t index, absl::string_view separator, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("inputs[", index, "]", separator, status.message()));
 }
@@ -81,6 +81,7 @@ void Call::Run() {
   if (!model.ok()) return Finish(model.status());
   model_ = *std::move(model);
   if (absl::Status status = CheckTask(*model_, task()); !status.ok()) return Finish(status);
+  if (absl::Status status = Read(); !status.ok()) return Finish(status);
   if (absl::Status status = CheckInputs(context_.limits, size()); !status.ok()) return Finish(status);
   if (absl::Status status = Validate(); !status.ok()) return Finish(status);
   if (absl::Status status = ReadPriority(); !status.ok()) return Finish(status);
@@ -137,7 +138,7 @@ absl::Status Call::TokenizeAll() {
   for (size_t i = 0; i < size(); ++i) {
     if (cancelled_) return CancelledByCaller();
     const TimePoint begin = context_.clock.Now();
-    if (absl::Status status = Encode(i, scratch, inputs_[i]); !status.ok()) return AtInput(i, ".", status);
+    if (absl::Status status = Encode(i, scratch, inputs_[i]); !status.ok()) return At(i, ".", status);
     inputs_[i].tokenize_time = context_.clock.Now() - begin;
   }
   return absl::OkStatus();
@@ -198,8 +199,10 @@ absl::Status Call::Submit(batcher::Reservation reservation) {
       window.listener = this;
       requests_.push_back(&window);
       if (window.ids.empty() || window.ids.size() > model_->manifest.max_length) {
-        return absl::InvalidArgumentError(absl::StrCat("inputs[", i, "].text: gives ", window.ids.size(),
-                                                       " tokens, the model takes 1 to ", model_->manifest.max_length));
+        return At(
+            i, ".",
+            absl::InvalidArgumentError(absl::StrCat("text: gives ", window.ids.size(), " tokens, the model takes 1 to ",
+                                                    model_->manifest.max_length)));
       }
     }
   }
@@ -232,16 +235,20 @@ void Call::CancelWaiting() { context_.dispatcher.Cancel(requests_); }
 void Call::OnDone(batcher::Request& request, const batcher::Outcome& outcome) {
   Window& window = static_cast<Window&>(request);
   absl::Status status = outcome.status;
+  if (outcome.finished != TimePoint()) model_->counters->AddComputed(outcome.finished);
   if (status.ok() && !models::AllFinite(outcome.output)) {
     status = absl::InternalError("the model computed NaN or infinity");
   }
   if (status.ok()) {
     if (status_.ok()) Collect(window, outcome);
   } else if (status_.ok()) {
-    status_ = inputs_.size() > 1 ? AtInput(window.input, ": ", status) : status;
+    status_ = inputs_.size() > 1 ? At(window.input, ": ", status) : status;
     if (unfinished_ > 1) CancelWaiting();  // a call succeeds as a whole or not at all
   }
   if (--unfinished_ > 0) return;
+  queued_ = window.accepted;
+  started_ = outcome.started;
+  finished_ = outcome.finished;
   const std::shared_ptr<Call> self = std::move(self_);
   Finish(cancelled_ && status_.ok() ? CancelledByCaller() : status_);
 }
@@ -257,26 +264,37 @@ void Call::Collect(Window& window, const batcher::Outcome& outcome) {
     outputs_.push_back(&other == &window ? outcome.output : std::span<const float>(other.output));
   }
   Fill(window.input, outputs_, outcome);
+  Observe(input, outcome);
 }
 
 void Call::FillTiming(const Input& input, const batcher::Outcome& last, v1::Timing& timing) const {
-  const Duration queue = last.started - input.windows.front().accepted;
-  const Duration compute = last.finished - last.started;
-  const Duration total = context_.clock.Now() - received_;
   timing.set_tokenize_us(Microseconds(input.tokenize_time));
-  timing.set_queue_us(Microseconds(queue));
-  timing.set_compute_us(Microseconds(compute));
-  timing.set_total_us(Microseconds(total));
+  timing.set_queue_us(Microseconds(last.started - input.windows.front().accepted));
+  timing.set_compute_us(Microseconds(last.finished - last.started));
+  timing.set_total_us(Microseconds(context_.clock.Now() - received_));
+}
+
+void Call::Observe(const Input& input, const batcher::Outcome& last) const {
   ModelMetrics& metrics = *model_->metrics;
   metrics.tokenize.Observe(Seconds(input.tokenize_time));
-  metrics.queue.Observe(Seconds(queue));
-  metrics.compute.Observe(Seconds(compute));
-  metrics.total.Observe(Seconds(total));
+  metrics.queue.Observe(Seconds(last.started - input.windows.front().accepted));
+  metrics.compute.Observe(Seconds(last.finished - last.started));
+  metrics.total.Observe(Seconds(context_.clock.Now() - received_));
 }
 
 void Call::Finish(const absl::Status& status) {
   EndResponse(status);
+  if (model_) CountEnd(status);
   std::exchange(done_, nullptr)(status);
+}
+
+void Call::CountEnd(const absl::Status& status) const {
+  const TimePoint now = context_.clock.Now();
+  if (!status.ok()) return model_->counters->AddFailure(now - received_);
+  CallTimes times = {
+      .total = now - received_, .queue = started_ - queued_, .infer = finished_ - started_, .output = now - finished_};
+  for (const Input& input : inputs_) times.tokenize += input.tokenize_time;
+  model_->counters->AddSuccess(size(), times, now);
 }
 
 }  // namespace bertha::server

@@ -66,6 +66,10 @@ absl::Status CheckInputs(const CallLimits& limits, size_t inputs);
 absl::Status CheckTextBytes(const CallLimits& limits, size_t input, absl::string_view field, absl::string_view text);
 /// FAILED_PRECONDITION unless the model takes pairs.
 absl::Status CheckPair(const ServingModel& model, size_t input);
+/// The same status with the input's position before the message.
+absl::Status AtInput(size_t index, absl::string_view separator, const absl::Status& status);
+/// The method of bertha.v1 that does a task.
+absl::string_view RpcOf(models::Task task);
 
 class Call : public Operation, public batcher::Listener, public std::enable_shared_from_this<Call> {
  public:
@@ -107,7 +111,9 @@ class Call : public Operation, public batcher::Listener, public std::enable_shar
   virtual size_t TextBytes(size_t input) const = 0;
   virtual v1::Priority priority() const = 0;
   virtual absl::StatusOr<std::shared_ptr<const ServingModel>> FindModel() const = 0;
-  /// Of options and inputs; the model is known.
+  /// Reads what the hooks below need; the model is known and does the task.
+  virtual absl::Status Read() { return absl::OkStatus(); }
+  /// Of options and inputs.
   virtual absl::Status Validate() const = 0;
   /// Fills `out.encoding` and `out.overflow`.
   virtual absl::Status Encode(size_t input, tokenizer::Scratch& scratch, Input& out) = 0;
@@ -117,6 +123,11 @@ class Call : public Operation, public batcher::Listener, public std::enable_shar
   virtual void Fill(size_t input, Outputs outputs, const batcher::Outcome& last) = 0;
   /// The call ends with `status`.
   virtual void EndResponse(const absl::Status& status) = 0;
+  /// An error of one input: the same status with the input's place before the message, which begins with the name of a
+  /// field where `separator` is ".".
+  virtual absl::Status At(size_t input, absl::string_view separator, const absl::Status& status) const {
+    return AtInput(input, separator, status);
+  }
 
   // What they share.
   absl::Status CheckBytes(size_t input, absl::string_view field, absl::string_view text) const {
@@ -144,8 +155,10 @@ class Call : public Operation, public batcher::Listener, public std::enable_shar
   void OnDone(batcher::Request& request, const batcher::Outcome& outcome) override;
   void Collect(Window& window, const batcher::Outcome& outcome);
   void FillTiming(const Input& input, const batcher::Outcome& last, v1::Timing& timing) const;
+  void Observe(const Input& input, const batcher::Outcome& last) const;
   void CancelWaiting();
   void Finish(const absl::Status& status);
+  void CountEnd(const absl::Status& status) const;
 
   const batcher::TimePoint deadline_;
   const batcher::TimePoint received_;
@@ -153,17 +166,15 @@ class Call : public Operation, public batcher::Listener, public std::enable_shar
 
   std::vector<batcher::Request*> requests_;  // the windows of all inputs, in order
   batcher::Priority priority_ = batcher::Priority::kNormal;
-  size_t unfinished_ = 0;                        // of them
-  std::vector<std::span<const float>> outputs_;  // working memory
-  absl::Status status_;                          // the first error of an input
+  size_t unfinished_ = 0;                           // of them
+  std::vector<std::span<const float>> outputs_;     // working memory
+  absl::Status status_;                             // the first error of an input
+  batcher::TimePoint queued_, started_, finished_;  // of the window that ended last
   std::atomic<bool> cancelled_ = false;
   std::atomic<bool> submitted_ = false;
   /// Keeps the call alive while the dispatcher holds its requests.
   std::shared_ptr<Call> self_;
 };
-
-/// The same status with the input's position before the message.
-absl::Status AtInput(size_t index, absl::string_view separator, const absl::Status& status);
 
 template <class Result>
 void Call::FillCommon(size_t input, const batcher::Outcome& last, Result& result) const {

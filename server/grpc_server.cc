@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
 #include "server/grpc_limits.h"
-#include "server/grpc_stream_classify.h"
+#include "server/grpc_streams.h"
 #include "server/grpc_tls.h"
 #include "server/http_settings.h"
 #include "server/retry.h"
@@ -19,10 +19,16 @@ GrpcServer::GrpcServer(const Config& config, Gate& gate, CallObserver& observer,
       edge_{gate, inference.clock(), observer,
             [&](const absl::Status& status) { return RetryAfterMs(status, inference); }},
       health_(health),
-      service_(BerthaMethods(inference, models), edge_) {
+      serving_(health.ready.ok),
+      facts_{.ready = [this] { return serving_.load(); }, .admin_address = config.admin_address},
+      service_(BerthaMethods(inference, models), edge_),
+      inference_service_(oip::PublicMethods(inference, facts_), edge_) {
+  const auto max_in_flight = static_cast<size_t>(config.limits_max_stream_in_flight);
   service_.AddStream(
       *v1::ClassifyRequest::descriptor()->file()->FindServiceByName("Bertha")->FindMethodByName("StreamClassify"),
-      StreamClassifyOver(inference, edge_, static_cast<size_t>(config.limits_max_stream_in_flight)));
+      StreamClassifyOver(inference, edge_, max_in_flight));
+  inference_service_.AddStream(*oip::Service().FindMethodByName("ModelStreamInfer"),
+                               ModelStreamInferOver(inference, edge_, max_in_flight));
 }
 
 absl::Status GrpcServer::Listen(const Config& config) {
@@ -35,6 +41,7 @@ absl::Status GrpcServer::Listen(const Config& config) {
   auto listener =
       GrpcListener::Open(config.grpc_address, ConnectionLimitsOf(config), credentials_, edge_.clock, builder);
   builder.RegisterService(&service_);
+  builder.RegisterService(&inference_service_);
   builder.RegisterService(&health_);
   if (listener.ok()) server_ = builder.BuildAndStart();
   if (!server_) {

@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -14,6 +15,7 @@
 #include "server/grpc_service.h"
 #include "server/inference.h"
 #include "server/model_table.h"
+#include "server/oip/methods.h"
 
 namespace bertha::server {
 
@@ -30,7 +32,10 @@ class GrpcServer {
   int port() const { return listener_->port(); }
 
   /// What health says from now on. From any thread.
-  void SetHealth(const HealthSnapshot& health) { health_.Set(health); }
+  void SetHealth(const HealthSnapshot& health) {
+    serving_ = health.ready.ok;
+    health_.Set(health);
+  }
 
   /// No new call is accepted; accepted calls are finished, for `timeout` at most, then those who watch health are told
   /// that it is over. True if all were finished in time. Later calls are refused for as long as this object lives.
@@ -48,7 +53,10 @@ class GrpcServer {
   Gate& gate_;
   const GrpcEdge edge_;
   GrpcHealth health_;
+  std::atomic<bool> serving_;
+  const oip::ServerFacts facts_;
   GrpcService service_;
+  GrpcService inference_service_;
   std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<GrpcListener> listener_;

@@ -11,6 +11,7 @@
 #include "server/http/http_error.h"
 #include "server/http/static_files.h"
 #include "server/http_json.h"
+#include "server/http_rest.h"
 #include "server/http_settings.h"
 #include "server/http_stream_classify.h"
 #include "server/metrics/exposition.h"
@@ -35,8 +36,10 @@ HttpFront::HttpFront(const Config& config, Gate& gate, CallObserver& observer, c
             TrustedProxiesOf(config),
             ForwardedHeaderOf(config)},
       health_(health),
+      facts_{[&health] { return health.Snapshot().ready.ok; }, config.admin_address},
       router_(CorsOriginsOf(config)) {
   AddJsonRoutes(BerthaMethods(inference, models), edge_, router_);
+  AddRestRoutes(oip::PublicMethods(inference, facts_), edge_, router_);
   AddStreamClassify(inference, edge_, static_cast<size_t>(config.limits_max_stream_in_flight),
                     static_cast<size_t>(config.limits_max_message_bytes), router_);
   AddStaticFiles(WebFiles(), router_);

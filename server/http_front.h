@@ -1,4 +1,5 @@
-// The HTTP listener: the calls of bertha.v1 as JSON, their OpenAPI document, metrics, health, and the web page.
+// The HTTP listener: the calls of bertha.v1 as JSON, the Open Inference Protocol, their OpenAPI document, metrics,
+// health, and the web page.
 #ifndef BERTHA_SERVER_HTTP_FRONT_H_
 #define BERTHA_SERVER_HTTP_FRONT_H_
 
@@ -14,6 +15,7 @@
 #include "server/http_edge.h"
 #include "server/inference.h"
 #include "server/model_table.h"
+#include "server/oip/methods.h"
 
 namespace bertha::server {
 
@@ -37,6 +39,7 @@ class HttpFront {
 
   const HttpEdge edge_;
   const HealthBoard& health_;
+  const oip::ServerFacts facts_;
   HttpRouter router_;
   std::unique_ptr<HttpServer> server_;
 };

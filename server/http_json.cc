@@ -28,10 +28,12 @@ bool IsJson(const HttpRequest& request) {
 }
 
 /// One call, kept alive by its operation until it has ended.
-class JsonCall : public std::enable_shared_from_this<JsonCall> {
+class HttpCall : public std::enable_shared_from_this<HttpCall> {
  public:
-  JsonCall(const Method& method, CallCounters& counters, const HttpEdge& edge, std::shared_ptr<HttpReply> reply)
+  HttpCall(const Method& method, const HttpForm& form, CallCounters& counters, const HttpEdge& edge,
+           std::shared_ptr<HttpReply> reply)
       : method_(method),
+        form_(form),
         counters_(counters),
         edge_(edge),
         began_(edge.clock.Now()),
@@ -44,14 +46,14 @@ class JsonCall : public std::enable_shared_from_this<JsonCall> {
     absl::Status status;
     ticket_ = edge_.gate.Enter(method_.scope, request.headers.Get("authorization"), caller_, status);
     if (!status.ok()) return Reply(status);
-    if (!IsJson(request)) {
+    if (form_.needs_json && !IsJson(request)) {
       return Send(absl::InvalidArgumentError("content-type"),
                   TransportError(415, "send JSON, with the header Content-Type: application/json (curl: --json)"));
     }
     auto deadline = DeadlineOf(request, edge_.clock);
     if (!deadline.ok()) return Reply(deadline.status());
     caller_.deadline = *deadline;
-    if (method_.descriptor->input_type()->field_count() > 0) status = FromJson(request.body, *request_);
+    status = form_.read(request, *request_);
     if (!status.ok()) return Reply(status);
     const auto operation = method_.start(
         caller_, *request_, *response_, [self = shared_from_this()](const absl::Status& ended) { self->Reply(ended); });
@@ -63,8 +65,8 @@ class JsonCall : public std::enable_shared_from_this<JsonCall> {
     if (status.ok() && edge_.clock.Now() > caller_.deadline) {  // gRPC's clients see to that themselves
       status = absl::DeadlineExceededError("the answer came after the deadline");
     }
-    Send(status, status.ok() ? HttpResponse{.content_type = kJson, .body = ToJson(*response_)}
-                             : ErrorResponse(status, std::chrono::milliseconds(edge_.retry_after_ms(status))));
+    if (status.ok()) return Send(status, form_.write(*request_, *response_));
+    Send(status, form_.error(status, ErrorResponse(status, std::chrono::milliseconds(edge_.retry_after_ms(status)))));
   }
 
   void Send(const absl::Status& status, HttpResponse response) {
@@ -75,6 +77,7 @@ class JsonCall : public std::enable_shared_from_this<JsonCall> {
   }
 
   const Method& method_;
+  const HttpForm& form_;
   CallCounters& counters_;
   const HttpEdge& edge_;
   const batcher::TimePoint began_;
@@ -85,17 +88,37 @@ class JsonCall : public std::enable_shared_from_this<JsonCall> {
   const std::unique_ptr<google::protobuf::Message> response_;
 };
 
+/// Messages as proto_json.h has them.
+HttpForm JsonForm(const Method& method) {
+  const bool has_body = method.descriptor->input_type()->field_count() > 0;
+  return {.read = [has_body](const HttpRequest& request, google::protobuf::Message& message) -> absl::Status {
+            return has_body ? FromJson(request.body, message) : absl::OkStatus();
+          },
+          .write =
+              [](const google::protobuf::Message&, const google::protobuf::Message& response) {
+                return HttpResponse{.content_type = kJson, .body = ToJson(response)};
+              },
+          .error = [](const absl::Status&, HttpResponse response) { return response; }};
+}
+
 }  // namespace
+
+void AddRoute(const std::string& verb, const std::string& pattern, std::shared_ptr<const Method> method, HttpForm form,
+              CallCounters& counters, const HttpEdge& edge, HttpRouter& router) {
+  const auto shared = std::make_shared<const HttpForm>(std::move(form));
+  router.Add(verb, pattern,
+             [method, shared, &counters, &edge](const HttpRequest& request, std::shared_ptr<HttpReply> reply) {
+               std::make_shared<HttpCall>(*method, *shared, counters, edge, std::move(reply))->Start(request);
+             });
+}
 
 void AddJsonRoutes(std::vector<Method> methods, const HttpEdge& edge, HttpRouter& router) {
   for (Method& method : methods) {
     const JsonRoute route = JsonRouteOf(*method.descriptor);
     CallCounters& counters = edge.observer.Register("http", method.name());
-    const auto shared = std::make_shared<const Method>(std::move(method));
-    router.Add(route.verb, route.path,
-               [shared, &counters, &edge](const HttpRequest& request, std::shared_ptr<HttpReply> reply) {
-                 std::make_shared<JsonCall>(*shared, counters, edge, std::move(reply))->Start(request);
-               });
+    HttpForm form = JsonForm(method);
+    AddRoute(route.verb, route.path, std::make_shared<const Method>(std::move(method)), std::move(form), counters, edge,
+             router);
   }
 }
 

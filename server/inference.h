@@ -12,6 +12,7 @@
 #include "server/classify_call.h"
 #include "server/compare_call.h"
 #include "server/embed_call.h"
+#include "server/oip/infer_call.h"
 #include "server/tag_call.h"
 #include "server/tokenize_call.h"
 
@@ -48,6 +49,12 @@ class Inference {
   std::shared_ptr<Operation> Start(const v1::CompareRequest& request, v1::CompareResponse& response,
                                    batcher::TimePoint deadline, Done done) const {
     return Run(std::make_shared<CompareCall>(*this, request, response, deadline, std::move(done)));
+  }
+
+  /// Of the Open Inference Protocol.
+  std::shared_ptr<Operation> Start(const inference::ModelInferRequest& request, inference::ModelInferResponse& response,
+                                   batcher::TimePoint deadline, Done done) const {
+    return Run<oip::InferCall>(request, response, deadline, std::move(done));
   }
 
   /// When to try again after RESOURCE_EXHAUSTED or UNAVAILABLE.

@@ -343,7 +343,7 @@ class Daemon {
     }
     if (config_.admin_address.empty()) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<AdminServer>> admin =
-        AdminServer::Start(config_, access_.get(), watcher_, clock_, observer_);
+        AdminServer::Start(config_, access_.get(), table_, watcher_, clock_, observer_);
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
     return absl::OkStatus();

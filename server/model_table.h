@@ -25,6 +25,7 @@
 #include "models/probes.h"
 #include "models/self_check.h"
 #include "server/metrics/model_metrics.h"
+#include "server/model_counters.h"
 #include "server/model_health.h"
 #include "tokenizer/tokenizer.h"
 
@@ -38,8 +39,8 @@ struct ModelKey {
   std::string ToString() const;
 };
 
-/// A model that answers. Immutable. Whoever submits requests of `id` holds it until they have ended: the dispatcher
-/// gives the model up when nobody does any more (see ModelLoader).
+/// A model that answers. Immutable, but for what is counted. Whoever submits requests of `id` holds it until they have
+/// ended: the dispatcher gives the model up when nobody does any more (see ModelLoader).
 struct ServingModel {
   ModelKey key;
   models::Manifest manifest;
@@ -57,6 +58,8 @@ struct ServingModel {
   /// Where its cost table is kept; empty: nowhere.
   std::string costs_file;
   const std::shared_ptr<ModelMetrics> metrics = std::make_shared<ModelMetrics>();
+  /// From 0 each time that it is loaded.
+  const std::unique_ptr<ModelCounters> counters = std::make_unique<ModelCounters>();
 };
 
 enum class ModelState { kLoading, kServing, kFailed };

@@ -176,7 +176,7 @@ class Reader {
 
 class Writer {
  public:
-  explicit Writer(std::string& out) : out_(out) {}
+  Writer(std::string& out, Integers64 integers) : out_(out), integers_(integers) {}
 
   void Object(const Message& message) {
     const Descriptor& type = *message.GetDescriptor();
@@ -187,7 +187,7 @@ class Writer {
       out_ += separator;
       separator = ',';
       absl::StrAppend(&out_, "\"", field.name(), "\":");
-      field.is_repeated() ? List(message, field) : Value(message, field, -1);
+      field.is_map() ? Map(message, field) : field.is_repeated() ? List(message, field) : Value(message, field, -1);
     }
     if (separator == '{') out_ += '{';
     out_ += '}';
@@ -202,6 +202,21 @@ class Writer {
       Value(message, field, i);
     }
     out_ += ']';
+  }
+
+  /// Of strings to anything.
+  void Map(const Message& message, const FieldDescriptor& field) {
+    const FieldDescriptor &key = *field.message_type()->map_key(), &value = *field.message_type()->map_value();
+    out_ += '{';
+    const int size = message.GetReflection()->FieldSize(message, &field);
+    for (int i = 0; i < size; ++i) {
+      if (i > 0) out_ += ',';
+      const Message& entry = message.GetReflection()->GetRepeatedMessage(message, &field, i);
+      Value(entry, key, -1);
+      out_ += ':';
+      Value(entry, value, -1);
+    }
+    out_ += '}';
   }
 
   /// `index` is -1 for a field that is not repeated.
@@ -228,9 +243,9 @@ class Writer {
       case FieldDescriptor::CPPTYPE_UINT32:
         return Number(one ? r.GetUInt32(message, &field) : r.GetRepeatedUInt32(message, &field, index));
       case FieldDescriptor::CPPTYPE_INT64:
-        return Quoted(one ? r.GetInt64(message, &field) : r.GetRepeatedInt64(message, &field, index));
+        return Wide(one ? r.GetInt64(message, &field) : r.GetRepeatedInt64(message, &field, index));
       case FieldDescriptor::CPPTYPE_UINT64:
-        return Quoted(one ? r.GetUInt64(message, &field) : r.GetRepeatedUInt64(message, &field, index));
+        return Wide(one ? r.GetUInt64(message, &field) : r.GetRepeatedUInt64(message, &field, index));
       case FieldDescriptor::CPPTYPE_FLOAT:
         return Number(one ? r.GetFloat(message, &field) : r.GetRepeatedFloat(message, &field, index));
       case FieldDescriptor::CPPTYPE_DOUBLE:
@@ -252,7 +267,8 @@ class Writer {
   }
 
   template <class T>
-  void Quoted(T number) {
+  void Wide(T number) {
+    if (integers_ == Integers64::kNumbers) return Number(number);
     out_ += '"';
     Number(number);
     out_ += '"';
@@ -264,6 +280,7 @@ class Writer {
   }
 
   std::string& out_;
+  const Integers64 integers_;
 };
 
 }  // namespace
@@ -274,10 +291,15 @@ absl::Status FromJson(const std::string& text, Message& message) {
   return Reader().Object(*document, "", message);
 }
 
-std::string ToJson(const Message& message) {
+std::string ToJson(const Message& message, Integers64 integers) {
   std::string out;
-  Writer(out).Object(message);
+  Writer(out, integers).Object(message);
   return out;
+}
+
+void AppendJsonNumber(float number, std::string& out) {
+  char digits[32];
+  out.append(digits, std::to_chars(digits, digits + sizeof(digits), number).ptr);
 }
 
 void AppendJsonString(const std::string& text, std::string& out) {

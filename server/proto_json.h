@@ -22,11 +22,16 @@ namespace bertha::server {
 /// Fills `message`, which is empty. INVALID_ARGUMENT with the place, e.g. "inputs[2].text: expected a string".
 absl::Status FromJson(const std::string& text, google::protobuf::Message& message);
 
-/// One line without its end. Strings must be UTF-8, as those of proto3 are.
-std::string ToJson(const google::protobuf::Message& message);
+/// How integers of 64 bits are written. Numbers above 2^53 are not what every reader takes them for.
+enum class Integers64 { kStrings, kNumbers };
+
+/// One line without its end. Strings must be UTF-8, as those of proto3 are. Maps are objects.
+std::string ToJson(const google::protobuf::Message& message, Integers64 integers = Integers64::kStrings);
 
 /// `text` with quotes around it, escaped.
 void AppendJsonString(const std::string& text, std::string& out);
+/// With as few digits as say the same number; it is finite.
+void AppendJsonNumber(float number, std::string& out);
 
 }  // namespace bertha::server
 

@@ -4,16 +4,58 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/retry.h"
 
 namespace bertha::server {
+namespace {
 
-StreamSession::StreamSession(const Inference& inference, StreamTransport& transport, batcher::TimePoint deadline,
-                             size_t max_in_flight)
+using batcher::TimePoint;
+
+// What differs between the protocols.
+
+TimePoint DeadlineOf(const v1::StreamClassifyRequest& request, TimePoint deadline, const batcher::Clock& clock) {
+  if (request.timeout_ms() == 0) return deadline;
+  return std::min(deadline, clock.Now() + std::chrono::milliseconds(request.timeout_ms()));
+}
+/// Its call looks at its timeout.
+TimePoint DeadlineOf(const inference::ModelInferRequest&, TimePoint deadline, const batcher::Clock&) {
+  return deadline;
+}
+
+const v1::ClassifyRequest& RequestOfCall(const v1::StreamClassifyRequest& request) { return request.request(); }
+const inference::ModelInferRequest& RequestOfCall(const inference::ModelInferRequest& request) { return request; }
+
+void SetId(uint64_t id, v1::StreamClassifyResponse& reply) { reply.set_id(id); }
+void SetId(const std::string& id, inference::ModelStreamInferResponse& reply) {
+  reply.mutable_infer_response()->set_id(id);
+}
+
+void SetResponse(v1::ClassifyResponse& response, v1::StreamClassifyResponse& reply) {
+  reply.mutable_response()->Swap(&response);
+}
+void SetResponse(inference::ModelInferResponse& response, inference::ModelStreamInferResponse& reply) {
+  reply.mutable_infer_response()->Swap(&response);
+}
+
+void SetError(const absl::Status& status, const Inference& inference, v1::StreamClassifyResponse& reply) {
+  *reply.mutable_error() = ToWire(status, inference);
+}
+/// There is no field for the code: "INVALID_ARGUMENT: text[0]: ...".
+void SetError(const absl::Status& status, const Inference&, inference::ModelStreamInferResponse& reply) {
+  reply.set_error_message(absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message()));
+}
+
+}  // namespace
+
+template <class Protocol>
+StreamSessionOf<Protocol>::StreamSessionOf(const Inference& inference, Transport& transport, TimePoint deadline,
+                                           size_t max_in_flight)
     : inference_(inference), transport_(transport), deadline_(deadline), max_in_flight_(max_in_flight) {}
 
 /// The next steps that the state allows; marks them as begun.
-StreamSession::Next StreamSession::Decide() {
+template <class Protocol>
+typename StreamSessionOf<Protocol>::Next StreamSessionOf<Protocol>::Decide() {
   Next next;
   if (finished_) return next;
   if (cancelled_) outbox_.erase(outbox_.begin() + (writing_ ? 1 : 0), outbox_.end());
@@ -22,7 +64,7 @@ StreamSession::Next StreamSession::Decide() {
     next.write = &outbox_.front()->reply;
     writing_ = true;
   }
-  if (!reading_ && !no_more_reads && in_flight_.size() + outbox_.size() < max_in_flight_) {
+  if (!reading_ && !no_more_reads && in_flight_.size() + early_.size() + outbox_.size() < max_in_flight_) {
     next.read = true;
     reading_ = true;
     starting_reads_ += 1;
@@ -39,7 +81,8 @@ StreamSession::Next StreamSession::Decide() {
   return next;
 }
 
-void StreamSession::Do(Next next) {
+template <class Protocol>
+void StreamSessionOf<Protocol>::Do(Next next) {
   while (true) {
     if (next.write) transport_.StartWrite(*next.write);
     if (next.finish) transport_.Finish(next.finish_status);
@@ -51,7 +94,8 @@ void StreamSession::Do(Next next) {
   }
 }
 
-void StreamSession::Start() {
+template <class Protocol>
+void StreamSessionOf<Protocol>::Start() {
   Next next;
   {
     MutexLock lock(mutex_);
@@ -60,15 +104,11 @@ void StreamSession::Start() {
   Do(next);
 }
 
-batcher::TimePoint StreamSession::DeadlineOf(const v1::StreamClassifyRequest& request) const {
-  if (request.timeout_ms() == 0) return deadline_;
-  return std::min(deadline_, inference_.clock().Now() + std::chrono::milliseconds(request.timeout_ms()));
-}
-
-void StreamSession::OnRequest(v1::StreamClassifyRequest request) {
+template <class Protocol>
+void StreamSessionOf<Protocol>::OnRequest(Request request) {
   auto item = std::make_shared<InFlight>();
   item->request = std::move(request);
-  item->reply.set_id(item->request.id());
+  SetId(item->request.id(), item->reply);
   uint64_t serial;
   {
     MutexLock lock(mutex_);
@@ -78,8 +118,8 @@ void StreamSession::OnRequest(v1::StreamClassifyRequest request) {
     in_flight_[serial] = item;
   }
   auto call = inference_.Start(
-      item->request.request(), item->response, DeadlineOf(item->request),
-      [self = shared_from_this(), serial](const absl::Status& status) { self->OnReply(serial, status); });
+      RequestOfCall(item->request), item->response, DeadlineOf(item->request, deadline_, inference_.clock()),
+      [self = this->shared_from_this(), serial](const absl::Status& status) { self->OnReply(serial, status); });
   Next next;
   bool cancel;
   {
@@ -92,22 +132,24 @@ void StreamSession::OnRequest(v1::StreamClassifyRequest request) {
   Do(next);
 }
 
-void StreamSession::OnRefused(uint64_t id, const absl::Status& status) {
+template <class Protocol>
+void StreamSessionOf<Protocol>::OnRefused(const typename Protocol::Id& id, const absl::Status& status) {
   auto item = std::make_shared<InFlight>();
-  item->reply.set_id(id);
-  *item->reply.mutable_error() = ToWire(status, inference_);
+  SetId(id, item->reply);
+  SetError(status, inference_, item->reply);
   transport_.OnEnd(status);
   Next next;
   {
     MutexLock lock(mutex_);
     reading_ = false;
-    if (!finished_) outbox_.push_back(std::move(item));
+    if (!finished_) Deliver(next_serial_++, std::move(item));
     next = Decide();
   }
   Do(next);
 }
 
-void StreamSession::OnReply(uint64_t serial, const absl::Status& status) {
+template <class Protocol>
+void StreamSessionOf<Protocol>::OnReply(uint64_t serial, const absl::Status& status) {
   transport_.OnEnd(status);
   Next next;
   {
@@ -116,20 +158,32 @@ void StreamSession::OnReply(uint64_t serial, const absl::Status& status) {
     std::shared_ptr<InFlight> item = std::move(it->second);
     in_flight_.erase(it);
     if (status.ok()) {
-      item->reply.mutable_response()->Swap(&item->response);
+      SetResponse(item->response, item->reply);
     } else {
-      *item->reply.mutable_error() = ToWire(status, inference_);
+      SetError(status, inference_, item->reply);
     }
     // A client that does not read its replies must not pin its requests too: the call has no more use for them.
-    item->request = v1::StreamClassifyRequest();
+    item->request = Request();
     item->call.reset();
-    outbox_.push_back(std::move(item));
+    Deliver(serial, std::move(item));
     next = Decide();
   }
   Do(next);
 }
 
-void StreamSession::OnReadsDone() {
+/// Puts a reply where it waits to be written, behind those of earlier requests if order matters.
+template <class Protocol>
+void StreamSessionOf<Protocol>::Deliver(uint64_t serial, std::shared_ptr<InFlight> item) {
+  if (!Protocol::kInOrder) return outbox_.push_back(std::move(item));
+  early_[serial] = std::move(item);
+  for (auto next = early_.begin(); next != early_.end() && next->first == next_reply_; ++next_reply_) {
+    outbox_.push_back(std::move(next->second));
+    next = early_.erase(next);
+  }
+}
+
+template <class Protocol>
+void StreamSessionOf<Protocol>::OnReadsDone() {
   Next next;
   {
     MutexLock lock(mutex_);
@@ -140,7 +194,8 @@ void StreamSession::OnReadsDone() {
   Do(next);
 }
 
-void StreamSession::OnWriteDone() {
+template <class Protocol>
+void StreamSessionOf<Protocol>::OnWriteDone() {
   Next next;
   std::shared_ptr<InFlight> written;  // freed after the lock
   {
@@ -153,7 +208,8 @@ void StreamSession::OnWriteDone() {
   Do(next);
 }
 
-void StreamSession::OnCancel() {
+template <class Protocol>
+void StreamSessionOf<Protocol>::OnCancel() {
   std::vector<std::shared_ptr<Operation>> calls;
   Next next;
   {
@@ -168,7 +224,8 @@ void StreamSession::OnCancel() {
   Do(next);
 }
 
-void StreamSession::Drain() {
+template <class Protocol>
+void StreamSessionOf<Protocol>::Drain() {
   Next next;
   {
     MutexLock lock(mutex_);
@@ -177,5 +234,8 @@ void StreamSession::Drain() {
   }
   Do(next);
 }
+
+template class StreamSessionOf<ClassifyStream>;
+template class StreamSessionOf<InferStream>;
 
 }  // namespace bertha::server

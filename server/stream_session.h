@@ -1,4 +1,5 @@
-// The life of one StreamClassify stream, without the transport: requests in, replies out in completion order.
+// The life of one stream of calls, without the transport: requests in, replies out. Those of StreamClassify come in
+// completion order and say which request they answer; those of ModelStreamInfer come in the order of the requests.
 //
 // Invariants: one read and one write are under way at most; at most `max_in_flight` requests of the stream are
 // unanswered (reading pauses, and flow control tells the client); Finish is called once, after the last reply; every
@@ -13,39 +14,65 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "batcher/mutex.h"
 #include "bertha/v1/bertha.pb.h"
+#include "inference/grpc_service.pb.h"
 #include "server/gate.h"
 #include "server/inference.h"
 
 namespace bertha::server {
 
-class StreamTransport {
+/// bertha.v1.Bertha/StreamClassify.
+struct ClassifyStream {
+  using Request = v1::StreamClassifyRequest;
+  using Reply = v1::StreamClassifyResponse;
+  using Response = v1::ClassifyResponse;
+  /// Names a request; 0 if it has no name.
+  using Id = uint64_t;
+  static constexpr bool kInOrder = false;
+};
+
+/// inference.GRPCInferenceService/ModelStreamInfer.
+struct InferStream {
+  using Request = inference::ModelInferRequest;
+  using Reply = inference::ModelStreamInferResponse;
+  using Response = inference::ModelInferResponse;
+  using Id = std::string;
+  static constexpr bool kInOrder = true;
+};
+
+template <class Protocol>
+class StreamTransportOf {
  public:
-  virtual ~StreamTransport() = default;
-  /// Ends in StreamSession::OnRequest, OnRefused or OnReadsDone.
+  virtual ~StreamTransportOf() = default;
+  /// Ends in StreamSession::OnRequest, OnUndecodable or OnReadsDone.
   virtual void StartRead() = 0;
-  /// Ends in StreamSession::OnWriteDone; `response` stays alive until then.
-  virtual void StartWrite(const v1::StreamClassifyResponse& response) = 0;
+  /// Ends in StreamSession::OnWriteDone; `reply` stays alive until then.
+  virtual void StartWrite(const typename Protocol::Reply& reply) = 0;
   /// A request of the stream has ended.
   virtual void OnEnd(const absl::Status& status) = 0;
   /// Ends the stream. Nothing is started afterwards.
   virtual void Finish(const absl::Status& status) = 0;
 };
 
-class StreamSession : public Drainable, public std::enable_shared_from_this<StreamSession> {
+template <class Protocol>
+class StreamSessionOf : public Drainable, public std::enable_shared_from_this<StreamSessionOf<Protocol>> {
  public:
+  using Request = typename Protocol::Request;
+  using Reply = typename Protocol::Reply;
+  using Transport = StreamTransportOf<Protocol>;
+
   /// `inference` and `transport` outlive the session's last call; `deadline` is the stream's.
-  StreamSession(const Inference& inference, StreamTransport& transport, batcher::TimePoint deadline,
-                size_t max_in_flight);
+  StreamSessionOf(const Inference& inference, Transport& transport, batcher::TimePoint deadline, size_t max_in_flight);
 
   /// Asks for the first request.
   void Start();
-  void OnRequest(v1::StreamClassifyRequest request);
+  void OnRequest(Request request);
   /// A message that is no valid request, or one too many: answered with `status`, the stream goes on.
-  void OnRefused(uint64_t id, const absl::Status& status);
+  void OnRefused(const typename Protocol::Id& id, const absl::Status& status);
   /// The client sends no more (or the read failed).
   void OnReadsDone();
   void OnWriteDone();
@@ -56,33 +83,36 @@ class StreamSession : public Drainable, public std::enable_shared_from_this<Stre
 
  private:
   struct InFlight {
-    v1::StreamClassifyRequest request;
-    v1::StreamClassifyResponse reply;
-    v1::ClassifyResponse response;
+    Request request;
+    Reply reply;
+    typename Protocol::Response response;
     std::shared_ptr<Operation> call;
   };
   /// What to do once the lock is released.
   struct Next {
     bool read = false;
-    const v1::StreamClassifyResponse* write = nullptr;
+    const Reply* write = nullptr;
     bool finish = false;
     absl::Status finish_status;
   };
 
-  batcher::TimePoint DeadlineOf(const v1::StreamClassifyRequest& request) const;
   void OnReply(uint64_t serial, const absl::Status& status);
+  void Deliver(uint64_t serial, std::shared_ptr<InFlight> item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Next Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Do(Next next);
 
   const Inference& inference_;
-  StreamTransport& transport_;
+  Transport& transport_;
   const batcher::TimePoint deadline_;
   const size_t max_in_flight_;
 
   Mutex mutex_;
   std::map<uint64_t, std::shared_ptr<InFlight>> in_flight_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<InFlight>> outbox_ ABSL_GUARDED_BY(mutex_);  // front() is being written if writing_
+  /// Ended before one that was read earlier; with kInOrder only.
+  std::map<uint64_t, std::shared_ptr<InFlight>> early_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_serial_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t next_reply_ ABSL_GUARDED_BY(mutex_) = 0;
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   /// Threads on their way to transport_.StartRead(): the stream must not finish before they are there.
   int starting_reads_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -92,6 +122,11 @@ class StreamSession : public Drainable, public std::enable_shared_from_this<Stre
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
+
+using StreamSession = StreamSessionOf<ClassifyStream>;
+using StreamTransport = StreamTransportOf<ClassifyStream>;
+using InferStreamSession = StreamSessionOf<InferStream>;
+using InferStreamTransport = StreamTransportOf<InferStream>;
 
 }  // namespace bertha::server
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/server/fixture.h"
+#include "tests/server/infer_fixture.h"
 
 namespace bertha::server {
 namespace {
@@ -17,15 +18,19 @@ namespace {
 using absl::StatusCode;
 
 /// A transport whose reactions the test triggers, as gRPC's threads would.
-class FakeTransport final : public StreamTransport {
+template <class Protocol>
+class FakeTransportOf final : public StreamTransportOf<Protocol> {
  public:
+  using Reply = typename Protocol::Reply;
+  using Session = StreamSessionOf<Protocol>;
+
   void StartRead() override {
     MutexLock lock(mutex_);
     CHECK_SAFE(!finished_);
     reads_ += 1;
     changed_.NotifyAll();
   }
-  void StartWrite(const v1::StreamClassifyResponse& response) override {
+  void StartWrite(const Reply& response) override {
     MutexLock lock(mutex_);
     CHECK_SAFE(!finished_ && !writing_);
     writing_ = true;
@@ -44,8 +49,8 @@ class FakeTransport final : public StreamTransport {
   std::atomic<int> ended = 0;
 
   /// Waits for the next write and reports it as done.
-  v1::StreamClassifyResponse Take(StreamSession& session) {
-    v1::StreamClassifyResponse reply;
+  Reply Take(Session& session) {
+    Reply reply;
     {
       MutexLock lock(mutex_);
       while (!writing_) changed_.Wait(mutex_);
@@ -56,7 +61,7 @@ class FakeTransport final : public StreamTransport {
     return reply;
   }
   /// The same, or false once the stream is finished.
-  bool TakeOrFinish(StreamSession& session) {
+  bool TakeOrFinish(Session& session) {
     {
       MutexLock lock(mutex_);
       while (!writing_ && !finished_) changed_.Wait(mutex_);
@@ -104,8 +109,10 @@ class FakeTransport final : public StreamTransport {
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
-  std::vector<v1::StreamClassifyResponse> written_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Reply> written_ ABSL_GUARDED_BY(mutex_);
 };
+
+using FakeTransport = FakeTransportOf<ClassifyStream>;
 
 struct Fixture : InferenceFixture {
   explicit Fixture(size_t max_in_flight = 8, bool gated = false) {
@@ -255,6 +262,79 @@ TEST_CASE("UnderConcurrentRequestsCancelsAndDrainsTheTransportsRulesHold") {
     if (round % 3 == 0) REQUIRE(status.ok());
     REQUIRE_FALSE(f.transport.broken());
   }
+}
+
+/// A stream of ModelInfer whose forward passes wait for the gate.
+struct InferFixture : InferenceFixture {
+  explicit InferFixture(size_t max_in_flight = 8) {
+    AddModel("m")->on_run = [this](const std::vector<int32_t>&) {
+      gate.Pass();
+      return absl::OkStatus();
+    };
+    session = std::make_shared<InferStreamSession>(inference, transport, batcher::TimePoint::max(), max_in_flight);
+    session->Start();
+  }
+  ~InferFixture() {
+    gate.Open();
+    dispatcher.Stop();
+  }
+  void Send(const std::string& id, const std::string& text) {
+    inference::ModelInferRequest request = oip::TypedTexts({text});
+    request.set_id(id);
+    session->OnRequest(std::move(request));
+  }
+
+  batcher::Gate gate;
+  FakeTransportOf<InferStream> transport;
+  std::shared_ptr<InferStreamSession> session;
+};
+
+TEST_CASE("RepliesOfModelStreamInferComeInTheOrderOfTheRequests") {
+  InferFixture f;
+  f.Send("1", "a");
+  f.gate.AwaitArrivals(1);
+  f.Send("2", "!");  // ends at once
+  f.session->OnRefused("", absl::InvalidArgumentError("bad bytes"));
+  f.Send("4", "b");
+  f.session->OnReadsDone();
+  f.gate.Open();
+  inference::ModelStreamInferResponse reply = f.transport.Take(*f.session);
+  CHECK(reply.infer_response().id() == "1");
+  CHECK(reply.infer_response().outputs_size() == 2);
+  CHECK(reply.error_message().empty());
+  reply = f.transport.Take(*f.session);
+  CHECK(reply.infer_response().id() == "2");
+  CHECK(reply.error_message() == "INVALID_ARGUMENT: text[0]: invalid UTF-8 at byte 0");
+  CHECK(f.transport.Take(*f.session).error_message() == "INVALID_ARGUMENT: bad bytes");
+  CHECK(f.transport.Take(*f.session).infer_response().id() == "4");
+  CHECK(f.transport.AwaitFinish().ok());
+  CHECK_FALSE(f.transport.broken());
+}
+
+TEST_CASE("RepliesThatWaitForAnEarlierOneCountAsUnanswered") {
+  InferFixture f(2);
+  f.Send("1", "a");
+  f.gate.AwaitArrivals(1);
+  CHECK(f.transport.reads() == 2);
+  f.Send("2", "!");  // ended, but its reply must wait
+  CHECK(f.transport.reads() == 2);
+  f.gate.Open();
+  f.transport.Take(*f.session);
+  f.transport.AwaitReads(3);
+}
+
+TEST_CASE("ADrainingModelStreamInferAnswersWhatItHasRead") {
+  InferFixture f;
+  f.Send("1", "a");
+  f.gate.AwaitArrivals(1);
+  f.Send("2", "!");
+  f.session->Drain();
+  f.session->OnReadsDone();
+  f.gate.Open();
+  CHECK(f.transport.Take(*f.session).infer_response().id() == "1");
+  CHECK(f.transport.Take(*f.session).infer_response().id() == "2");
+  CHECK(f.transport.AwaitFinish().ok());
+  CHECK_FALSE(f.transport.broken());
 }
 
 }  // namespace
