@@ -44,7 +44,7 @@ class Berthad:
         self.address, self.http_address = free_address(), free_address() if http else ""
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log")
         command = [BIN / "berthad", "--grpc-address", self.address, "--http-address", self.http_address,
-                   "--admin-address", "", "--probe-address", "", "--drain-lame-duck-ms", "0", *flags]
+                   "--admin-address", "", "--admin-http-address", "", "--probe-address", "", "--drain-lame-duck-ms", "0", *flags]
         self.process = subprocess.Popen([str(part) for part in command], stderr=self.log)
 
     def __enter__(self):

@@ -90,8 +90,10 @@ const std::vector<Setting>& Settings() {
       {"probe.address", Text{&Config::probe_address, {}},
        "host:port that answers grpc.health.v1 and nothing else, without TLS: for probes that speak none, as kubelet's. "
        "Empty: off"},
+      {"admin.http_address", Text{&Config::admin_http_address, {}},
+       "host:port of the same service as JSON. Empty: off"},
       {"admin.tls", Text{&Config::admin_tls, {"false", "true"}},
-       "TLS on admin.address too, with the files of tls.*; needed if it is not loopback"},
+       "TLS on the admin addresses too, with the files of tls.*; needed if it is not loopback"},
       {"tls.certificate", Text{&Config::tls_certificate, {}},
        "PEM file of the server's certificate and its chain; with it all public ports speak TLS only. Read again when "
        "it changes. Empty: no TLS"},
@@ -417,6 +419,10 @@ absl::Status Validate(const Config& config) {
   if (!config.admin_address.empty() && !IsAddress(config.admin_address)) {
     return absl::InvalidArgumentError(absl::StrCat("admin.address: \"", config.admin_address,
                                                    "\" is not host:port, e.g. 127.0.0.1:8003, or empty for none"));
+  }
+  if (!config.admin_http_address.empty() && !IsAddress(config.admin_http_address)) {
+    return absl::InvalidArgumentError(absl::StrCat("admin.http_address: \"", config.admin_http_address,
+                                                   "\" is not host:port, e.g. 127.0.0.1:8005, or empty for none"));
   }
   if (!config.probe_address.empty() && !IsAddress(config.probe_address)) {
     return absl::InvalidArgumentError(absl::StrCat("probe.address: \"", config.probe_address,

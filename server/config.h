@@ -31,6 +31,7 @@ struct Config {
   int64_t http_min_bytes_per_second = 240;
   std::string admin_address = "127.0.0.1:8003";
   std::string probe_address = "0.0.0.0:8004";
+  std::string admin_http_address = "127.0.0.1:8005";
   std::string admin_tls = "false";
   std::string tls_certificate;
   std::string tls_key;

@@ -54,8 +54,11 @@ void AddRestRoutes(std::vector<Method> methods, const HttpEdge& edge, HttpRouter
     served[name] = {std::make_shared<const Method>(std::move(method)), &counters};
   }
   for (const oip::RestRoute& route : oip::RestRoutes()) {
-    const Served& at = served.at(route.method);
-    // Binary tensors are no JSON, and no call here changes anything that a page of another origin could want changed.
+    const auto found = served.find(route.method);
+    if (found == served.end()) continue;
+    const Served& at = found->second;
+    // Binary tensors are no JSON, and pages of other origins can change nothing here: on the public port there is
+    // nothing to change, and HttpAdmin does not listen to pages.
     HttpForm form = {
         .needs_json = false,
         .read = [&route](const HttpRequest& request, Message& message) { return Read(route, request, message); },

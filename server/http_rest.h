@@ -10,7 +10,8 @@
 
 namespace bertha::server {
 
-/// `methods`: oip::PublicMethods. `edge` outlives the router's server.
+/// `methods`: oip::PublicMethods or oip::RepositoryMethods; routes of others are left out. `edge` outlives the router's
+/// server.
 void AddRestRoutes(std::vector<Method> methods, const HttpEdge& edge, HttpRouter& router);
 
 }  // namespace bertha::server

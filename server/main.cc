@@ -34,6 +34,7 @@
 #include "server/grpc_probe.h"
 #include "server/grpc_server.h"
 #include "server/health_board.h"
+#include "server/http_admin.h"
 #include "server/http_front.h"
 #include "server/inference.h"
 #include "server/log.h"
@@ -309,6 +310,7 @@ class Daemon {
     if (feedback_) feedback_->Stop();
     if (finished) CloseListeners();
     watcher_.Stop();
+    admin_http_.reset();
     admin_.reset();  // after what it asked of the watcher has been answered
     for (const ModelEntry& entry : table_.List()) {
       if (entry.model) CostCache::Save(dispatcher_.Costs(entry.model->id), entry.model->costs_file);
@@ -340,6 +342,11 @@ class Daemon {
       absl::StatusOr<std::unique_ptr<ProbeServer>> probe = ProbeServer::Start(config_.probe_address, board_.Snapshot());
       if (!probe.ok()) return probe.status();
       probe_ = *std::move(probe);
+    }
+    if (!config_.admin_http_address.empty()) {
+      auto http = HttpAdmin::Start(config_, access_.get(), table_, watcher_, clock_, observer_);
+      if (!http.ok()) return http.status();
+      admin_http_ = *std::move(http);
     }
     if (config_.admin_address.empty()) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<AdminServer>> admin =
@@ -431,6 +438,7 @@ class Daemon {
   ModelWatcher watcher_;
   Canary canary_;
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<HttpAdmin> admin_http_;
   std::atomic<bool> nothing_serves_ = false;
   std::atomic<bool> device_lost_ = false;
 };

@@ -1,6 +1,6 @@
-// Writes the OpenAPI document of bertha.v1 over HTTP, out of the proto files and their comments. Run by the build.
+// Writes the OpenAPI document of a proto file's services over HTTP, out of its comments too. Run by the build.
 //
-//   generate_openapi PROTO_DIRECTORY VERSION > openapi.json
+//   generate_openapi PROTO_DIRECTORY PROTO VERSION > openapi.json
 //
 // Source: OpenAPI 3.1.0 (https://spec.openapis.org/oas/v3.1.0).
 #include <google/protobuf/compiler/importer.h>
@@ -196,17 +196,15 @@ class Errors final : public google::protobuf::compiler::MultiFileErrorCollector 
   }
 };
 
-int Main(const std::string& directory, const std::string& version) {
+int Main(const std::string& directory, const std::string& name, const std::string& version) {
   google::protobuf::compiler::DiskSourceTree tree;
   tree.MapPath("", directory);
   Errors errors;
   google::protobuf::compiler::Importer importer(&tree, &errors);
   Document document(version);
-  for (const char* name : {"bertha/v1/bertha.proto", "bertha/v1/model_control.proto"}) {
-    const FileDescriptor* file = importer.Import(name);
-    if (!file) return 1;
-    for (int i = 0; i < file->service_count(); ++i) document.AddService(*file->service(i));
-  }
+  const FileDescriptor* file = importer.Import(name);
+  if (!file) return 1;
+  for (int i = 0; i < file->service_count(); ++i) document.AddService(*file->service(i));
   std::cout << document.root().dump(1) << "\n";
   return std::cout.good() ? 0 : 1;
 }
@@ -215,9 +213,9 @@ int Main(const std::string& directory, const std::string& version) {
 }  // namespace bertha::server
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::cerr << "usage: generate_openapi PROTO_DIRECTORY VERSION\n";
+  if (argc != 4) {
+    std::cerr << "usage: generate_openapi PROTO_DIRECTORY PROTO VERSION\n";
     return 2;
   }
-  return bertha::server::Main(argv[1], argv[2]);
+  return bertha::server::Main(argv[1], argv[2], argv[3]);
 }

@@ -99,7 +99,7 @@ def berthad(program):
     from e2e_support import PATIENCE
 
     def run(*arguments):
-        others = [f for f in ("--http-address", "--admin-address", "--probe-address") if f not in arguments]
+        others = [f for f in ("--http-address", "--admin-address", "--admin-http-address", "--probe-address") if f not in arguments]
         without = [word for flag in others for word in (flag, "")]
         command = [str(program("berthad")), *without, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)

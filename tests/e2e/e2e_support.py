@@ -59,8 +59,8 @@ class Daemon:
     """A berthad of its own on free ports, its log in a file."""
 
     def __init__(self, binary, models, log, *flags):
-        self.address, self.http_address, self.admin_address, self.probe_address = (
-            f"127.0.0.1:{free_port()}" for _ in range(4)
+        self.address, self.http_address, self.admin_address, self.admin_http_address, self.probe_address = (
+            f"127.0.0.1:{free_port()}" for _ in range(5)
         )
         self.log_path = log
         self.began = time.monotonic()
@@ -68,6 +68,7 @@ class Daemon:
             "--grpc-address": self.address,
             "--http-address": self.http_address,
             "--admin-address": self.admin_address,
+            "--admin-http-address": self.admin_http_address,
             "--probe-address": self.probe_address,
         }
         words = [word for flag, address in addresses.items() if flag not in flags for word in (flag, address)]

@@ -1,8 +1,10 @@
 """The calls of bertha.v1 over HTTP: the same answers as over gRPC, and errors that say the same."""
 
 import json
+import pathlib
 import re
 import subprocess
+import sys
 
 import pytest
 import requests
@@ -138,6 +140,13 @@ def test_health_and_metrics(shared):
     assert "bertha_request_duration_seconds_bucket" in reply.text
 
 
+def test_promtool_finds_nothing_wrong_with_the_metrics(shared):
+    shared.stub().Classify(texts_request(["a"]))
+    metrics = get(shared, "/metrics").text
+    done = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_not_ready_before_a_model_serves_and_while_draining(daemon, slow_models, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -212,3 +221,40 @@ def test_a_stream_ends_when_the_server_drains(daemon):
         assert d.wait() == 0
         curl.stdin.close()  # curl waits for more to send, though the answer has ended
         assert curl.stdout.read() == ""
+
+
+def admin(d, method, path, **arguments):
+    return requests.request(method, f"http://{d.admin_http_address}{path}", timeout=PATIENCE, **arguments)
+
+
+def test_operators_load_and_unload_over_http(daemon, package):
+    d = daemon("--models-allow-empty", "true")
+    name = package.parent.name
+    packages = admin(d, "GET", "/v1/model-control/list").json()["packages"]
+    assert [p["status"]["state"] for p in packages] == ["STATE_SERVING"]
+    assert admin(d, "POST", "/v1/model-control/unload", json={"model": name}).status_code == 200
+    assert post(d, "/v1/classify", {"inputs": [{"text": "a"}]}).status_code in (404, 503)
+    assert admin(d, "POST", f"/v2/repository/models/{name}/load", json={}).status_code == 200
+    assert post(d, "/v1/classify", {"inputs": [{"text": "a"}]}).status_code == 200
+    assert admin(d, "POST", "/v1/model-control/unload", json={}).status_code == 400
+    assert "/v1/model-control/unload" in admin(d, "GET", "/openapi.json").json()["paths"]
+
+
+def test_operators_calls_are_not_on_the_public_port_nor_taken_from_pages(shared, package):
+    name = package.parent.name
+    assert post(shared, "/v1/model-control/unload", {"model": name}).status_code == 404
+    assert post(shared, f"/v2/repository/models/{name}/unload", {}).status_code == 403
+    page = admin(shared, "POST", "/v1/model-control/unload", json={"model": name}, headers={"origin": "http://evil"})
+    assert page.status_code == 403 and "web pages" in page.json()["error"]["message"]
+
+
+def test_schemathesis_finds_no_break_with_the_openapi_document(shared, tmp_path):
+    """Answers as described, and everything refused that is not as described. Of what is as described, the server may
+    refuse more: no inputs, a model that is not there."""
+    program = pathlib.Path(sys.executable).with_name("schemathesis")
+    done = subprocess.run(
+        [program, "run", url(shared, "/openapi.json"), "--max-examples", "40", "--seed", "1", "--workers", "2",
+         "--exclude-path-regex", "stream", "--exclude-checks", "positive_data_acceptance"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 selected" in done.stdout

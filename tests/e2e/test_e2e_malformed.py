@@ -138,7 +138,7 @@ def test_streams(unharmed):
     replies = list(call((broken(rng, good) for _ in range(COUNT)), timeout=PATIENCE))
     assert len(replies) == COUNT
     codes = collections.Counter(pb.StreamClassifyResponse.FromString(reply).error.code for reply in replies)
-    assert set(codes) <= {0, grpc.StatusCode.INVALID_ARGUMENT.value[0], grpc.StatusCode.NOT_FOUND.value[0],
-                          grpc.StatusCode.FAILED_PRECONDITION.value[0],
-                          grpc.StatusCode.DEADLINE_EXCEEDED.value[0]}, codes
+    blameless = {grpc.StatusCode[name].value[0] for name in BLAMELESS}
+    late = {4, 8}  # a byte too many can be a timeout of a millisecond
+    assert set(codes) <= blameless | late, codes
     assert codes[grpc.StatusCode.INVALID_ARGUMENT.value[0]] > COUNT // 4
