@@ -11,15 +11,6 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "clients" / "python"), str(ROOT / "models" / "export")]
-# Skips what is measured at load, and leaves nothing of what it learns to the next daemon. One worker: what waits, waits.
-# Nobody needs time to look elsewhere.
-QUICK = {"--cpu-workers": "1", "--cpu-threads": "1", "--costs-directory": "", "--drain-lame-duck-ms": "0"}
-
-
-def with_quick(flags):
-    """`flags`, and those of QUICK that they do not set."""
-    quick = [word for flag, value in QUICK.items() if flag not in flags for word in (flag, value)]
-    return [*quick, *flags]
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +46,7 @@ def reference(package):
 @pytest.fixture(scope="session")
 def shared(program, models_dir, tmp_path_factory):
     """One daemon for all tests that only ask; it must survive them all and drain in the end."""
-    from e2e_support import Daemon
+    from e2e_support import Daemon, with_quick
 
     d = Daemon(program("berthad"), models_dir, tmp_path_factory.mktemp("shared") / "log", *with_quick(()))
     try:
@@ -70,7 +61,7 @@ def shared(program, models_dir, tmp_path_factory):
 def daemon(program, models_dir, tmp_path):
     """daemon(FLAGS...) starts a berthad and waits until it serves. It must drain and exit with `exit_code` in the end;
     None: whatever the test did to it is the test's to check. `binary`: another one than the build's."""
-    from e2e_support import Daemon
+    from e2e_support import Daemon, with_quick
 
     started = []
 

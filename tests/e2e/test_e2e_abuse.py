@@ -68,7 +68,7 @@ class Bystander:
 @pytest.fixture(scope="module")
 def target(program, models_dir, tmp_path_factory):
     """One daemon for all floods: it must survive them all."""
-    from conftest import with_quick
+    from e2e_support import with_quick
     from e2e_support import Daemon
 
     d = Daemon(program("berthad"), models_dir, tmp_path_factory.mktemp("abuse") / "log", *with_quick(()))
@@ -171,7 +171,7 @@ def test_connections_beyond_the_limits_are_closed_at_once(daemon):
 
 def test_running_out_of_descriptors_is_not_the_end(program, models_dir, tmp_path):
     """gRPC's own listener would be deaf from then on."""
-    from conftest import with_quick
+    from e2e_support import with_quick
     from e2e_support import Daemon
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -170,7 +170,7 @@ class TlsDaemon(Daemon):
 
 @pytest.fixture
 def tls_daemon(program, models_dir, tmp_path, authority):
-    from conftest import with_quick
+    from e2e_support import with_quick
 
     started = []
 
