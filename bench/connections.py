@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What open connections cost those who use theirs: p99 with thousands of idle and some slow ones, and without.
 
-    bench/connections.py [--idle 10000] [--slow 100] [--in-flight 8] [--seconds 5] [--rounds 5] [--json]
+    bench/connections.py [--idle 10000] [--slow 100] [--in-flight 8] [--requests 20000] [--rounds 5] [--json]
 
 Half of the connections are gRPC's (the HTTP/2 handshake done), half are HTTP's (one request answered). Slow ones send a
 byte of a request each second and never finish it; those that the server ends are opened anew. Healthy clients call
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--idle", type=int, default=10_000)
     parser.add_argument("--slow", type=int, default=100)
     parser.add_argument("--in-flight", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -138,7 +138,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         models = berthad.only(arguments.model, arguments.models, folder)
-        with berthad.Berthad("--models", models, http=True) as daemon:
+        flags = ["--http-max-connections-per-client", 0]  # they all come from here
+        with berthad.Berthad("--models", models, *flags, http=True) as daemon:
             for _ in range(arguments.rounds):
                 for crowded in (False, True):
                     before = daemon.memory_bytes("VmRSS")
@@ -151,7 +152,7 @@ def main() -> None:
                             file = folder / "body"
                             file.write_bytes(body)
                             address = daemon.http_address if "--h1" in options else daemon.address
-                            one = transports.measure(address, arguments.in_flight, arguments.seconds, file, path, options)
+                            one = transports.measure(address, arguments.in_flight, arguments.requests, file, path, options)
                             results.setdefault((name, crowded), []).append(one)
                     print(".", end="", file=sys.stderr, flush=True)
             transports.check(daemon, arguments.model)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a transport costs: one Classify over gRPC, over HTTP, and as the Open Inference Protocol's ModelInfer over both.
 
-    bench/transports.py [--models DIR] [--model NAME] [--in-flight 1 8 64] [--seconds 4] [--rounds 3] [--json]
+    bench/transports.py [--models DIR] [--model NAME] [--in-flight 1 8 64] [--requests 20000] [--rounds 3] [--json]
 
 Starts a berthad with one model and asks it the same text again and again with h2load (Debian: nghttp2-client), one
 request at a time on each of as many connections as requests are in flight. The transports take turns, so that a busy
@@ -70,10 +70,11 @@ def bodies(model: str) -> dict[str, tuple[bytes, str, list[str]]]:
     }
 
 
-def measure(address: str, in_flight: int, seconds: float, body: pathlib.Path, path: str, arguments: list[str]) -> dict:
+def measure(address: str, in_flight: int, requests: int, body: pathlib.Path, path: str, arguments: list[str]) -> dict:
     with tempfile.NamedTemporaryFile() as log:
-        command = ["h2load", "-c", in_flight, "-m", 1, "-D", seconds, "--warm-up-time", 1, "-d", body,
-                   "--log-file", log.name, *arguments, f"http://{address}{path}"]
+        # Counted, not timed: when the time is up h2load cuts off what is under way.
+        command = ["h2load", "-c", in_flight, "-m", 1, "-n", min(requests, 3000 * in_flight), "-d", body, "--log-file",
+                   log.name, *arguments, f"http://{address}{path}"]
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"h2load failed:\n{done.stdout}{done.stderr}")
@@ -104,7 +105,7 @@ def main() -> None:
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "demo" / "models")
     parser.add_argument("--model", default="sentiment-bert")
     parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--requests", type=int, default=20_000, help="at most; 3000 for each in flight")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -121,7 +122,7 @@ def main() -> None:
                         file = folder / "body"
                         file.write_bytes(body)
                         address = daemon.http_address if "--h1" in options else daemon.address
-                        one = measure(address, in_flight, arguments.seconds, file, path, options)
+                        one = measure(address, in_flight, arguments.requests, file, path, options)
                         results.setdefault((name, in_flight), []).append(one)
                         print(".", end="", file=sys.stderr, flush=True)
             check(daemon, arguments.model)
