@@ -47,13 +47,19 @@ def wait_until(condition, what, seconds=PATIENCE):
         time.sleep(0.01)
 
 
+_given_out = set()
+
+
 def free_port():
-    """Not one of those that the kernel gives to whoever asks for any (from 32768 on), which may get it meanwhile."""
+    """Not one of those that the kernel gives to whoever asks for any (from 32768 on), which may get it meanwhile, and none
+    twice: a daemon has several."""
     while True:
         port = random.SystemRandom().randrange(20_000, 32_000)
         with socket.socket() as s, contextlib.suppress(OSError):
             s.bind(("127.0.0.1", port))
-            return port
+            if port not in _given_out:
+                _given_out.add(port)
+                return port
 
 
 @contextlib.contextmanager
