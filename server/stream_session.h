@@ -48,7 +48,7 @@ template <class Protocol>
 class StreamTransportOf {
  public:
   virtual ~StreamTransportOf() = default;
-  /// Ends in StreamSession::OnRequest, OnUndecodable or OnReadsDone.
+  /// Ends in StreamSession::OnRequest, OnRefused or OnReadsDone.
   virtual void StartRead() = 0;
   /// Ends in StreamSession::OnWriteDone; `reply` stays alive until then.
   virtual void StartWrite(const typename Protocol::Reply& reply) = 0;

@@ -50,18 +50,17 @@ def rounds_for(milliseconds):
     return max(1, int(milliseconds / 1000 / best))
 
 
-def make_slow_package(folder, package, milliseconds):
+def make_scripted_package(folder, package, make_module, cues, texts):
+    """A package of the network make_module(ID OF EACH CUE...), with `package`'s tokenizer and its own answers to `texts`."""
     from tokenizers import Tokenizer
 
-    torch.set_num_threads(1)
     folder.mkdir(parents=True)
     shutil.copy(package / "tokenizer.json", folder)
     tokenizer = Tokenizer.from_file(str(package / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    words = ("nan", "wait", "[MASK]")
-    poison, pause, stall = (tokenizer.encode(word, add_special_tokens=False).ids[0] for word in words)
-    module = torch.jit.script(Slow(rounds_for(milliseconds), poison, pause, stall).eval())
+    ids = [tokenizer.encode(cue, add_special_tokens=False).ids[0] for cue in cues]
+    module = torch.jit.script(make_module(*ids).eval())
     torch.jit.save(module, str(folder / "model.pt"))
     manifest = {
         "schema_version": 1,
@@ -75,7 +74,7 @@ def make_slow_package(folder, package, milliseconds):
     }
     (folder / "bertha.json").write_text(json.dumps(manifest))
     probes = []
-    for text in ("good", "not so good"):
+    for text in texts:
         encoding = tokenizer.encode(text)
         logits = module(torch.tensor([encoding.ids]), torch.tensor([encoding.attention_mask]))[0].tolist()
         probes.append(
@@ -83,3 +82,10 @@ def make_slow_package(folder, package, milliseconds):
         )
     (folder / "probes.json").write_text(json.dumps({"schema_version": 1, "probes": probes}))
     seal(folder)
+
+
+def make_slow_package(folder, package, milliseconds):
+    torch.set_num_threads(1)
+    rounds = rounds_for(milliseconds)
+    make_scripted_package(folder, package, lambda *cues: Slow(rounds, *cues), ("nan", "wait", "[MASK]"),
+                          ("good", "not so good"))
