@@ -6,12 +6,12 @@ import json
 import pathlib
 import sys
 import threading
-import time
 import urllib.parse
 import zlib
 
 from mock_traffic import Traffic
 
+PATIENCE = 20  # seconds
 WEB = pathlib.Path(__file__).resolve().parents[2] / "server" / "web"
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -91,7 +91,7 @@ class MockServer:
 
     def __init__(self, port=0):
         self.models = [classifier("sentiment-bert", is_default=True), classifier("sentiment-xlnet")]
-        self.delays = {}       # text -> seconds that its comparison takes
+        self.held = {}         # text -> Event for which its comparison waits
         self.failures = []     # (HTTP status, body) of the next comparisons
         self.feedback = None   # (HTTP status, body) instead of storing; None: stores
         self.outcomes = {}     # model name -> function of the text that makes its CompareResult
@@ -105,6 +105,8 @@ class MockServer:
         self._thread.start()
 
     def close(self):
+        for event in self.held.values():
+            event.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -116,11 +118,16 @@ class MockServer:
     def votes(self):
         return self.bodies("/v1/record-feedback")
 
+    def hold(self, text):
+        """The Event that lets the comparison of `text` be answered."""
+        return self.held.setdefault(text, threading.Event())
+
     # Each returns (HTTP status, body).
 
     def _compare(self, request):
         text = request["input"].get("text", "")
-        time.sleep(self.delays.get(text, 0))
+        if text in self.held:
+            self.held[text].wait(PATIENCE)
         if self.failures:
             return self.failures.pop(0)
         return 200, {"results": [self._outcome(ref, text) for ref in request["models"]]}
@@ -158,6 +165,8 @@ class MockServer:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: a second one would wait for the first one's acknowledgement
+            disable_nagle_algorithm = True
 
             def do_GET(self):
                 path = urllib.parse.urlsplit(self.path).path
@@ -178,14 +187,11 @@ class MockServer:
                 self._send(status, kind, (answer if plain else json.dumps(answer)).encode())
 
             def _send(self, status, kind, content):
-                try:
-                    self.send_response(status)
-                    for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}.items():
-                        self.send_header(name, value)
-                    self.end_headers()
-                    self.wfile.write(content)
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # the page gave the request up
+                self.send_response(status)
+                for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
 
             def log_message(self, *_):
                 pass

@@ -9,25 +9,30 @@ PATIENCE = 20  # seconds
 
 
 class Page:
+    """The browser's only page, in a `with`: as a reader's first one, and in the end its console must be clean."""
+
     def __init__(self, driver):
         self.driver = driver
 
-    def reset(self):
-        self.driver.get("about:blank")
+    def __enter__(self):
         self.driver.get_log("browser")
         self.size(1280, 900)
         self.media(scheme="light")
+        return self
+
+    def __exit__(self, *_):
+        """Ends the page's requests before its server ends."""
+        self.driver.get("about:blank")
+        faults = self.faults()
+        assert not faults, faults
+
+    def faults(self):
+        """Scripts' errors and violated policies since the last time; answers of 4xx and 5xx, noted as "network", are none."""
+        return [entry for entry in self.driver.get_log("browser") if entry["source"] != "network"]
 
     def open(self, url):
         self.driver.get(url)
         return self
-
-    def leave(self):
-        """Ends the page's requests before its server ends."""
-        log = self.driver.get_log("browser")
-        self.driver.get("about:blank")
-        faults = [entry for entry in log if entry["source"] != "network"]
-        assert not faults, faults
 
     def size(self, width, height):
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

@@ -1,17 +1,21 @@
 """The arithmetic of the view "Live", in the browser that does it: the metrics' format, quantiles, what happened between
 two scrapes, axes."""
 
+import contextlib
 import json
 
 import pytest
 
+from mock_server import MockServer
+from page_support import Page
 
-@pytest.fixture
-def evaluate(page, mock):
-    def value(module, expression):
-        return page(mock.url).module(f"const m = await import('./{module}'); return {expression}")
 
-    return value
+@pytest.fixture(scope="module")
+def evaluate(driver):
+    """evaluate(MODULE, EXPRESSION) with the module as `m`; in one page, of which nothing here changes anything."""
+    with contextlib.closing(MockServer()) as mock, Page(driver) as page:
+        page.open(mock.url)
+        yield lambda module, expression: page.module(f"const m = await import('./{module}'); return {expression}")
 
 
 QUANTILES = [
@@ -101,6 +105,7 @@ def test_gauges_that_fall_are_no_restart(evaluate):
     up = lambda value: ["bertha_model_up", {"model": "a", "version": "1"}, value]
     (made,) = points(evaluate, [(0, [*page_of(1), up(1)]), (1, [*page_of(2), up(0)])])
     assert made["restart"] is False
+
 
 CODES = {"OK": "ok", "200": "ok", "RESOURCE_EXHAUSTED": "refused", "429": "refused", "Unavailable": "refused",
          "INVALID_ARGUMENT": "caller", "404": "caller", "INTERNAL": "failed", "500": "failed"}
