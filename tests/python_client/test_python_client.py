@@ -203,3 +203,8 @@ def test_the_one_liner_prints_something_readable(server):
 def test_importing_the_package_loads_no_grpc():
     done = python("import sys, bertha; print('grpc' in sys.modules, 'google.protobuf' in sys.modules)")
     assert done.stdout == "False False\n"
+
+
+def test_every_exported_name_is_there():
+    done = python("import bertha; print([getattr(bertha, name).__name__ for name in bertha.__all__] == bertha.__all__)")
+    assert done.stdout == "True\n", done.stderr
