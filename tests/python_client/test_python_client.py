@@ -193,7 +193,8 @@ def python(code, *arguments):
 
 
 def test_the_one_liner_prints_something_readable(server):
-    done = python("import sys; from bertha import Client; print(Client(sys.argv[1]).classify('I love it'))", server.address)
+    code = "import sys; from bertha import Client; print(Client(sys.argv[1]).classify('I love it'))"
+    done = python(code, server.address)
     assert done.returncode == 0, done.stderr
     label, score = score_of("I love it")
     assert done.stdout.startswith(f"{label} {score:.4f} (")

@@ -1,5 +1,6 @@
-"""A server for the web page's tests: the files of server/web/ with the daemon's security headers, and an interface that a
-test scripts. Run as a program it serves until Ctrl-C, for working on the page: python tests/web/mock_server.py [PORT]"""
+"""A server for the web page's tests: the files of server/web/ with the daemon's security headers, and an interface that
+a test scripts. Run as a program it serves until Ctrl-C, for working on the page: python tests/web/mock_server.py [PORT]
+"""
 
 import http.server
 import json
@@ -14,17 +15,20 @@ from mock_traffic import Traffic
 PATIENCE = 20  # seconds
 WEB = pathlib.Path(__file__).resolve().parents[2] / "server" / "web"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+                               "object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
-         ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json"}
-CODES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
+TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
+         ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+         ".webmanifest": "application/manifest+json"}
+CODES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED",
+         503: "UNAVAILABLE"}
 SENTIMENT = ["negative", "neutral", "positive"]
-WORDS = {"earns": 3, "generous": 2, "loved": 3, "good": 2, "great": 3, "weight": 0.6, "died": -3, "nobody": -1.5, "bad": -2,
-         "slow": -1, "slower": -1.5, "letdown": -2, "down": -1.5, "not": -0.3, "awful": -3, "though": -0.4}
+WORDS = {"earns": 3, "generous": 2, "loved": 3, "good": 2, "great": 3, "weight": 0.6, "died": -3, "nobody": -1.5,
+         "bad": -2, "slow": -1, "slower": -1.5, "letdown": -2, "down": -1.5, "not": -0.3, "awful": -3, "though": -0.4}
 
 
 def classifier(name, labels=SENTIMENT, version=1, **fields):
@@ -72,8 +76,10 @@ def scores_of(status, text):
     mood = sum(WORDS.get(word.strip(".,;!?").lower(), 0.0) for word in text.split())
     mood = mood / (1 + abs(mood) / 4) + (zlib.crc32(f"{name}{text}".encode()) % 100 - 50) / 110
     middle = (len(labels) - 1) / 2
-    weights = [2.718 ** (mood * (i - middle) / max(middle, 0.5) + (0.5 - abs(i - middle) * 0.4)) for i in range(len(labels))]
-    scores = [{"label": label, "score": w / sum(weights), "index": i} for i, (label, w) in enumerate(zip(labels, weights))]
+    places = [i - middle for i in range(len(labels))]
+    weights = [2.718 ** (mood * place / max(middle, 0.5) + (0.5 - abs(place) * 0.4)) for place in places]
+    shares = [weight / sum(weights) for weight in weights]
+    scores = [{"label": label, "score": share, "index": i} for i, (label, share) in enumerate(zip(labels, shares))]
     ranked = sorted(scores, key=lambda one: -one["score"])
     return [{k: v for k, v in one.items() if v} for one in ranked]  # the JSON mapping leaves out what is zero
 
@@ -140,10 +146,12 @@ class MockServer:
             return {"model": status["model"], **self.outcomes[ref["name"]](text)}
         seen = tokens_of(text, status["max_length"])
         pace = 40 + zlib.crc32(ref["name"].encode()) % 60
-        timing = {"tokenize_us": 20 + len(text) // 3, "queue_us": 60 + pace, "compute_us": 300 + pace * seen["computed"] // 2}
+        timing = {"tokenize_us": 20 + len(text) // 3, "queue_us": 60 + pace,
+                  "compute_us": 300 + pace * seen["computed"] // 2}
         timing["total_us"] = sum(timing.values()) + 25
         batch = {"size": 1 + pace % 3, "tokens": seen["computed"] * (1 + pace % 3)}
-        result = {"scores": scores_of(status, text), "tokens": seen["computed"], "timing": timing, "batch": batch, "windows": 1}
+        result = {"scores": scores_of(status, text), "tokens": seen["computed"], "timing": timing, "batch": batch,
+                  "windows": 1}
         return {"model": status["model"], "result": result, "tokens": seen}
 
     def _vote(self, _):

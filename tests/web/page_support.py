@@ -27,7 +27,8 @@ class Page:
         assert not faults, faults
 
     def faults(self):
-        """Scripts' errors and violated policies since the last time; answers of 4xx and 5xx, noted as "network", are none."""
+        """Scripts' errors and violated policies since the last time. Answers of 4xx and 5xx, noted as "network", are
+        none."""
         return [entry for entry in self.driver.get_log("browser") if entry["source"] != "network"]
 
     def open(self, url):
@@ -39,7 +40,8 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def media(self, scheme, motion="no-preference"):
-        features = [{"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": motion}]
+        wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": motion}
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def js(self, script, *arguments):

@@ -41,9 +41,11 @@ def test_quantiles_of_known_histograms(evaluate, buckets, q, expected):
 def test_the_text_format_is_read(evaluate):
     text = "\n".join([
         "# HELP a Some help with {braces}", "# TYPE a counter", "a 1", 'b{x="1",y="a\\"b\\\\c\\nd}"} 2.5e-3 1700000000',
-        'c_bucket{le="+Inf"} 7 # {trace_id="x"} 0.5', "d NaN", "e +Inf", "f{} 3", "", "nonsense{", "1bad 2", 'g{x="1",} 4',
+        'c_bucket{le="+Inf"} 7 # {trace_id="x"} 0.5', "d NaN", "e +Inf", "f{} 3", "", "nonsense{", "1bad 2",
+        'g{x="1",} 4',
     ])
-    got = evaluate("metrics.js", f"m.parseMetrics({json.dumps(text)}).map(({{name, labels, value}}) => [name, labels, String(value)])")
+    parsed = f"m.parseMetrics({json.dumps(text)})"
+    got = evaluate("metrics.js", f"{parsed}.map(({{name, labels, value}}) => [name, labels, String(value)])")
     assert got == [["a", {}, "1"], ["b", {"x": "1", "y": 'a"b\\c\nd}'}, "0.0025"], ["c_bucket", {"le": "+Inf"}, "7"],
                    ["d", {}, "NaN"], ["e", {}, "Infinity"], ["f", {}, "3"], ["g", {"x": "1"}, "4"]]
 
@@ -63,9 +65,13 @@ def page_of(ok, model="a", waiting=2):
 
 
 def points(evaluate, scrapes, model=""):
-    calls = "".join(
-        f"h.add({t}, {json.dumps(samples)}.map(([name, labels, value]) => ({{name, labels, value}})));" for t, samples in scrapes)
-    return evaluate("history.js", f"(() => {{ const h = new m.History(); {calls} return m.points(h.intervals({json.dumps(model)})) }})()")
+    script = f"""(() => {{
+        const h = new m.History();
+        for (const [t, samples] of {json.dumps(scrapes)})
+          h.add(t, samples.map(([name, labels, value]) => ({{name, labels, value}})));
+        return m.points(h.intervals({json.dumps(model)}));
+    }})()"""
+    return evaluate("history.js", script)
 
 
 def test_rates_are_growth_over_the_time_that_passed(evaluate):
@@ -115,7 +121,9 @@ def test_codes_fall_into_classes(evaluate):
     assert evaluate("history.js", f"{json.dumps(list(CODES))}.map(m.codeClass)") == list(CODES.values())
 
 
-@pytest.mark.parametrize("top, expected", [(0, [0, 1]), (1, [0, 0.5, 1]), (7, [0, 2, 4, 6, 8]), (120, [0, 50, 100, 150])])
+@pytest.mark.parametrize(
+    "top, expected", [(0, [0, 1]), (1, [0, 0.5, 1]), (7, [0, 2, 4, 6, 8]), (120, [0, 50, 100, 150])]
+)
 def test_axes_have_round_marks(evaluate, top, expected):
     assert evaluate("charts.js", f"m.ticks({top})") == expected
 

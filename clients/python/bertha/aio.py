@@ -11,7 +11,7 @@ import collections
 import contextlib
 import inspect
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, Union, overload
 
 import grpc
