@@ -1,8 +1,9 @@
 """Generates bertha.v1, the messages of the wire, from the proto files, wherever a wheel is built.
 
-What protoc makes for Python demands a protobuf at least as new as that protoc. So from protoc come only the description of
-the messages and the types for checkers; the module that registers the description is written here, and works with every
-protobuf that pyproject.toml admits. Stubs of the services are not needed: bertha.rpc reads them from the description.
+What protoc makes for Python demands a protobuf at least as new as that protoc. So from protoc come only the description
+of the messages and the types for checkers; the module that registers the description is written here, and works with
+every protobuf that pyproject.toml admits. Stubs of the services are not needed: bertha.connection reads them from the
+description.
 """
 
 from __future__ import annotations

@@ -120,3 +120,29 @@ def slow_models(tmp_path_factory, package):
     folder = tmp_path_factory.mktemp("slow_models")
     make_slow_package(folder / "slow" / "1", package, milliseconds=40)
     return folder
+
+
+@pytest.fixture
+def probe(program):
+    """probe(OPTION=VALUE...) starts a server of the HTTP transport alone; it must end well."""
+    from http_core_support import Probe
+
+    started = []
+
+    def start(preexec=None, **options):
+        started.append(Probe(program("http_probe_server"), options, preexec))
+        return started[-1]
+
+    yield start
+    for server in started:
+        assert server.close() == 0, server.log
+
+
+@pytest.fixture(scope="module")
+def common(program):
+    """One such server, as it is by default, for all tests of a file that only ask."""
+    from http_core_support import Probe
+
+    server = Probe(program("http_probe_server"), {})
+    yield server
+    assert server.close() == 0, server.log

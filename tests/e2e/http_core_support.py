@@ -1,6 +1,7 @@
 """What the tests of the HTTP server's transport share: the probe server, raw connections, and what comes back."""
 
 import contextlib
+import json
 import os
 import socket
 import ssl
@@ -9,6 +10,9 @@ import threading
 import time
 
 from e2e_support import PATIENCE, wait_until
+
+# Short enough to wait for, long enough for a busy machine.
+QUICK_TIMES = {"header_timeout": 500, "idle_timeout": 1500, "rate_window": 500, "stream_timeout": 1500}
 
 
 class Probe:
@@ -191,3 +195,20 @@ def seconds(call):
     began = time.monotonic()
     value = call()
     return value, time.monotonic() - began
+
+
+def error_of(answer):
+    assert answer.headers["content-type"] == "application/json"
+    error = json.loads(answer.body)["error"]
+    assert error["code"] == answer.status and error["message"] and error["status"]
+    return error
+
+
+def curl(probe, path, *arguments, data=None):
+    command = ["curl", "-sS", "--max-time", "60", *arguments, f"http://127.0.0.1:{probe.port}{path}"]
+    return subprocess.run(command, input=data, capture_output=True, check=True).stdout
+
+
+def cpu_seconds(server):
+    fields = open(f"/proc/{server.process.pid}/stat").read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100

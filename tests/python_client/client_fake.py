@@ -1,4 +1,5 @@
-"""The command line's fake server, with what only the Python clients ask: all methods, metadata, streams, TLS, faults."""
+"""The command line's fake server, with what only the Python clients ask: all methods, metadata, streams, TLS,
+faults."""
 
 import contextlib
 import threading
@@ -57,7 +58,8 @@ class FakeBertha(fake_server.FakeBertha):
 
     def _fail(self, failure, context):
         if failure.pushback_ms is not None:
-            context.set_trailing_metadata((("grpc-retry-pushback-ms", str(failure.pushback_ms)), ("x-request-id", "r1")))
+            pushback = ("grpc-retry-pushback-ms", str(failure.pushback_ms))
+            context.set_trailing_metadata((pushback, ("x-request-id", "r1")))
         context.abort(failure.code, failure.message)
 
     def Tokenize(self, request, context):

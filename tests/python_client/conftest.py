@@ -22,8 +22,8 @@ def server():
 
 @pytest.fixture(params=["Client", "AsyncClient"])
 def ask(request, server):
-    """ask(FUNCTION, ..., OPTIONS=...) gives FUNCTION(client) of a client with the options, or a list of several; for both
-    clients. What is to be awaited is awaited, and streams are lists."""
+    """ask(FUNCTION, ..., OPTIONS=...) gives FUNCTION(client) of a client with the options, or a list of several; for
+    both clients. What is to be awaited is awaited, and streams are lists."""
     import bertha
 
     def blocking(*functions, address=server.address, **options):

@@ -243,14 +243,18 @@ def test_a_token_that_no_header_takes_is_refused_and_not_shown(ask, server, toke
     assert server.bertha.calls == []
 
 
+FAR = ("example.org:8001", "10.0.0.1:8001", "dns:///example.org:8001", "[2001:db8::1]:80", "localhost.org:1")
+NEAR = ("localhost:1", "127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "unix:/tmp/s", "dns:///localhost:1", "ipv4:127.0.0.1:1")
+
+
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_no_token_leaves_the_machine_in_plain_text(kind):
-    for address in ("example.org:8001", "10.0.0.1:8001", "dns:///example.org:8001", "[2001:db8::1]:80", "localhost.org:1"):
+    for address in FAR:
         with pytest.raises(ValueError, match="unencrypted: pass tls=True"):
             kind(address, token="secret")
         kind(address, token="secret", allow_insecure=True)
         kind(address, token="secret", tls=True)
-    for address in ("localhost:1", "127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "unix:/tmp/s", "dns:///localhost:1", "ipv4:127.0.0.1:1"):
+    for address in NEAR:
         kind(address, token="secret")
 
 

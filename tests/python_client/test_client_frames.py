@@ -66,7 +66,8 @@ def test_a_threshold_may_leave_no_label(ask):
 @pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, 3])
 def test_a_missing_text_is_named_by_its_row(ask, server, missing):
     data = pd.DataFrame({"text": pd.Series(["a", missing], index=["x", "y"], dtype=object)})
-    with pytest.raises(ValueError, match=r"row 'y' \(number 1, from 0\) of column 'text' is (None|nan|<NA>|3), not a str"):
+    complaint = r"row 'y' \(number 1, from 0\) of column 'text' is (None|nan|<NA>|3), not a str"
+    with pytest.raises(ValueError, match=complaint):
         ask(lambda c: c.classify_frame(data))
     assert server.bertha.calls == []
 

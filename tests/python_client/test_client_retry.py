@@ -1,5 +1,6 @@
 """When the Python clients try again, and when not."""
 
+import math
 import time
 
 import grpc
@@ -84,7 +85,8 @@ def test_no_attempt_begins_after_the_deadline(clock):
 
 
 @pytest.mark.parametrize(
-    "value, seconds", [("150", 0.15), ("0", 0.0), (None, None), ("-1", float("inf")), ("soon", float("inf")), ("", float("inf"))]
+    "value, seconds",
+    [("150", 0.15), ("0", 0.0), (None, None), ("-1", math.inf), ("soon", math.inf), ("", math.inf)],
 )
 def test_the_pushback_is_read_as_grfc_a6_says(clock, value, seconds):
     assert read_pushback(value) == seconds

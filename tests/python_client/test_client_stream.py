@@ -10,7 +10,7 @@ import pytest
 
 from bertha import AsyncClient, BerthaError, Client, DeadlineExceeded, InvalidRequest, NotAllowed, Retry, Unavailable
 from bertha.stream import StreamCore
-from bertha.plans import Envelope
+from bertha.plan import Envelope
 from bertha.retry import Attempts
 from bertha.v1 import bertha_pb2
 from client_fake import wait_until

@@ -193,7 +193,8 @@ def python(code, *arguments):
 
 
 def test_the_one_liner_prints_something_readable(server):
-    done = python("import sys; from bertha import Client; print(Client(sys.argv[1]).classify('I love it'))", server.address)
+    code = "import sys; from bertha import Client; print(Client(sys.argv[1]).classify('I love it'))"
+    done = python(code, server.address)
     assert done.returncode == 0, done.stderr
     label, score = score_of("I love it")
     assert done.stdout.startswith(f"{label} {score:.4f} (")
@@ -203,3 +204,8 @@ def test_the_one_liner_prints_something_readable(server):
 def test_importing_the_package_loads_no_grpc():
     done = python("import sys, bertha; print('grpc' in sys.modules, 'google.protobuf' in sys.modules)")
     assert done.stdout == "False False\n"
+
+
+def test_every_exported_name_is_there():
+    done = python("import bertha; print([getattr(bertha, name).__name__ for name in bertha.__all__] == bertha.__all__)")
+    assert done.stdout == "True\n", done.stderr

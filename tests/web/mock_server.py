@@ -1,30 +1,34 @@
-"""A server for the web page's tests: the files of server/web/ with the daemon's security headers, and an interface that a
-test scripts. Run as a program it serves until Ctrl-C, for working on the page: python tests/web/mock_server.py [PORT]"""
+"""A server for the web page's tests: the files of server/web/ with the daemon's security headers, and an interface that
+a test scripts. Run as a program it serves until Ctrl-C, for working on the page: python tests/web/mock_server.py [PORT]
+"""
 
 import http.server
 import json
 import pathlib
 import sys
 import threading
-import time
 import urllib.parse
 import zlib
 
 from mock_traffic import Traffic
 
+PATIENCE = 20  # seconds
 WEB = pathlib.Path(__file__).resolve().parents[2] / "server" / "web"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+                               "object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
-         ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json"}
-CODES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
+TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
+         ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+         ".webmanifest": "application/manifest+json"}
+CODES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED",
+         503: "UNAVAILABLE"}
 SENTIMENT = ["negative", "neutral", "positive"]
-WORDS = {"earns": 3, "generous": 2, "loved": 3, "good": 2, "great": 3, "weight": 0.6, "died": -3, "nobody": -1.5, "bad": -2,
-         "slow": -1, "slower": -1.5, "letdown": -2, "down": -1.5, "not": -0.3, "awful": -3, "though": -0.4}
+WORDS = {"earns": 3, "generous": 2, "loved": 3, "good": 2, "great": 3, "weight": 0.6, "died": -3, "nobody": -1.5,
+         "bad": -2, "slow": -1, "slower": -1.5, "letdown": -2, "down": -1.5, "not": -0.3, "awful": -3, "though": -0.4}
 
 
 def classifier(name, labels=SENTIMENT, version=1, **fields):
@@ -72,8 +76,10 @@ def scores_of(status, text):
     mood = sum(WORDS.get(word.strip(".,;!?").lower(), 0.0) for word in text.split())
     mood = mood / (1 + abs(mood) / 4) + (zlib.crc32(f"{name}{text}".encode()) % 100 - 50) / 110
     middle = (len(labels) - 1) / 2
-    weights = [2.718 ** (mood * (i - middle) / max(middle, 0.5) + (0.5 - abs(i - middle) * 0.4)) for i in range(len(labels))]
-    scores = [{"label": label, "score": w / sum(weights), "index": i} for i, (label, w) in enumerate(zip(labels, weights))]
+    places = [i - middle for i in range(len(labels))]
+    weights = [2.718 ** (mood * place / max(middle, 0.5) + (0.5 - abs(place) * 0.4)) for place in places]
+    shares = [weight / sum(weights) for weight in weights]
+    scores = [{"label": label, "score": share, "index": i} for i, (label, share) in enumerate(zip(labels, shares))]
     ranked = sorted(scores, key=lambda one: -one["score"])
     return [{k: v for k, v in one.items() if v} for one in ranked]  # the JSON mapping leaves out what is zero
 
@@ -91,7 +97,7 @@ class MockServer:
 
     def __init__(self, port=0):
         self.models = [classifier("sentiment-bert", is_default=True), classifier("sentiment-xlnet")]
-        self.delays = {}       # text -> seconds that its comparison takes
+        self.held = {}         # text -> Event for which its comparison waits
         self.failures = []     # (HTTP status, body) of the next comparisons
         self.feedback = None   # (HTTP status, body) instead of storing; None: stores
         self.outcomes = {}     # model name -> function of the text that makes its CompareResult
@@ -105,6 +111,8 @@ class MockServer:
         self._thread.start()
 
     def close(self):
+        for event in self.held.values():
+            event.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -116,11 +124,16 @@ class MockServer:
     def votes(self):
         return self.bodies("/v1/record-feedback")
 
+    def hold(self, text):
+        """The Event that lets the comparison of `text` be answered."""
+        return self.held.setdefault(text, threading.Event())
+
     # Each returns (HTTP status, body).
 
     def _compare(self, request):
         text = request["input"].get("text", "")
-        time.sleep(self.delays.get(text, 0))
+        if text in self.held:
+            self.held[text].wait(PATIENCE)
         if self.failures:
             return self.failures.pop(0)
         return 200, {"results": [self._outcome(ref, text) for ref in request["models"]]}
@@ -133,10 +146,12 @@ class MockServer:
             return {"model": status["model"], **self.outcomes[ref["name"]](text)}
         seen = tokens_of(text, status["max_length"])
         pace = 40 + zlib.crc32(ref["name"].encode()) % 60
-        timing = {"tokenize_us": 20 + len(text) // 3, "queue_us": 60 + pace, "compute_us": 300 + pace * seen["computed"] // 2}
+        timing = {"tokenize_us": 20 + len(text) // 3, "queue_us": 60 + pace,
+                  "compute_us": 300 + pace * seen["computed"] // 2}
         timing["total_us"] = sum(timing.values()) + 25
         batch = {"size": 1 + pace % 3, "tokens": seen["computed"] * (1 + pace % 3)}
-        result = {"scores": scores_of(status, text), "tokens": seen["computed"], "timing": timing, "batch": batch, "windows": 1}
+        result = {"scores": scores_of(status, text), "tokens": seen["computed"], "timing": timing, "batch": batch,
+                  "windows": 1}
         return {"model": status["model"], "result": result, "tokens": seen}
 
     def _vote(self, _):
@@ -158,6 +173,8 @@ class MockServer:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: a second one would wait for the first one's acknowledgement
+            disable_nagle_algorithm = True
 
             def do_GET(self):
                 path = urllib.parse.urlsplit(self.path).path
@@ -178,14 +195,11 @@ class MockServer:
                 self._send(status, kind, (answer if plain else json.dumps(answer)).encode())
 
             def _send(self, status, kind, content):
-                try:
-                    self.send_response(status)
-                    for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}.items():
-                        self.send_header(name, value)
-                    self.end_headers()
-                    self.wfile.write(content)
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # the page gave the request up
+                self.send_response(status)
+                for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
 
             def log_message(self, *_):
                 pass

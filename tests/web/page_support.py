@@ -9,32 +9,39 @@ PATIENCE = 20  # seconds
 
 
 class Page:
+    """The browser's only page, in a `with`: as a reader's first one, and in the end its console must be clean."""
+
     def __init__(self, driver):
         self.driver = driver
 
-    def reset(self):
-        self.driver.get("about:blank")
+    def __enter__(self):
         self.driver.get_log("browser")
         self.size(1280, 900)
         self.media(scheme="light")
+        return self
+
+    def __exit__(self, *_):
+        """Ends the page's requests before its server ends."""
+        self.driver.get("about:blank")
+        faults = self.faults()
+        assert not faults, faults
+
+    def faults(self):
+        """Scripts' errors and violated policies since the last time. Answers of 4xx and 5xx, noted as "network", are
+        none."""
+        return [entry for entry in self.driver.get_log("browser") if entry["source"] != "network"]
 
     def open(self, url):
         self.driver.get(url)
         return self
-
-    def leave(self):
-        """Ends the page's requests before its server ends."""
-        log = self.driver.get_log("browser")
-        self.driver.get("about:blank")
-        faults = [entry for entry in log if entry["source"] != "network"]
-        assert not faults, faults
 
     def size(self, width, height):
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def media(self, scheme, motion="no-preference"):
-        features = [{"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": motion}]
+        wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": motion}
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def js(self, script, *arguments):

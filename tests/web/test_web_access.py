@@ -61,9 +61,14 @@ def test_verdicts_are_announced_once_it_is_quiet(page, mock):
     assert text.startswith("sentiment-bert: positive ") and "sentiment-xlnet: positive" in text
 
 
-@pytest.mark.parametrize("view", ["judge", "live"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(page, mock, axe, view, scheme):
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    "view, scheme", [("judge", "light"), ("live", "dark"), slow("judge", "dark"), slow("live", "light")]
+)
+def test_axe_finds_nothing(page, mock, fast_clock, axe, view, scheme):
     p = page(mock.url + f"#{view}")
     p.media(scheme, motion="reduce")
     if view == "judge":
@@ -75,14 +80,15 @@ def test_axe_finds_nothing(page, mock, axe, view, scheme):
         p.wait(lambda: len(p.all("path.line")) >= 4, "lines")
         p.all(".chart-table summary")[0].click()
     p.js(axe)
-    found = p.module("const {violations} = await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',"
-                     "'best-practice']}); return violations.map((v) => [v.id, v.nodes.map((n) => n.html + n.failureSummary)])")
+    found = p.module("const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];"
+                     "const {violations} = await axe.run(document, {runOnly: rules});"
+                     "return violations.map((v) => [v.id, v.nodes.map((n) => n.html + n.failureSummary)])")
     assert found == []
 
 
 @pytest.mark.parametrize("view", ["judge", "live"])
-@pytest.mark.parametrize("width", [320, 390, 768])
-def test_nothing_scrolls_sideways(page, mock, view, width):
+@pytest.mark.parametrize("width", [320, slow(390), slow(768)])
+def test_nothing_scrolls_sideways(page, mock, fast_clock, view, width):
     p = page(mock.url + f"#{view}")
     p.size(width, 700)
     if view == "judge":
@@ -128,5 +134,5 @@ def test_the_policy_forbids_inline_script(page, mock):
     p = page(mock.url)
     p.js("const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s)")
     assert p.js("return window.ran") is None
-    log = [entry for entry in p.driver.get_log("browser") if entry["source"] != "network"]
+    log = p.faults()
     assert any("Content Security Policy" in entry["message"] for entry in log), log

@@ -1,17 +1,21 @@
 """The arithmetic of the view "Live", in the browser that does it: the metrics' format, quantiles, what happened between
 two scrapes, axes."""
 
+import contextlib
 import json
 
 import pytest
 
+from mock_server import MockServer
+from page_support import Page
 
-@pytest.fixture
-def evaluate(page, mock):
-    def value(module, expression):
-        return page(mock.url).module(f"const m = await import('./{module}'); return {expression}")
 
-    return value
+@pytest.fixture(scope="module")
+def evaluate(driver):
+    """evaluate(MODULE, EXPRESSION) with the module as `m`; in one page, of which nothing here changes anything."""
+    with contextlib.closing(MockServer()) as mock, Page(driver) as page:
+        page.open(mock.url)
+        yield lambda module, expression: page.module(f"const m = await import('./{module}'); return {expression}")
 
 
 QUANTILES = [
@@ -37,9 +41,11 @@ def test_quantiles_of_known_histograms(evaluate, buckets, q, expected):
 def test_the_text_format_is_read(evaluate):
     text = "\n".join([
         "# HELP a Some help with {braces}", "# TYPE a counter", "a 1", 'b{x="1",y="a\\"b\\\\c\\nd}"} 2.5e-3 1700000000',
-        'c_bucket{le="+Inf"} 7 # {trace_id="x"} 0.5', "d NaN", "e +Inf", "f{} 3", "", "nonsense{", "1bad 2", 'g{x="1",} 4',
+        'c_bucket{le="+Inf"} 7 # {trace_id="x"} 0.5', "d NaN", "e +Inf", "f{} 3", "", "nonsense{", "1bad 2",
+        'g{x="1",} 4',
     ])
-    got = evaluate("metrics.js", f"m.parseMetrics({json.dumps(text)}).map(({{name, labels, value}}) => [name, labels, String(value)])")
+    parsed = f"m.parseMetrics({json.dumps(text)})"
+    got = evaluate("metrics.js", f"{parsed}.map(({{name, labels, value}}) => [name, labels, String(value)])")
     assert got == [["a", {}, "1"], ["b", {"x": "1", "y": 'a"b\\c\nd}'}, "0.0025"], ["c_bucket", {"le": "+Inf"}, "7"],
                    ["d", {}, "NaN"], ["e", {}, "Infinity"], ["f", {}, "3"], ["g", {"x": "1"}, "4"]]
 
@@ -59,9 +65,13 @@ def page_of(ok, model="a", waiting=2):
 
 
 def points(evaluate, scrapes, model=""):
-    calls = "".join(
-        f"h.add({t}, {json.dumps(samples)}.map(([name, labels, value]) => ({{name, labels, value}})));" for t, samples in scrapes)
-    return evaluate("history.js", f"(() => {{ const h = new m.History(); {calls} return m.points(h.intervals({json.dumps(model)})) }})()")
+    script = f"""(() => {{
+        const h = new m.History();
+        for (const [t, samples] of {json.dumps(scrapes)})
+          h.add(t, samples.map(([name, labels, value]) => ({{name, labels, value}})));
+        return m.points(h.intervals({json.dumps(model)}));
+    }})()"""
+    return evaluate("history.js", script)
 
 
 def test_rates_are_growth_over_the_time_that_passed(evaluate):
@@ -102,6 +112,7 @@ def test_gauges_that_fall_are_no_restart(evaluate):
     (made,) = points(evaluate, [(0, [*page_of(1), up(1)]), (1, [*page_of(2), up(0)])])
     assert made["restart"] is False
 
+
 CODES = {"OK": "ok", "200": "ok", "RESOURCE_EXHAUSTED": "refused", "429": "refused", "Unavailable": "refused",
          "INVALID_ARGUMENT": "caller", "404": "caller", "INTERNAL": "failed", "500": "failed"}
 
@@ -110,7 +121,9 @@ def test_codes_fall_into_classes(evaluate):
     assert evaluate("history.js", f"{json.dumps(list(CODES))}.map(m.codeClass)") == list(CODES.values())
 
 
-@pytest.mark.parametrize("top, expected", [(0, [0, 1]), (1, [0, 0.5, 1]), (7, [0, 2, 4, 6, 8]), (120, [0, 50, 100, 150])])
+@pytest.mark.parametrize(
+    "top, expected", [(0, [0, 1]), (1, [0, 0.5, 1]), (7, [0, 2, 4, 6, 8]), (120, [0, 50, 100, 150])]
+)
 def test_axes_have_round_marks(evaluate, top, expected):
     assert evaluate("charts.js", f"m.ticks({top})") == expected
 

@@ -4,7 +4,25 @@ import time
 
 from mock_server import classifier, error
 
-NEVER_ABORTS = "AbortController.prototype.abort = function () {}"
+NEVER_ABORTS = "AbortController.prototype.abort = function () {};"
+# Keeps of each question its signal, and whether it is over: answered and read to the end, or given up.
+KEEP_QUESTIONS = """
+    const ask = fetch;
+    window.questions = [];
+    window.fetch = async (url, options) => {
+      const question = {signal: options.signal, over: false};
+      if (options.body) questions.push(question);
+      try {
+        const answer = await ask(url, options);
+        return new Response(await answer.text(), {status: answer.status, headers: answer.headers});
+      } finally {
+        question.over = true;
+      }
+    };"""
+KEEP_TOKENS = """
+    window.shown = [];
+    const keep = () => shown.push(document.querySelector(".tokens")?.textContent);
+    new MutationObserver(keep).observe(document.body, {subtree: true, childList: true, characterData: true});"""
 
 
 def compared(mock):
@@ -44,50 +62,48 @@ def test_letters_in_quick_succession_are_one_question(page, mock):
     assert compared(mock) == ["gggggg"]
 
 
-def slow_then_quick(p, mock):
-    mock.delays["good"] = 0.8
+def ask_slowly(p, mock):
+    """The event that lets the question be answered."""
+    slow = mock.hold("good")
     p.one(".card")
     p.write("good")
     p.wait(lambda: compared(mock) == ["good"], "the slow question")
+    return slow
+
+
+def late_answer(p, mock):
+    slow = ask_slowly(p, mock)
     p.write("awful letdown")
     p.judged(2)
-    tokens = lambda: p.card("sentiment-bert").find_element("css selector", ".tokens").text.split()
-    assert "awful" in tokens()
-    seen = p.module("const seen = new Set(); const end = Date.now() + 1200; while (Date.now() < end) {"
-                    "seen.add(document.querySelector('.tokens').textContent); await new Promise((r) => setTimeout(r, 20)); }"
-                    "return [...seen]")
-    assert seen == ["[CLS]awfulletdown[SEP]"]
+    p.js(KEEP_TOKENS)
+    slow.set()
+    p.wait(lambda: p.js("return questions[0].over"), "the late answer")
+    p.write("great")
+    p.judged(2)
+    shown = p.js("return shown")
+    assert "[CLS]good[SEP]" not in shown and shown[-1] == "[CLS]great[SEP]"
 
 
-def test_a_late_answer_to_an_older_text_is_never_shown(page, mock):
-    slow_then_quick(page(mock.url), mock)
+def test_a_late_answer_to_an_older_text_is_never_shown(page, inject, mock):
+    inject(KEEP_QUESTIONS)
+    late_answer(page(mock.url), mock)
 
 
-def test_nor_is_it_where_requests_cannot_be_aborted(page, driver, mock):
+def test_nor_is_it_where_requests_cannot_be_aborted(page, inject, mock):
     """Then the numbers of the questions alone keep it out."""
-    script = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": NEVER_ABORTS})
-    try:
-        slow_then_quick(page(mock.url), mock)
-    finally:
-        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    inject(NEVER_ABORTS + KEEP_QUESTIONS)
+    late_answer(page(mock.url), mock)
 
 
-def test_a_question_is_given_up_when_its_text_changes(page, driver, mock):
-    keep = "window.signals = []; const real = fetch; window.fetch = (url, options) => (signals.push(options), real(url, options))"
-    script = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": keep})
-    try:
-        p = page(mock.url)
-        mock.delays["good"] = 0.8
-        p.one(".card")
-        p.write("good")
-        p.wait(lambda: compared(mock) == ["good"], "the slow question")
-        p.write("good g")
-        asked = "return signals.filter((one) => one.body).map((one) => one.signal.aborted)"
-        assert p.js(asked) == [True]
-        p.judged(2)
-        assert p.js(asked) == [True, False]
-    finally:
-        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+def test_a_question_is_given_up_when_its_text_changes(page, inject, mock):
+    inject(KEEP_QUESTIONS)
+    p = page(mock.url)
+    ask_slowly(p, mock)
+    p.write("good g")
+    asked = "return questions.map((one) => one.signal.aborted)"
+    assert p.js(asked) == [True]
+    p.judged(2)
+    assert p.js(asked) == [True, False]
 
 
 def test_an_emptied_text_clears_the_cards(page, mock):

@@ -1,5 +1,7 @@
 """The view "Live": charts of the server's own metrics, and the models."""
 
+import re
+
 from mock_server import classifier, error
 
 
@@ -30,20 +32,21 @@ def scripted(counts):
         lines = [f'bertha_requests_total{{transport="grpc",method="Classify",code="OK"}} {last[0]}']
         for le, count in (("0.001", 0), ("0.002", last[0]), ("+Inf", last[0])):
             lines.append(f'{duration}_bucket{{{own},stage="total",le="{le}"}} {count}')
-        lines += [f'{duration}_count{{{own},stage="total"}} {last[0]}', "bertha_queue_requests 3", "bertha_in_flight_calls 5"]
-        lines += [f"bertha_model_up{{{own}}} 0"]
+        lines += [f'{duration}_count{{{own},stage="total"}} {last[0]}', f"bertha_model_up{{{own}}} 0"]
+        lines += ["bertha_queue_requests 3", "bertha_in_flight_calls 5"]
         return "\n".join(lines)
 
     return page
 
 
-def test_scripted_metrics_become_points(page, mock):
+def test_scripted_metrics_become_points(page, mock, fast_clock):
     mock.pages = scripted(range(0, 100_000, 20))
     p = page(mock.url + "#live")
-    p.wait(lambda: len(p.js("return document.querySelector('path.line[data-series=ok]')?.getAttribute('d') ?? ''").split("L")) >= 3,
-           "three points")
+    drawn = "return document.querySelector('path.line[data-series=ok]')?.getAttribute('d') ?? ''"
+    p.wait(lambda: len(p.js(drawn).split("L")) >= 3, "three points")
     legend = lambda: dict(zip(p.texts(".chart-legend dt"), p.texts(".chart-legend dd")))
-    assert 15 < float(legend()["OK"]) < 25  # 20 in a second that is never quite one
+    # 20 in a second that is never quite one, and longer while this machine does something else.
+    p.wait(lambda: 15 < float(legend()["OK"]) < 25, "20 a second")
     assert legend()["p50"].replace("\u202f", " ") == "1.50 ms"  # in the middle of its bucket
     assert legend()["waiting"] == "3" and legend()["in flight"] == "5"
     assert p.one("table.models .state").text == "failing now"
@@ -51,15 +54,15 @@ def test_scripted_metrics_become_points(page, mock):
     p.wait(lambda: len(p.all(".chart-table[open] tbody tr")) >= 3, "the table's rows")
 
 
-def test_a_restart_is_marked(page, mock):
+def test_a_restart_is_marked(page, mock, fast_clock):
     mock.pages = scripted([0, 500, 520, *range(10, 100_000, 10)])
     p = page(mock.url + "#live")
     p.wait(lambda: len(p.all("path.restart")) == 6, "a mark in every chart")
-    p.wait(lambda: "OK: now 10" in summary(p, "Requests,") or "OK: now 9" in summary(p, "Requests,"), "the new process counts")
+    p.wait(lambda: re.search("OK: now (10|9)", summary(p, "Requests,")), "the new process counts")
     assert len(p.all("path.restart")) == 6, "more than one restart"
 
 
-def test_pausing_stops_asking(page, mock):
+def test_pausing_stops_asking(page, mock, fast_clock):
     p = page(mock.url + "#live")
     asked = lambda: sum(path == "/metrics" for _, path, *_ in list(mock.requests))
     p.wait(lambda: asked() >= 2, "two scrapes")
@@ -72,9 +75,10 @@ def test_pausing_stops_asking(page, mock):
     p.wait(lambda: asked() > before, "it goes on")
 
 
-def test_metrics_that_fail_are_told_and_come_back(page, mock):
+def test_metrics_that_fail_are_told_and_come_back(page, mock, fast_clock):
     answer = mock.answer
-    mock.answer = lambda method, path, *rest: error(503, "draining") if path == "/metrics" else answer(method, path, *rest)
+    draining = error(503, "draining")
+    mock.answer = lambda method, path, *rest: draining if path == "/metrics" else answer(method, path, *rest)
     p = page(mock.url + "#live")
     p.wait(lambda: p.one("#live-notice").text == "draining", "the notice")
     mock.answer = answer

@@ -54,10 +54,11 @@ def test_thumbs_down_may_say_what_is_right(page, mock):
 
 def test_no_vote_on_an_answer_that_is_out_of_date(page, mock):
     p = judged(page, mock.url, "a great film")
-    mock.delays["awful"] = 1
+    slow = mock.hold("awful")
     p.write("awful")
     assert not p.button(p.card("sentiment-bert"), "Right").is_enabled()
     assert not p.button(p.card("sentiment-bert"), "Wrong").is_enabled()
+    slow.set()
     p.judged(2)
     p.button(p.card("sentiment-bert"), "Right").click()
     p.wait(mock.votes, "the vote")

@@ -3,39 +3,17 @@
     from bertha import Client
     print(Client().classify("I love it"))
 
-Importing this package loads nothing else; gRPC is loaded when the first of its names is used.
+Importing this package loads nothing else; gRPC is loaded when the first name that needs it is used.
 """
 import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bertha.aio import AsyncClient
-    from bertha.client import Client
-    from bertha.errors import (
-        BerthaError,
-        DeadlineExceeded,
-        InvalidRequest,
-        NotAllowed,
-        NotFound,
-        Overloaded,
-        Unavailable,
-    )
-    from bertha.results import (
-        Answered,
-        Compared,
-        Embedding,
-        Entity,
-        FoundAnswer,
-        LabelScore,
-        ModelStatus,
-        Result,
-        Tagged,
-        Timing,
-        Token,
-        Tokenized,
-        TokenVector,
-    )
-    from bertha.retry import Retry
+    from bertha.aio import *
+    from bertha.client import *
+    from bertha.errors import *
+    from bertha.results import *
+    from bertha.retry import *
 
 __all__ = [
     "Answered",
@@ -63,12 +41,13 @@ __all__ = [
     "Unavailable",
 ]
 
-_ELSEWHERE = {"AsyncClient": "aio", "Client": "client", "Retry": "retry"}
-_ERRORS = {"BerthaError", "DeadlineExceeded", "InvalidRequest", "NotAllowed", "NotFound", "Overloaded", "Unavailable"}
+_HOMES = ("results", "errors", "retry", "client", "aio")  # what loads least comes first
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module 'bertha' has no attribute {name!r}")
-    module = _ELSEWHERE.get(name) or ("errors" if name in _ERRORS else "results")
-    return getattr(importlib.import_module(f"bertha.{module}"), name)
+    if name in __all__:
+        for home in _HOMES:
+            module = importlib.import_module(f"bertha.{home}")
+            if name in vars(module):
+                return vars(module)[name]
+    raise AttributeError(f"module 'bertha' has no attribute {name!r}")

@@ -1,7 +1,7 @@
 """The asynchronous client, for asyncio.
 
-Belongs to the event loop of its first call. Cancelling a task that awaits a call, or leaving a stream, cancels it on the server
-too, which then does not compute what still waits. Not thread-safe, and as little fork-safe as Client.
+Belongs to the event loop of its first call. Cancelling a task that awaits a call, or leaving a stream, cancels it on
+the server too, which then does not compute what still waits. Not thread-safe, and as little fork-safe as Client.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ import collections
 import contextlib
 import inspect
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, Union, overload
 
 import grpc
 import grpc.aio
 
-from bertha import plans
+from bertha.base import Awaiting
 from bertha.connection import RPCS, Rpc
-from bertha.errors import REQUEST_ID, BerthaError, error_from_grpc, make_error, metadata_of
-from bertha.methods import Awaiting, Methods
-from bertha.plans import Envelope, Part, Plan
+from bertha.errors import REQUEST_ID, BerthaError, amend, error_from_grpc, make_error, metadata_of
+from bertha.methods import Methods
+from bertha.plan import Envelope, Part, Plan
 from bertha.stream import Item, StreamCore
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from bertha.options import ClassifyOptions, StreamOptions
     from bertha.results import Result
 
 Items = Union[Iterable[Item], AsyncIterable[Item]]
@@ -58,23 +59,11 @@ class AsyncClient(Methods[Awaiting]):
 
     @overload
     def classify_stream(
-        self,
-        texts: Items,
-        *,
-        ordered: Literal[True] = True,
-        in_flight: int = 64,
-        on_error: Callable[[int, BerthaError], object] | None = None,
-        **options: Unpack[plans.ClassifyOptions],
+        self, texts: Items, *, ordered: Literal[True] = True, **options: Unpack[StreamOptions]
     ) -> AsyncGenerator[Result, None]: ...
     @overload
     def classify_stream(
-        self,
-        texts: Items,
-        *,
-        ordered: Literal[False],
-        in_flight: int = 64,
-        on_error: Callable[[int, BerthaError], object] | None = None,
-        **options: Unpack[plans.ClassifyOptions],
+        self, texts: Items, *, ordered: Literal[False], **options: Unpack[StreamOptions]
     ) -> AsyncGenerator[tuple[int, Result], None]: ...
 
     def classify_stream(
@@ -84,7 +73,7 @@ class AsyncClient(Methods[Awaiting]):
         ordered: bool = True,
         in_flight: int = 64,
         on_error: Callable[[int, BerthaError], object] | None = None,
-        **options: Unpack[plans.ClassifyOptions],
+        **options: Unpack[ClassifyOptions],
     ) -> AsyncGenerator[Any, None]:
         """As Client.classify_stream; the texts may come from an asynchronous iterable too. Leave it before its end with
         `contextlib.aclosing`, so that it is cancelled at once and not when the garbage is collected."""
@@ -96,16 +85,11 @@ class AsyncClient(Methods[Awaiting]):
             raise ValueError("this client is closed")
         loop = asyncio.get_running_loop()
         if self._channel is None:
-            self._channel, self._loop = self._open(), loop
+            self._channel = self._connection.open(grpc.aio.insecure_channel, grpc.aio.secure_channel)
+            self._loop = loop
         if self._loop is not loop:
             raise RuntimeError("this client is in use by another event loop: make one in each")
         return self._channel
-
-    def _open(self) -> grpc.aio.Channel:
-        credentials, options = self._connection.credentials(), self._connection.options()
-        if credentials is None:
-            return grpc.aio.insecure_channel(self.address, options=options)
-        return grpc.aio.secure_channel(self.address, credentials, options=options)
 
     async def _run(self, plan: Plan[Any]) -> Any:
         parts = plan.parts()
@@ -145,7 +129,7 @@ class AsyncClient(Methods[Awaiting]):
                 error = error_from_grpc(raised, self.address)
             made, delay = attempts.made, attempts.delay_after(error)
             if delay is None:
-                raise part.locate(make_error(error.code(), error.details(), **{**error.account(), "attempts": made}))
+                raise part.locate(amend(error, attempts=made))
             await asyncio.sleep(delay)
 
     async def _metadata(self, rpc: Rpc, envelope: Envelope) -> tuple[tuple[str, str], ...]:
@@ -194,7 +178,8 @@ class _StreamRun:
         return not self._core.done
 
     async def _wait(self, seconds: float | None) -> None:
-        """Until something changes; whoever changes something wakes all. Waits from now on, not from the loop's next round."""
+        """Until something changes; whoever changes something wakes all. Waits from now on, not from the loop's next
+        round."""
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         await asyncio.wait([waiting], timeout=seconds)
@@ -249,8 +234,10 @@ class _StreamRun:
             return None, None  # by us, not by the caller
 
     def _unmask(self, error: BerthaError) -> BerthaError:
-        """grpc.aio may say INTERNAL of a stream that the server ended during a write, in place of the server's status."""
-        self._masked = error.code() is grpc.StatusCode.INTERNAL and error.details().startswith("Internal error from Core")
+        """grpc.aio may say INTERNAL of a stream that the server ended during a write, in place of the server's
+        status."""
+        internal = error.code() is grpc.StatusCode.INTERNAL
+        self._masked = internal and error.details().startswith("Internal error from Core")
         if not self._masked:
             return error
         return make_error(grpc.StatusCode.UNAVAILABLE, "the server ended the stream")
@@ -273,7 +260,8 @@ class _StreamRun:
             await call.done_writing()
 
     async def _probe(self, call: Any) -> None:
-        """After a masked status: nothing is being written when the server ends the stream again, so that it can say why."""
+        """After a masked status: nothing is being written when the server ends the stream again, so that it can say
+        why."""
         await asyncio.sleep(_PAUSE)
         if (request := self._core.next_request()) is None:
             return

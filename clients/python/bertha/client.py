@@ -1,7 +1,7 @@
 """The synchronous client.
 
-Thread-safe: threads may share a Client, as they may share a gRPC channel. Not fork-safe, as gRPC is not: make a Client in each
-process; one that was made before os.fork() but not used yet is as good as new.
+Thread-safe: threads may share a Client, as they may share a gRPC channel. Not fork-safe, as gRPC is not: make a Client
+in each process; one that was made before os.fork() but not used yet is as good as new.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import grpc
 
-from bertha import plans
+from bertha.base import Blocking
 from bertha.connection import RPCS, Rpc
-from bertha.errors import REQUEST_ID, BerthaError, error_from_grpc, make_error, metadata_of
-from bertha.methods import Blocking, Methods
-from bertha.plans import Envelope, Part, Plan
+from bertha.errors import REQUEST_ID, BerthaError, amend, error_from_grpc, metadata_of
+from bertha.methods import Methods
+from bertha.plan import Envelope, Part, Plan
 from bertha.retry import Attempts
 from bertha.stream import Item, StreamCore
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from bertha.options import ClassifyOptions, StreamOptions
     from bertha.results import Result
 
 __all__ = ["BerthaError", "Client"]
@@ -62,23 +63,11 @@ class Client(Methods[Blocking]):
 
     @overload
     def classify_stream(
-        self,
-        texts: Iterable[Item],
-        *,
-        ordered: Literal[True] = True,
-        in_flight: int = 64,
-        on_error: Callable[[int, BerthaError], object] | None = None,
-        **options: Unpack[plans.ClassifyOptions],
+        self, texts: Iterable[Item], *, ordered: Literal[True] = True, **options: Unpack[StreamOptions]
     ) -> Generator[Result, None, None]: ...
     @overload
     def classify_stream(
-        self,
-        texts: Iterable[Item],
-        *,
-        ordered: Literal[False],
-        in_flight: int = 64,
-        on_error: Callable[[int, BerthaError], object] | None = None,
-        **options: Unpack[plans.ClassifyOptions],
+        self, texts: Iterable[Item], *, ordered: Literal[False], **options: Unpack[StreamOptions]
     ) -> Generator[tuple[int, Result], None, None]: ...
 
     def classify_stream(
@@ -88,17 +77,17 @@ class Client(Methods[Blocking]):
         ordered: bool = True,
         in_flight: int = 64,
         on_error: Callable[[int, BerthaError], object] | None = None,
-        **options: Unpack[plans.ClassifyOptions],
+        **options: Unpack[ClassifyOptions],
     ) -> Generator[Any, None, None]:
-        """Results of texts that need not exist yet: taken from the iterable one by one, by a thread of their own, as fast as
-        results are taken from here. An item is a text, or a pair of texts.
+        """Results of texts that need not exist yet: taken from the iterable one by one, by a thread of their own, as
+        fast as results are taken from here. An item is a text, or a pair of texts.
 
         ordered: results in the order of the texts; else (index, result) as they come.
         in_flight: how many texts may be taken whose result was not; the server may allow fewer.
         on_error: called with the index and the error of a text that has no result; the others go on. By default it is
         raised.
-        timeout: of each text. The stream as a whole has no deadline. A stream that breaks is opened again, and what was not
-        answered is sent again.
+        timeout: of each text. The stream as a whole has no deadline. A stream that breaks is opened again, and what was
+        not answered is sent again.
         The others: as for `classify`.
         """
         core = self._stream_core(ordered=ordered, in_flight=in_flight, on_error=on_error, **options)
@@ -109,16 +98,11 @@ class Client(Methods[Blocking]):
             if self._closed:
                 raise ValueError("this client is closed")
             if self._channel is None:
-                self._channel, self._pid = self._open(), os.getpid()
+                self._channel = self._connection.open(grpc.insecure_channel, grpc.secure_channel)
+                self._pid = os.getpid()
             if self._pid != os.getpid():
                 raise RuntimeError("this client was in use before os.fork(): make one in each process")
             return self._channel
-
-    def _open(self) -> grpc.Channel:
-        credentials, options = self._connection.credentials(), self._connection.options()
-        if credentials is None:
-            return grpc.insecure_channel(self.address, options=options)
-        return grpc.secure_channel(self.address, credentials, options=options)
 
     def _run(self, plan: Plan[Any]) -> Any:
         parts = plan.parts()
@@ -157,7 +141,7 @@ class Client(Methods[Blocking]):
             # Outside the handler: the original repeats all of it in ten lines, and would be printed first.
             made, delay = attempts.made, attempts.delay_after(error)
             if delay is None or (flight is not None and flight.cancelled.is_set()):
-                raise part.locate(make_error(error.code(), error.details(), **{**error.account(), "attempts": made}))
+                raise part.locate(amend(error, attempts=made))
             flight.cancelled.wait(delay) if flight is not None else time.sleep(delay)
 
     def _send(

@@ -17,7 +17,7 @@ Pair = tuple[str, str]
 Token = Union[str, Callable[[], str], Callable[[], Awaitable[str]]]
 MetadataHook = Callable[[str], Iterable[Pair]]
 Pem = Union[bytes, str, "os.PathLike[str]"]
-T = TypeVar("T")
+C = TypeVar("C")
 
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.enable_http_proxy", 0),  # a proxy for the web must not stand between here and localhost
@@ -94,13 +94,20 @@ class Connection:
             check_token(self.token)
         if self.token is not None and not (self.encrypted or self.allow_insecure or is_loopback(self.address)):
             raise ValueError(
-                f"a token for {self.address} would cross the network unencrypted: pass tls=True, or allow_insecure=True if "
-                "something else protects the way"
+                f"a token for {self.address} would cross the network unencrypted: pass tls=True, or "
+                "allow_insecure=True if something else protects the way"
             )
 
     @property
     def encrypted(self) -> bool:
         return self.tls or self.root_certificates is not None or self.client_certificate is not None
+
+    def open(self, plain: Callable[..., C], secure: Callable[..., C]) -> C:
+        """A channel, made by gRPC's functions for one without TLS or for one with it."""
+        credentials, options = self.credentials(), self.options()
+        if credentials is None:
+            return plain(self.address, options=options)
+        return secure(self.address, credentials, options=options)
 
     def credentials(self) -> grpc.ChannelCredentials | None:
         """None: no TLS."""

@@ -69,7 +69,8 @@ class NotAllowed(BerthaError):
 
 
 class Overloaded(BerthaError):
-    """The server has more to do than it can, `retry_after` says when to try again; or, without it, something is too large."""
+    """The server has more to do than it can, `retry_after` says when to try again; or, without it, something is too
+    large."""
 
 
 class Unavailable(BerthaError):
@@ -96,6 +97,12 @@ _BY_NUMBER: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.S
 
 def make_error(code: grpc.StatusCode, details: str, **account: Any) -> BerthaError:
     return _CLASSES.get(code, BerthaError)(code, details, **account)
+
+
+def amend(error: BerthaError, *, details: str | None = None, **account: Any) -> BerthaError:
+    """The error with other details, or another account of itself."""
+    said = error.details() if details is None else details
+    return make_error(error.code(), said, **{**error.account(), **account})
 
 
 def _unpickle(name: str, details: str, account: dict[str, Any]) -> BerthaError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bertha import plans
-from bertha.plans import Plan
+from bertha.plan import Plan
 from bertha.results import Result
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def _import_pandas() -> Any:
     try:
         import pandas
     except ImportError as error:
-        raise ImportError("classify_frame needs pandas: pip install './clients/python[pandas]', or pip install pandas") from error
+        advice = "pip install './clients/python[pandas]', or pip install pandas"
+        raise ImportError(f"classify_frame needs pandas: {advice}") from error
     return pandas
 
 

@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import time
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, overload
 
 from bertha import frames, plans
-from bertha.connection import Connection, MetadataHook, Pem, Token
-from bertha.errors import BerthaError
-from bertha.plans import Plan, Texts
-from bertha.retry import Attempts, Retry, RetryBudget
-from bertha.stream import StreamCore
+from bertha.base import Awaiting, Base, Blocking, Way
 
 if TYPE_CHECKING:
     import pandas as pd
     from typing_extensions import Unpack
 
+    from bertha.options import (
+        AnswerOptions,
+        CallOptions,
+        ClassifyOptions,
+        CompareOptions,
+        EmbedOptions,
+        Judged,
+        TagOptions,
+        Texts,
+        TokenizeOptions,
+    )
     from bertha.results import Answered, Compared, Embedding, ModelStatus, Result, Tagged, Tokenized
 
 
-class Blocking:
-    """Marks a client whose methods return when the answer is there."""
-
-
-class Awaiting:
-    """Marks a client whose methods are to be awaited."""
-
-
-Way = TypeVar("Way", Blocking, Awaiting)
-
-
-class Methods(ABC, Generic[Way]):
+class Methods(Base[Way]):
     """The methods of Client; those of AsyncClient are the same, to be awaited.
 
     Options of all calls:
 
-    timeout: seconds for one call on the wire with all its retries; None: the client's. A list of many texts takes several
-    calls. There is no call without a deadline.
-    request_id: stands in every line that the server logs about the call, and in its reply; by default the server makes one.
+    timeout: seconds for one call on the wire with all its retries; None: the client's. A list of many texts takes
+    several calls. There is no call without a deadline.
+    request_id: stands in every line that the server logs about the call, and in its reply; by default the server makes
+    one.
     traceparent: as in W3C Trace Context, for tracing; passed on to the server.
 
     Options of all calls of a model:
@@ -48,117 +43,31 @@ class Methods(ABC, Generic[Way]):
     version, such as "stable".
     priority: "high", "normal", or "batch" for bulk work that takes what others leave on a busy server.
 
-    All raise a BerthaError (a grpc.RpcError) if a call fails: then no results are returned. ValueError or TypeError: the
-    arguments are wrong, and nothing was sent to the server, or not all of it.
+    All raise a BerthaError (a grpc.RpcError) if a call fails: then no results are returned. ValueError or TypeError:
+    the arguments are wrong, and nothing was sent to the server, or not all of it.
     """
-
-    def __init__(
-        self,
-        address: str = "localhost:8001",
-        *,
-        timeout: float = 10.0,
-        retry: Retry | None = None,
-        max_in_flight: int = 4,
-        tls: bool = False,
-        root_certificates: Pem | None = None,
-        client_certificate: Pem | None = None,
-        client_key: Pem | None = None,
-        server_name: str = "",
-        token: Token | None = None,
-        allow_insecure: bool = False,
-        metadata: MetadataHook | None = None,
-    ) -> None:
-        """The connection is made by the first call.
-
-        timeout: of calls that say nothing else, in seconds.
-        retry: how to try again; None: as `Retry()` says.
-        max_in_flight: how many calls of one long list go out at the same time.
-        tls: with the system's root certificates. root_certificates, client_certificate and client_key (PEM: bytes, or the
-        path of a file) imply it. server_name: what the server's certificate says, if not the host of the address.
-        token: bearer token, or a function that gives one and is asked before each attempt, so that tokens can be
-        exchanged; AsyncClient also takes a coroutine function. It is not sent unencrypted to another machine unless
-        allow_insecure.
-        metadata: a function that gives further metadata for each attempt: metadata("Classify") -> [("key", "value")].
-        """
-        self.address = address
-        self._connection = Connection(
-            address=address,
-            tls=tls,
-            root_certificates=root_certificates,
-            client_certificate=client_certificate,
-            client_key=client_key,
-            server_name=server_name,
-            token=token,
-            allow_insecure=allow_insecure,
-            metadata=metadata,
-        )
-        if max_in_flight < 1:
-            raise ValueError(f"max_in_flight must be at least 1, not {max_in_flight}")
-        self._timeout = plans.check_timeout(timeout)
-        self._retry = retry or Retry()
-        self._budget = RetryBudget(self._retry)
-        self._max_in_flight = max_in_flight
-        self._set_up()
-
-    @abstractmethod
-    def _set_up(self) -> None:
-        """Makes what differs; connects to nothing."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.address!r}{', tls=True' if self._connection.encrypted else ''})"
-
-    @abstractmethod
-    def _run(self, plan: Plan[Any]) -> Any:
-        """What the plan gives, now or as an awaitable."""
-
-    def _attempts(self, plan: Plan[Any]) -> Attempts:
-        timeout = plan.envelope.timeout or self._timeout
-        if plan.policy is not None:
-            return Attempts(plan.policy, None, timeout, retried=plan.retried, idempotent=plan.idempotent)
-        return Attempts(self._retry, self._budget, timeout, retried=plan.retried, idempotent=plan.idempotent)
-
-    def _stream_core(
-        self,
-        *,
-        ordered: bool,
-        in_flight: int,
-        on_error: Callable[[int, BerthaError], object] | None,
-        timeout: float | None = None,
-        **options: Any,
-    ) -> StreamCore:
-        prototype, envelope = plans.classify_request(timeout=timeout, **options)
-        return StreamCore(
-            prototype,
-            envelope,
-            in_flight=in_flight,
-            ordered=ordered,
-            on_error=on_error,
-            new_attempts=lambda: Attempts(self._retry, self._budget, timeout or self._timeout),
-            timeout=timeout or self._timeout,
-            clock=time.monotonic,
-        )
 
     # For each method: of one text and of several, for a client that blocks and for one that awaits.
 
     @overload
     def classify(
-        self: Methods[Blocking], texts: str, *, pairs: str | None = None, **options: Unpack[plans.ClassifyOptions]
+        self: Methods[Blocking], texts: str, *, pairs: str | None = None, **options: Unpack[ClassifyOptions]
     ) -> Result: ...
     @overload
     def classify(
-        self: Methods[Blocking], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[plans.ClassifyOptions]
+        self: Methods[Blocking], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[ClassifyOptions]
     ) -> list[Result]: ...
     @overload
     def classify(
-        self: Methods[Awaiting], texts: str, *, pairs: str | None = None, **options: Unpack[plans.ClassifyOptions]
+        self: Methods[Awaiting], texts: str, *, pairs: str | None = None, **options: Unpack[ClassifyOptions]
     ) -> Awaitable[Result]: ...
     @overload
     def classify(
-        self: Methods[Awaiting], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[plans.ClassifyOptions]
+        self: Methods[Awaiting], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[ClassifyOptions]
     ) -> Awaitable[list[Result]]: ...
 
     def classify(
-        self, texts: Texts, *, pairs: Texts | None = None, **options: Unpack[plans.ClassifyOptions]
+        self, texts: Texts, *, pairs: Texts | None = None, **options: Unpack[ClassifyOptions]
     ) -> Any:
         """One Result for a text, a list of them, in order, for several, however many.
 
@@ -172,15 +81,15 @@ class Methods(ABC, Generic[Way]):
         return self._run(plans.classify(texts, pairs=pairs, **options))
 
     @overload
-    def tag(self: Methods[Blocking], texts: str, **options: Unpack[plans.TagOptions]) -> Tagged: ...
+    def tag(self: Methods[Blocking], texts: str, **options: Unpack[TagOptions]) -> Tagged: ...
     @overload
-    def tag(self: Methods[Blocking], texts: Texts, **options: Unpack[plans.TagOptions]) -> list[Tagged]: ...
+    def tag(self: Methods[Blocking], texts: Texts, **options: Unpack[TagOptions]) -> list[Tagged]: ...
     @overload
-    def tag(self: Methods[Awaiting], texts: str, **options: Unpack[plans.TagOptions]) -> Awaitable[Tagged]: ...
+    def tag(self: Methods[Awaiting], texts: str, **options: Unpack[TagOptions]) -> Awaitable[Tagged]: ...
     @overload
-    def tag(self: Methods[Awaiting], texts: Texts, **options: Unpack[plans.TagOptions]) -> Awaitable[list[Tagged]]: ...
+    def tag(self: Methods[Awaiting], texts: Texts, **options: Unpack[TagOptions]) -> Awaitable[list[Tagged]]: ...
 
-    def tag(self, texts: Texts, **options: Unpack[plans.TagOptions]) -> Any:
+    def tag(self, texts: Texts, **options: Unpack[TagOptions]) -> Any:
         """The entities of a text, or a list of such for several texts. `tag_tokens` is the same.
 
         aggregation: how tokens become entities, with the names of the Hugging Face pipeline: "none", "simple", "first",
@@ -193,22 +102,22 @@ class Methods(ABC, Generic[Way]):
 
     @overload
     def answer(
-        self: Methods[Blocking], questions: str, context: str, **options: Unpack[plans.AnswerOptions]
+        self: Methods[Blocking], questions: str, context: str, **options: Unpack[AnswerOptions]
     ) -> Answered: ...
     @overload
     def answer(
-        self: Methods[Blocking], questions: Texts, context: Texts, **options: Unpack[plans.AnswerOptions]
+        self: Methods[Blocking], questions: Texts, context: Texts, **options: Unpack[AnswerOptions]
     ) -> list[Answered]: ...
     @overload
     def answer(
-        self: Methods[Awaiting], questions: str, context: str, **options: Unpack[plans.AnswerOptions]
+        self: Methods[Awaiting], questions: str, context: str, **options: Unpack[AnswerOptions]
     ) -> Awaitable[Answered]: ...
     @overload
     def answer(
-        self: Methods[Awaiting], questions: Texts, context: Texts, **options: Unpack[plans.AnswerOptions]
+        self: Methods[Awaiting], questions: Texts, context: Texts, **options: Unpack[AnswerOptions]
     ) -> Awaitable[list[Answered]]: ...
 
-    def answer(self, questions: Texts, context: Texts, **options: Unpack[plans.AnswerOptions]) -> Any:
+    def answer(self, questions: Texts, context: Texts, **options: Unpack[AnswerOptions]) -> Any:
         """The answer to a question from its context, or a list of such for several questions.
 
         context: one for all questions, or one for each. A longer one than the model takes is searched in windows, which
@@ -221,22 +130,22 @@ class Methods(ABC, Generic[Way]):
 
     @overload
     def embed(
-        self: Methods[Blocking], texts: str, *, pairs: str | None = None, **options: Unpack[plans.EmbedOptions]
+        self: Methods[Blocking], texts: str, *, pairs: str | None = None, **options: Unpack[EmbedOptions]
     ) -> Embedding: ...
     @overload
     def embed(
-        self: Methods[Blocking], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[plans.EmbedOptions]
+        self: Methods[Blocking], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[EmbedOptions]
     ) -> list[Embedding]: ...
     @overload
     def embed(
-        self: Methods[Awaiting], texts: str, *, pairs: str | None = None, **options: Unpack[plans.EmbedOptions]
+        self: Methods[Awaiting], texts: str, *, pairs: str | None = None, **options: Unpack[EmbedOptions]
     ) -> Awaitable[Embedding]: ...
     @overload
     def embed(
-        self: Methods[Awaiting], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[plans.EmbedOptions]
+        self: Methods[Awaiting], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[EmbedOptions]
     ) -> Awaitable[list[Embedding]]: ...
 
-    def embed(self, texts: Texts, *, pairs: Texts | None = None, **options: Unpack[plans.EmbedOptions]) -> Any:
+    def embed(self, texts: Texts, *, pairs: Texts | None = None, **options: Unpack[EmbedOptions]) -> Any:
         """The vector of a text, or a list of such for several texts.
 
         pooling: how the vectors of tokens become that of the text: "mean", "cls", "max", "cls+mean" or "last"; None: as
@@ -248,23 +157,23 @@ class Methods(ABC, Generic[Way]):
 
     @overload
     def tokenize(
-        self: Methods[Blocking], texts: str, *, pairs: str | None = None, **options: Unpack[plans.TokenizeOptions]
+        self: Methods[Blocking], texts: str, *, pairs: str | None = None, **options: Unpack[TokenizeOptions]
     ) -> Tokenized: ...
     @overload
     def tokenize(
-        self: Methods[Blocking], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[plans.TokenizeOptions]
+        self: Methods[Blocking], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[TokenizeOptions]
     ) -> list[Tokenized]: ...
     @overload
     def tokenize(
-        self: Methods[Awaiting], texts: str, *, pairs: str | None = None, **options: Unpack[plans.TokenizeOptions]
+        self: Methods[Awaiting], texts: str, *, pairs: str | None = None, **options: Unpack[TokenizeOptions]
     ) -> Awaitable[Tokenized]: ...
     @overload
     def tokenize(
-        self: Methods[Awaiting], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[plans.TokenizeOptions]
+        self: Methods[Awaiting], texts: Texts, *, pairs: Texts | None = None, **options: Unpack[TokenizeOptions]
     ) -> Awaitable[list[Tokenized]]: ...
 
     def tokenize(
-        self, texts: Texts, *, pairs: Texts | None = None, **options: Unpack[plans.TokenizeOptions]
+        self, texts: Texts, *, pairs: Texts | None = None, **options: Unpack[TokenizeOptions]
     ) -> Any:
         """A text as the model sees it, or a list of such for several texts: its tokens, and which of them are cut off.
 
@@ -274,14 +183,14 @@ class Methods(ABC, Generic[Way]):
 
     @overload
     def compare(
-        self: Methods[Blocking], text: str, *, pair: str | None = None, **options: Unpack[plans.CompareOptions]
+        self: Methods[Blocking], text: str, *, pair: str | None = None, **options: Unpack[CompareOptions]
     ) -> list[Compared]: ...
     @overload
     def compare(
-        self: Methods[Awaiting], text: str, *, pair: str | None = None, **options: Unpack[plans.CompareOptions]
+        self: Methods[Awaiting], text: str, *, pair: str | None = None, **options: Unpack[CompareOptions]
     ) -> Awaitable[list[Compared]]: ...
 
-    def compare(self, text: str, *, pair: str | None = None, **options: Unpack[plans.CompareOptions]) -> Any:
+    def compare(self, text: str, *, pair: str | None = None, **options: Unpack[CompareOptions]) -> Any:
         """One text judged by several classifiers. A model that cannot does not fail the others: its `error` says why.
 
         models: their names, as NAME, NAME:VERSION or NAME:LABEL; None: every classifier that serves.
@@ -294,34 +203,34 @@ class Methods(ABC, Generic[Way]):
     def record_feedback(
         self: Methods[Blocking],
         text: str,
-        judged: plans.Judged,
+        judged: Judged,
         *,
         right: bool,
         correct_label: str = "",
         pair: str | None = None,
-        **options: Unpack[plans.CallOptions],
+        **options: Unpack[CallOptions],
     ) -> int: ...
     @overload
     def record_feedback(
         self: Methods[Awaiting],
         text: str,
-        judged: plans.Judged,
+        judged: Judged,
         *,
         right: bool,
         correct_label: str = "",
         pair: str | None = None,
-        **options: Unpack[plans.CallOptions],
+        **options: Unpack[CallOptions],
     ) -> Awaitable[int]: ...
 
     def record_feedback(
         self,
         text: str,
-        judged: plans.Judged,
+        judged: Judged,
         *,
         right: bool,
         correct_label: str = "",
         pair: str | None = None,
-        **options: Unpack[plans.CallOptions],
+        **options: Unpack[CallOptions],
     ) -> Any:
         """Stores a person's verdict on the Result that the text got. Returns the number of the vote; then it is stored.
 
@@ -334,31 +243,31 @@ class Methods(ABC, Generic[Way]):
         )
 
     @overload
-    def models(self: Methods[Blocking], **options: Unpack[plans.CallOptions]) -> list[ModelStatus]: ...
+    def models(self: Methods[Blocking], **options: Unpack[CallOptions]) -> list[ModelStatus]: ...
     @overload
-    def models(self: Methods[Awaiting], **options: Unpack[plans.CallOptions]) -> Awaitable[list[ModelStatus]]: ...
+    def models(self: Methods[Awaiting], **options: Unpack[CallOptions]) -> Awaitable[list[ModelStatus]]: ...
 
-    def models(self, **options: Unpack[plans.CallOptions]) -> Any:
+    def models(self, **options: Unpack[CallOptions]) -> Any:
         """Every package that the server found, the refused ones with the reason."""
         return self._run(plans.models(**options))
 
     @overload
-    def health(self: Methods[Blocking], model: str = "", **options: Unpack[plans.CallOptions]) -> str: ...
+    def health(self: Methods[Blocking], model: str = "", **options: Unpack[CallOptions]) -> str: ...
     @overload
-    def health(self: Methods[Awaiting], model: str = "", **options: Unpack[plans.CallOptions]) -> Awaitable[str]: ...
+    def health(self: Methods[Awaiting], model: str = "", **options: Unpack[CallOptions]) -> Awaitable[str]: ...
 
-    def health(self, model: str = "", **options: Unpack[plans.CallOptions]) -> Any:
+    def health(self, model: str = "", **options: Unpack[CallOptions]) -> Any:
         """"SERVING" or "NOT_SERVING", of a model or of the whole server. NotFound if there is no such model."""
         return self._run(plans.health(model, **options))
 
     @overload
-    def wait_ready(self: Methods[Blocking], model: str = "", **options: Unpack[plans.CallOptions]) -> None: ...
+    def wait_ready(self: Methods[Blocking], model: str = "", **options: Unpack[CallOptions]) -> None: ...
     @overload
     def wait_ready(
-        self: Methods[Awaiting], model: str = "", **options: Unpack[plans.CallOptions]
+        self: Methods[Awaiting], model: str = "", **options: Unpack[CallOptions]
     ) -> Awaitable[None]: ...
 
-    def wait_ready(self, model: str = "", **options: Unpack[plans.CallOptions]) -> Any:
+    def wait_ready(self, model: str = "", **options: Unpack[CallOptions]) -> Any:
         """Returns when the model, or the whole server, is SERVING; raises why it is not when `timeout` has passed."""
         return self._run(plans.wait_ready(model, **options))
 
@@ -370,7 +279,7 @@ class Methods(ABC, Generic[Way]):
         column: str = "text",
         pair_column: str | None = None,
         all_scores: bool = False,
-        **options: Unpack[plans.ClassifyOptions],
+        **options: Unpack[ClassifyOptions],
     ) -> pd.DataFrame: ...
     @overload
     def classify_frame(
@@ -380,7 +289,7 @@ class Methods(ABC, Generic[Way]):
         column: str = "text",
         pair_column: str | None = None,
         all_scores: bool = False,
-        **options: Unpack[plans.ClassifyOptions],
+        **options: Unpack[ClassifyOptions],
     ) -> Awaitable[pd.DataFrame]: ...
 
     def classify_frame(
@@ -390,10 +299,10 @@ class Methods(ABC, Generic[Way]):
         column: str = "text",
         pair_column: str | None = None,
         all_scores: bool = False,
-        **options: Unpack[plans.ClassifyOptions],
+        **options: Unpack[ClassifyOptions],
     ) -> Any:
-        """`classify` for pandas: a DataFrame with the index of `data`, to be joined to it, and for each row label, score,
-        truncated, tokens, windows, the four times in microseconds, model and version.
+        """`classify` for pandas: a DataFrame with the index of `data`, to be joined to it, and for each row label,
+        score, truncated, tokens, windows, the four times in microseconds, model and version.
 
         data: a DataFrame whose `column` holds the texts (and `pair_column` the second texts), or a Series of them.
         all_scores: also a column "score:LABEL" for each label; NaN where top_k or threshold left it out.

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from bertha import results
 from bertha.errors import error_from_wire
-from bertha.results import (
-    Answered,
-    Compared,
-    Embedding,
-    Entity,
-    FoundAnswer,
-    LabelScore,
-    ModelStatus,
-    Result,
-    Tagged,
-    Timing,
-    Token,
-    Tokenized,
-    TokenVector,
-)
 from bertha.v1 import bertha_pb2
 
 
 def _account(r: Any, model: bertha_pb2.ModelInfo, request_id: str) -> dict[str, Any]:
     return {
-        "timing": Timing(r.timing.tokenize_us, r.timing.queue_us, r.timing.compute_us, r.timing.total_us),
+        "timing": results.Timing(r.timing.tokenize_us, r.timing.queue_us, r.timing.compute_us, r.timing.total_us),
         "tokens": r.tokens,
         "truncated": getattr(r, "truncated", False),  # a context never is
         "windows": r.windows,
@@ -41,9 +27,9 @@ def _bytes(place: Any) -> tuple[int, int]:
     return (place.bytes.begin, place.bytes.end)
 
 
-def read_result(r: bertha_pb2.ClassifyResult, model: bertha_pb2.ModelInfo, request_id: str) -> Result:
-    scores = tuple(LabelScore(s.label, s.score) for s in r.scores)
-    return Result(
+def read_result(r: bertha_pb2.ClassifyResult, model: bertha_pb2.ModelInfo, request_id: str) -> results.Result:
+    scores = tuple(results.LabelScore(s.label, s.score) for s in r.scores)
+    return results.Result(
         label=scores[0].label if scores else None,
         score=scores[0].score if scores else float("nan"),
         scores=scores,
@@ -52,20 +38,20 @@ def read_result(r: bertha_pb2.ClassifyResult, model: bertha_pb2.ModelInfo, reque
     )
 
 
-def read_tagged(r: bertha_pb2.TagTokensResult, model: bertha_pb2.ModelInfo, request_id: str) -> Tagged:
-    return Tagged(
+def read_tagged(r: bertha_pb2.TagTokensResult, model: bertha_pb2.ModelInfo, request_id: str) -> results.Tagged:
+    return results.Tagged(
         entities=tuple(
-            Entity(e.label, e.score, e.text, e.chars.begin, e.chars.end, _bytes(e)) for e in r.entities
+            results.Entity(e.label, e.score, e.text, e.chars.begin, e.chars.end, _bytes(e)) for e in r.entities
         ),
         **_account(r, model, request_id),
     )
 
 
-def read_answered(r: bertha_pb2.AnswerResult, model: bertha_pb2.ModelInfo, request_id: str) -> Answered:
+def read_answered(r: bertha_pb2.AnswerResult, model: bertha_pb2.ModelInfo, request_id: str) -> results.Answered:
     answers = tuple(
-        FoundAnswer(a.text, a.score, a.chars.begin, a.chars.end, _bytes(a), a.no_answer) for a in r.answers
+        results.FoundAnswer(a.text, a.score, a.chars.begin, a.chars.end, _bytes(a), a.no_answer) for a in r.answers
     )
-    return Answered(
+    return results.Answered(
         text=answers[0].text if answers and not answers[0].no_answer else None,
         score=answers[0].score if answers else float("nan"),
         answers=answers,
@@ -74,18 +60,21 @@ def read_answered(r: bertha_pb2.AnswerResult, model: bertha_pb2.ModelInfo, reque
     )
 
 
-def read_embedding(r: bertha_pb2.EmbedResult, model: bertha_pb2.ModelInfo, request_id: str) -> Embedding:
-    return Embedding(
+def read_embedding(r: bertha_pb2.EmbedResult, model: bertha_pb2.ModelInfo, request_id: str) -> results.Embedding:
+    return results.Embedding(
         vector=tuple(r.vector),
-        token_vectors=tuple(TokenVector(t.token, t.chars.begin, t.chars.end, tuple(t.vector)) for t in r.token_vectors),
+        token_vectors=tuple(
+            results.TokenVector(t.token, t.chars.begin, t.chars.end, tuple(t.vector)) for t in r.token_vectors
+        ),
         **_account(r, model, request_id),
     )
 
 
-def read_tokenized(r: bertha_pb2.TokenizeResult, model: bertha_pb2.ModelInfo, request_id: str) -> Tokenized:
-    return Tokenized(
+def read_tokenized(r: bertha_pb2.TokenizeResult, model: bertha_pb2.ModelInfo, request_id: str) -> results.Tokenized:
+    return results.Tokenized(
         tokens=tuple(
-            Token(t.id, t.text, t.special, t.cut, t.sequence, t.chars.begin, t.chars.end, _bytes(t)) for t in r.tokens
+            results.Token(t.id, t.text, t.special, t.cut, t.sequence, t.chars.begin, t.chars.end, _bytes(t))
+            for t in r.tokens
         ),
         computed=r.computed,
         max_length=r.max_length,
@@ -95,11 +84,11 @@ def read_tokenized(r: bertha_pb2.TokenizeResult, model: bertha_pb2.ModelInfo, re
     )
 
 
-def read_compared(c: bertha_pb2.CompareResult, request_id: str) -> Compared:
+def read_compared(c: bertha_pb2.CompareResult, request_id: str) -> results.Compared:
     error = None
     if c.HasField("error"):
         error = error_from_wire(c.error.code, c.error.message, c.error.retry_after_ms, request_id=request_id)
-    return Compared(
+    return results.Compared(
         model=c.model.name,
         version=c.model.version,
         result=read_result(c.result, c.model, request_id) if c.HasField("result") else None,
@@ -108,8 +97,8 @@ def read_compared(c: bertha_pb2.CompareResult, request_id: str) -> Compared:
     )
 
 
-def read_model(m: bertha_pb2.ModelStatus) -> ModelStatus:
-    return ModelStatus(
+def read_model(m: bertha_pb2.ModelStatus) -> results.ModelStatus:
+    return results.ModelStatus(
         name=m.model.name,
         version=m.model.version,
         state=bertha_pb2.ModelStatus.State.Name(m.state).removeprefix("STATE_"),

@@ -36,8 +36,8 @@ class Timing:
 class Account:
     """What every answer says besides the answer: where the time went, how much it was, and who answered.
 
-    `windows`: in how many pieces the text was computed. `truncated`: some of it was cut off. `request_id`: of the call, as
-    in the server's log.
+    `windows`: in how many pieces the text was computed. `truncated`: some of it was cut off. `request_id`: of the call,
+    as in the server's log.
     """
 
     timing: Timing
@@ -163,8 +163,8 @@ class Embedding(Account):
 class Token:
     """One token of `tokenize`: its number in the vocabulary and its text there, e.g. "##ing".
 
-    `start` and `end` are where it stands in its text, the first or (`sequence` 1) the second of a pair; both 0 for special
-    tokens. `bytes` is the same in UTF-8. `cut`: not computed, since the text is too long.
+    `start` and `end` are where it stands in its text, the first or (`sequence` 1) the second of a pair; both 0 for
+    special tokens. `bytes` is the same in UTF-8. `cut`: not computed, since the text is too long.
     """
 
     id: int

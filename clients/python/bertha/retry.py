@@ -1,10 +1,10 @@
 """Whether a failed call is tried again, and when. Knows no transport: the clients send and wait.
 
 gRPC's own retries (service config) are not used, since they cannot tell what this can: RESOURCE_EXHAUSTED with the
-`grpc-retry-pushback-ms` trailer is a full queue, without it a message that is too large and always will be, but gRPC tries
-both again. A vote may be sent again only if the server says that it did not take it. Nor does gRPC's throttling allow for
-the few retries of a client that makes few calls. What gRPC does stay in charge of are its transparent retries: of
-calls that never left, or that the server certainly did not see.
+`grpc-retry-pushback-ms` trailer is a full queue, without it a message that is too large and always will be, but gRPC
+tries both again. A vote may be sent again only if the server says that it did not take it. Nor does gRPC's throttling
+allow for the few retries of a client that makes few calls. What gRPC does stay in charge of are its transparent
+retries: of calls that never left, or that the server certainly did not see.
 
 The design is that of gRFC A6 (retries and their throttling) and of Finagle's retry budgets.
 """
@@ -31,12 +31,12 @@ class Retry:
     """How a client tries again. `Retry(attempts=1)`: never.
 
     attempts: of one call, the first included.
-    initial_backoff, max_backoff: seconds; before retry n a random part of initial_backoff * 2**(n - 1), at most max_backoff
-    ("full jitter"). If the server says when to come back, that comes on top.
+    initial_backoff, max_backoff: seconds; before retry n a random part of initial_backoff * 2**(n - 1), at most
+    max_backoff ("full jitter"). If the server says when to come back, that comes on top.
     budget_ratio, budget_per_second, budget_burst: all calls of a client together may be followed by as many retries as
-    budget_ratio of their number, and budget_per_second more, so that a broken server is not hammered. What is not used is
-    kept, up to budget_burst retries. A server that restarts fails all calls in flight at once: fewer than these are in the
-    burst, and some are not tried again.
+    budget_ratio of their number, and budget_per_second more, so that a broken server is not hammered. What is not used
+    is kept, up to budget_burst retries. A server that restarts fails all calls in flight at once: fewer than these are
+    in the burst, and some are not tried again.
     """
 
     attempts: int = 5
@@ -98,8 +98,8 @@ class Attempts:
         clock: Clock = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """No `budget`: as many as the policy allows. Not `idempotent`: only if the server said when to come back, and by
-        that, that it did nothing."""
+        """No `budget`: as many as the policy allows. Not `idempotent`: only if the server said when to come back, and
+        by that, that it did nothing."""
         self._policy, self._budget = policy, budget
         self._retried, self._idempotent = retried, idempotent
         self._clock, self._jitter = clock, jitter

@@ -1,7 +1,7 @@
 """The state of a StreamClassify call as its client sees it. Does nothing by itself: the clients move the messages.
 
-An item is taken from the caller's texts, sent, perhaps sent again, answered, and handed out. Between taken and handed out it
-counts as in flight, so that neither the server nor the results that wait for their turn can pile up.
+An item is taken from the caller's texts, sent, perhaps sent again, answered, and handed out. Between taken and handed
+out it counts as in flight, so that neither the server nor the results that wait for their turn can pile up.
 
 A stream that breaks is opened again, and what was not answered is sent again. Not thread-safe: see the clients.
 """
@@ -16,8 +16,9 @@ from typing import Any, Union
 
 import grpc
 
-from bertha.errors import BerthaError, error_from_wire, make_error
-from bertha.plans import Envelope, Part, text_inputs
+from bertha.errors import BerthaError, amend, error_from_wire, make_error
+from bertha.inputs import text_inputs
+from bertha.plan import Envelope, Part
 from bertha.replies import read_result
 from bertha.results import Result
 from bertha.retry import Attempts, Clock
@@ -170,9 +171,7 @@ class StreamCore:
             self._stream_attempts = self._new_attempts()
         delay = self._stream_attempts.delay_after(error)
         if delay is None:
-            raise make_error(
-                error.code(), error.details(), **{**error.account(), "attempts": self._stream_attempts.made}
-            )
+            raise amend(error, attempts=self._stream_attempts.made)
         waiting = {index for _, index in self._delayed}
         self._to_send = collections.deque(sorted(set(self._items) - waiting))
         for item in self._items.values():
@@ -206,5 +205,4 @@ class StreamCore:
 
 
 def _locate(index: int, error: BerthaError, attempts: int) -> BerthaError:
-    placed = Part(None, first=index).locate(error)
-    return make_error(placed.code(), placed.details(), **{**placed.account(), "index": index, "attempts": attempts})
+    return amend(Part(None, first=index).locate(error), index=index, attempts=attempts)
