@@ -1,5 +1,5 @@
 // What is done to a queue, at random: a world, which stays as it is, and a schedule of operations. Their numbers are
-// read modulo what is there, so that any part of a schedule is one too: one that fails is made short before it is shown.
+// read modulo what is there, so that any part of a schedule is one too: one that fails is made short before it shows.
 #ifndef BERTHA_TESTS_BATCHER_QUEUE_SCHEDULE_H_
 #define BERTHA_TESTS_BATCHER_QUEUE_SCHEDULE_H_
 
