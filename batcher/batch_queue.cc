@@ -1,7 +1,6 @@
 #include "batcher/batch_queue.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -15,91 +14,9 @@ double Milliseconds(Duration time) { return static_cast<double>(time.count()) * 
 
 }  // namespace
 
-// ---- models
-
-ModelId BatchQueue::AddModel(const ModelLimits& limits, CostTable costs) {
-  models_.emplace(next_id_, Model{limits, ModelSpeed(std::move(costs)),
-                                  OverloadDetector(options_.overload_target, options_.overload_window)});
-  return next_id_++;
-}
-
-void BatchQueue::CloseModel(ModelId id) {
-  Model& model = models_.at(id);
-  reserved_ -= std::exchange(model.reserved, 0);
-  model.closed = true;
-}
-
-void BatchQueue::EraseModel(ModelId id) {
-  CloseModel(id);
-  models_.erase(id);
-}
-
-bool BatchQueue::Waits(ModelId id) const {
-  const auto it = models_.find(id);
-  return it != models_.end() && it->second.waiting > 0;
-}
-
-size_t BatchQueue::unstaged() const {
-  size_t requests = 0;
-  for (const auto& [id, model] : models_) requests += model.queue.size();
-  return requests;
-}
-
 // ---- what comes in
 
 TimePoint BatchQueue::Later(TimePoint now) { return latest_ = std::max(latest_, now); }
-
-absl::StatusOr<BatchQueue::Model*> BatchQueue::OpenModel(ModelId id) {
-  const auto model = models_.find(id);
-  if (model != models_.end() && !model->second.closed) return &model->second;
-  return absl::UnavailableError("the model was taken away while the request was prepared; try again");
-}
-
-absl::Status BatchQueue::Reserve(ModelId id, size_t n, Priority priority, std::vector<Ended>& ended) {
-  if (n > options_.max_requests) {
-    return absl::InvalidArgumentError(absl::StrCat("the call has ", n, " inputs, the queue holds at most ",
-                                                   options_.max_requests, "; split the call"));
-  }
-  absl::StatusOr<Model*> model = OpenModel(id);
-  if (!model.ok()) return model.status();
-  if (absl::Status status = MakeRoom(**model, n, 1, priority, ended); !status.ok()) return status;
-  (*model)->reserved += n;
-  reserved_ += n;
-  return absl::OkStatus();
-}
-
-void BatchQueue::Unreserve(ModelId id, size_t n) {
-  const auto model = models_.find(id);
-  if (model == models_.end() || model->second.closed) return;
-  model->second.reserved -= n;
-  reserved_ -= n;
-}
-
-absl::Status BatchQueue::MakeRoom(Model& model, size_t requests, size_t tokens, Priority priority,
-                                  std::vector<Ended>& ended) {
-  if (size_ + reserved_ + requests <= options_.max_requests && tokens_ + tokens <= options_.max_tokens) {
-    return absl::OkStatus();
-  }
-  eviction_.Clear();
-  for (const auto& [id, other] : models_) {
-    const size_t held = other.waiting + other.reserved;
-    if (&other == &model) {
-      eviction_.Add({model.limits.weight, held + requests, model.tokens + tokens, 0, true,
-                     LeastUrgentFirst(model.queue, IndexOf(priority) + 1)});
-    } else if (!other.closed) {
-      eviction_.Add({other.limits.weight, held, other.tokens, other.reserved, false, LeastUrgentFirst(other.queue, 0)});
-    }
-  }
-  if (!eviction_.Choose(size_ + reserved_ + requests, tokens_ + tokens)) {
-    refused_full_ += requests;
-    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_, " requests of ", tokens_,
-                                                     " tokens wait, ", reserved_,
-                                                     " are prepared; limits: ", options_.max_requests, " requests, ",
-                                                     options_.max_tokens, " tokens; try again later"));
-  }
-  for (Request* victim : eviction_.victims()) End(*victim, Ending::kEvicted, ended);
-  return absl::OkStatus();
-}
 
 absl::Status BatchQueue::Admit(Model& model, std::span<Request* const> requests, TimePoint now,
                                std::vector<Ended>& ended) {
@@ -116,28 +33,38 @@ absl::Status BatchQueue::Admit(Model& model, std::span<Request* const> requests,
   }
   for (Request* request : requests) request->job_.work = model.speed.WorkOf(request->ids.size(), model.limits);
   if (absl::Status status = AdmitInTime(model, requests, now); !status.ok()) return status;
-  return MakeRoom(model, requests.size(), tokens, requests[0]->priority, ended);
+  return backlog_.MakeRoom(model, requests.size(), tokens, requests[0]->priority, now, ended);
+}
+
+BatchQueue::Need BatchQueue::NeedOf(const Model& model, std::span<Request* const> requests, TimePoint now) const {
+  Need need{.deadline = now + options_.default_deadline};
+  for (Request* request : requests) {
+    need.deadline = std::min(need.deadline, request->deadline);
+    if (backlog_.HasLike(*request)) continue;
+    need.work += request->job_.work;
+    need.longest = std::max(need.longest, model.speed.Alone(request->ids.size()));
+  }
+  return need;
+}
+
+/// How long it takes until a batch can start and what is of higher classes is done.
+Duration BatchQueue::TimeBefore(const Model& model, size_t rank, double speed, TimePoint now) const {
+  Duration before = UntilFree(now);
+  for (size_t i = 0; i < rank; ++i) {
+    const Duration work = model.queue.classes()[i].demand.total();
+    before += Duration(static_cast<int64_t>(static_cast<double>(work.count()) / speed));
+  }
+  return before;
 }
 
 absl::Status BatchQueue::AdmitInTime(Model& model, std::span<Request* const> requests, TimePoint now) {
   for (Request* request : requests) request->tries_ = false;
   if (!options_.admission || !model.speed.costs().known()) return absl::OkStatus();
-  Duration work{0}, longest{0};
-  TimePoint deadline = now + options_.default_deadline;
-  for (Request* request : requests) {
-    deadline = std::min(deadline, request->deadline);
-    if (options_.share_identical && twins_.Find(*request)) continue;
-    work += request->job_.work;
-    longest = std::max(longest, model.speed.Alone(request->ids.size()));
-  }
-  const double speed = static_cast<double>(options_.workers) * ShareOf(model);
-  Duration before = UntilFree(now);
+  const auto [work, longest, deadline] = NeedOf(model, requests, now);
+  const double speed = static_cast<double>(options_.workers) * backlog_.ShareOf(model);
   const size_t rank = IndexOf(requests[0]->priority);
-  for (size_t i = 0; i < rank; ++i) {
-    before +=
-        Duration(static_cast<int64_t>(static_cast<double>(model.queue.classes()[i].demand.total().count()) / speed));
-  }
-  const bool idle = size_ == 0 && before == Duration::zero();
+  Duration before = TimeBefore(model, rank, speed, now);
+  const bool idle = empty() && before == Duration::zero();
   if (idle) {
     model.speed.Relax(now);
   } else {
@@ -154,7 +81,7 @@ absl::Status BatchQueue::AdmitInTime(Model& model, std::span<Request* const> req
   }
   refused_late_ += requests.size();
   return absl::ResourceExhaustedError(
-      absl::StrCat("overloaded: with ", size_, " requests waiting, a deadline would be missed by ",
+      absl::StrCat("overloaded: with ", size(), " requests waiting, a deadline would be missed by ",
                    Milliseconds(excess), " ms; try again later, another server, or with a later deadline"));
 }
 
@@ -163,147 +90,23 @@ Duration BatchQueue::UntilFree(TimePoint now) const {
   return std::max(Duration::zero(), *std::min_element(free_at_.begin(), free_at_.end()) - now);
 }
 
-double BatchQueue::ShareOf(const Model& model) const {
-  double all = 0;
-  for (const auto& [id, other] : models_) {
-    if (&other == &model || other.waiting > 0) all += other.limits.weight;
-  }
-  return model.limits.weight / all;
-}
-
 absl::Status BatchQueue::Push(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended) {
   now = Later(now);
   if (requests.empty()) return absl::OkStatus();
   Unreserve(requests[0]->model, requests.size());
-  absl::StatusOr<Model*> open = OpenModel(requests[0]->model);
+  absl::StatusOr<Model*> open = backlog_.OpenModel(requests[0]->model);
   if (!open.ok()) return open.status();
   Model& model = **open;
   if (absl::Status status = Admit(model, requests, now, ended); !status.ok()) return status;
-  for (Request* request : requests) {
-    request->has_own_deadline_ = request->deadline != TimePoint::max();
-    if (!request->has_own_deadline_) request->deadline = now + options_.default_deadline;
-    request->accepted = now;
-    request->sequence_ = next_sequence_++;
-    request->leader_ = request->next_twin_ = nullptr;  // it may have run before
-    if (!JoinLeader(model, *request)) Enter(model, *request, now);
-  }
+  for (Request* request : requests) backlog_.Add(model, *request, now);
   return absl::OkStatus();
-}
-
-/// False if there is none; then the request leads.
-bool BatchQueue::JoinLeader(Model& model, Request& request) {
-  Request* leader = options_.share_identical ? twins_.FindOrLead(request) : nullptr;
-  if (!leader) return false;
-  if (leader->place_ != Request::Place::kRunning && MoreUrgent()(&request, leader)) {
-    // It takes the leader's place in the queue, with its own deadline.
-    Leave(*leader);
-    twins_.Replace(*leader, request);
-    Enter(model, request, request.accepted);
-    InheritTurn(model, *leader, request);
-    Twins::Join(*leader, request);
-    leader->place_ = Request::Place::kTwin;
-  } else {
-    Twins::Join(request, *leader);
-    request.place_ = Request::Place::kTwin;
-    if (leader->place_ == Request::Place::kRunning) return true;  // waits for nothing but the answer
-  }
-  size_ += 1;
-  model.waiting += 1;
-  return true;
-}
-
-/// The request waits from now on.
-void BatchQueue::Enter(Model& model, Request& request, TimePoint now) {
-  if (model.waiting == 0) model.served = std::max(model.served, served_);
-  model.queue.Enter(request, now);
-  size_ += 1;
-  tokens_ += request.ids.size();
-  model.tokens += request.ids.size();
-  model.waiting += 1;
-}
-
-/// `next` goes on in the class, and with the skips, of the one whose place it took.
-void BatchQueue::InheritTurn(Model& model, const Request& from, Request& next) {
-  model.queue.Move(next, from.rank_);
-  next.skipped_ = from.skipped_;
 }
 
 // ---- what goes out
 
-/// The request waits no longer, neither in its class nor in a staged batch. Its twins are left alone.
-void BatchQueue::Leave(Request& request) {
-  Model& model = models_.at(request.model);
-  if (request.place_ == Request::Place::kWaiting) {
-    model.queue.Take(request);
-  } else {
-    Batch& batch = *request.batch_;
-    batch.requests.erase(std::find(batch.requests.begin(), batch.requests.end(), &request));
-    batch.changed = true;
-  }
-  model.queue.Leave(request);
-  request.place_ = Request::Place::kNowhere;
-  size_ -= 1;
-  tokens_ -= request.ids.size();
-  model.tokens -= request.ids.size();
-  model.waiting -= 1;
-}
-
-/// The request may come again, with another text.
-void BatchQueue::Forget(Request& request) {
-  request.place_ = Request::Place::kNowhere;
-  request.hash_ = 0;
-}
-
-bool BatchQueue::Remove(Request& request) {
-  switch (request.place_) {
-    case Request::Place::kNowhere:
-    case Request::Place::kRunning:
-      return false;
-    case Request::Place::kTwin: {
-      if (request.leader_->place_ != Request::Place::kRunning) {
-        size_ -= 1;
-        models_.at(request.model).waiting -= 1;
-      }
-      Twins::Leave(request);
-      Forget(request);
-      return true;
-    }
-    case Request::Place::kWaiting:
-    case Request::Place::kStaged:
-      break;
-  }
-  Leave(request);
-  if (!request.next_twin_) {
-    twins_.Close(request);
-    Forget(request);
-    return true;
-  }
-  Request* next = request.next_twin_;
-  for (Request* twin = next; twin; twin = twin->next_twin_) {
-    if (MoreUrgent()(twin, next)) next = twin;
-  }
-  twins_.Replace(request, *next);
-  Model& model = models_.at(next->model);
-  size_ -= 1;  // it waited as a twin
-  model.waiting -= 1;
-  Enter(model, *next, latest_);
-  InheritTurn(model, request, *next);
-  Forget(request);
-  return true;
-}
-
-void BatchQueue::End(Request& request, Ending why, std::vector<Ended>& ended) {
-  Remove(request);
-  ended.push_back({&request, why});
-}
-
 void BatchQueue::Clear(Ending why, std::vector<Ended>& ended) {
   while (!staged_.empty()) Unstage(*staged_.back());
-  for (auto& [id, model] : models_) {
-    for (const ModelQueue::Class& own : model.queue.classes()) {
-      while (!own.by_deadline.empty()) End(**own.by_deadline.begin(), why, ended);
-    }
-  }
+  backlog_.EndAll(why, latest_, ended);
 }
 
 /// It is expired, or cannot end in time any more.
@@ -318,7 +121,7 @@ bool BatchQueue::IsLate(const Model& model, const Request& request, TimePoint no
 bool BatchQueue::DropIfLate(Model& model, Request& request, TimePoint now, std::vector<Ended>& ended) {
   if (!IsLate(model, request, now)) return false;
   model.speed.LearnMargin(true);
-  End(request, request.deadline <= now ? Ending::kExpired : Ending::kTooLate, ended);
+  backlog_.End(request, request.deadline <= now ? Ending::kExpired : Ending::kTooLate, now, ended);
   return true;
 }
 
@@ -344,7 +147,7 @@ void BatchQueue::Shed(Model& model, TimePoint now, std::vector<Ended>& ended) {
       Request* next = nullptr;
       for (Request* request = own.by_arrival[priority].oldest(); request && is_old(*request); request = next) {
         next = ArrivalList::After(*request);
-        if (!request->has_own_deadline_) End(*request, Ending::kShed, ended);
+        if (!request->has_own_deadline_) backlog_.End(*request, Ending::kShed, now, ended);
       }
     }
     if (ended.size() > before) return;
@@ -353,26 +156,17 @@ void BatchQueue::Shed(Model& model, TimePoint now, std::vector<Ended>& ended) {
 
 // ---- batches
 
-BatchQueue::Models::iterator BatchQueue::NextModel() {
-  auto best = models_.end();
-  for (auto it = models_.begin(); it != models_.end(); ++it) {
-    if (it->second.holds || it->second.queue.empty()) continue;
-    if (best == models_.end() || it->second.served < best->second.served) best = it;
-  }
-  return best;
-}
-
 /// Chooses a batch and takes its requests out of the order; they still count as waiting.
 void BatchQueue::Form(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   batch.Clear();
-  for (auto& [id, model] : models_) {
+  for (auto& [id, model] : backlog_.models()) {
     DropLate(model, now, ended);
     Shed(model, now, ended);
     model.queue.Promote(now, options_.max_priority_delay);
     model.holds = false;
   }
   TimePoint wait_until = TimePoint::max();
-  for (auto next = NextModel(); next != models_.end(); next = NextModel()) {
+  for (auto next = backlog_.NextModel(); next != backlog_.models().end(); next = backlog_.NextModel()) {
     batch.model = next->first;
     if (FormOf(next->second, now, batch, ended)) return;
     wait_until = std::min(wait_until, batch.wait_until);
@@ -420,7 +214,7 @@ bool BatchQueue::FormOf(Model& model, TimePoint now, Batch& batch, std::vector<E
     model.queue.Take(*looked_at_[i]);
     batch.longest = std::max(batch.longest, looked_at_[i]->ids.size());
   }
-  served_ = model.served;
+  backlog_.Chose(model);
   batch.stats = {static_cast<uint32_t>(batch.requests.size()), static_cast<uint32_t>(choice.tokens),
                  static_cast<uint32_t>(choice.computed_tokens)};
   return true;
@@ -436,22 +230,15 @@ bool BatchQueue::Holds(const Batch& batch, TimePoint now, TimePoint& until) cons
 
 void BatchQueue::Run(TimePoint now, Batch& batch) {
   if (batch.requests.empty()) return;
-  Model& model = models_.at(batch.model);
+  Model& model = backlog_.model(batch.model);
   for (Request* request : batch.requests) {
-    request->place_ = Request::Place::kRunning;
-    model.queue.Leave(*request);
+    backlog_.Start(model, *request);
     model.overload.Started(now - request->accepted, now);
     batch.work += request->job_.work;
-    tokens_ -= request->ids.size();
-    model.tokens -= request->ids.size();
-    for (const Request* each = request; each; each = each->next_twin_) {
-      size_ -= 1;
-      model.waiting -= 1;
-    }
   }
   batch.started = now;
   free_at_.push_back(now + batch.cost);
-  model.served += static_cast<double>(batch.cost.count()) / model.limits.weight;
+  Backlog::Charge(model, batch.cost);
 }
 
 void BatchQueue::NextBatch(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
@@ -475,7 +262,7 @@ void BatchQueue::Stage(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
 
 void BatchQueue::Unstage(Batch& batch) {
   // Of an emptied batch the model may be gone.
-  for (Request* request : batch.requests) models_.at(request->model).queue.PutBack(*request);
+  for (Request* request : batch.requests) backlog_.model(request->model).queue.PutBack(*request);
   batch.requests.clear();
   batch.staged = false;
   batch.changed = true;
@@ -497,7 +284,7 @@ bool BatchQueue::Better(const Model& model, const Batch& batch, TimePoint now) c
 bool BatchQueue::Start(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
   now = Later(now);
   const bool stale = batch.requests.empty() || batch.changed;
-  if (!stale && !Better(models_.at(batch.model), batch, now)) {
+  if (!stale && !Better(backlog_.model(batch.model), batch, now)) {
     std::erase(staged_, &batch);
     batch.staged = false;
     Run(now, batch);
@@ -512,14 +299,11 @@ bool BatchQueue::Start(TimePoint now, Batch& batch, std::vector<Ended>& ended) {
 void BatchQueue::Finished(TimePoint end, const Batch& batch, bool learn) {
   const Duration took = std::max(Duration::zero(), end - batch.started);
   Later(end);
-  Model& model = models_.at(batch.model);
+  Model& model = backlog_.model(batch.model);
   free_at_.erase(std::find(free_at_.begin(), free_at_.end(), batch.started + batch.cost));
-  model.served += static_cast<double>((took - batch.cost).count()) / model.limits.weight;
+  Backlog::Charge(model, took - batch.cost);
   if (learn) model.speed.Learn(batch, end, took, latest_);
-  for (Request* request : batch.requests) {
-    twins_.Close(*request);
-    for (Request* each = request; each; each = each->next_twin_) Forget(*each);
-  }
+  for (Request* request : batch.requests) backlog_.Finish(*request);
 }
 
 }  // namespace bertha::batcher

@@ -45,66 +45,48 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "batcher/backlog.h"
 #include "batcher/batch.h"
 #include "batcher/batch_former.h"
 #include "batcher/clock.h"
 #include "batcher/cost_table.h"
-#include "batcher/eviction.h"
-#include "batcher/model_queue.h"
-#include "batcher/model_speed.h"
-#include "batcher/overload.h"
+#include "batcher/ending.h"
 #include "batcher/queue_options.h"
 #include "batcher/request.h"
-#include "batcher/twins.h"
 
 namespace bertha::batcher {
-
-/// Why a request left the queue without being computed.
-enum class Ending : uint8_t {
-  kExpired,  // its deadline passed
-  kTooLate,  // it could not have ended by its deadline any more
-  kShed,     // overload
-  kEvicted,  // made room for a higher priority, or for a model that had less
-  kCancelled,
-  kStopped,  // the server ends
-  kStuck,    // the engine does not return
-};
-inline constexpr size_t kEndings = 7;
-
-struct Ended {
-  Request* request = nullptr;
-  Ending why = Ending::kExpired;
-};
 
 class BatchQueue {
  public:
   /// `options` are valid.
-  explicit BatchQueue(const QueueOptions& options)
-      : options_(options), eviction_(options.max_requests, options.max_tokens) {}
+  explicit BatchQueue(const QueueOptions& options) : options_(options), backlog_(options) {}
 
   /// Before the first model: how many batches run side by side.
   void SetWorkers(size_t workers) { options_.workers = workers; }
 
   /// Ids are given in order, from 0, and never again. `limits` are valid; `costs` is what is known of its speed.
-  ModelId AddModel(const ModelLimits& limits, CostTable costs = {});
+  ModelId AddModel(const ModelLimits& limits, CostTable costs = {}) {
+    return backlog_.AddModel(limits, std::move(costs));
+  }
   /// From now on Reserve and Push refuse requests of this model; those that wait stay. Its reservations end.
-  void CloseModel(ModelId id);
+  void CloseModel(ModelId id) { backlog_.CloseModel(id); }
   /// Forgets a model of which nothing waits or runs.
-  void EraseModel(ModelId id);
+  void EraseModel(ModelId id) { backlog_.EraseModel(id); }
 
   /// Holds places for `n` requests of a model that are being prepared. RESOURCE_EXHAUSTED if the queue is full;
   /// INVALID_ARGUMENT if `n` can never fit; UNAVAILABLE if the model is closed or erased. What had to make room goes to
   /// `ended`. Another model's call may get places that are reserved and no more than that: then more are reserved than
   /// there are, and Push refuses those of the model that has most.
-  absl::Status Reserve(ModelId id, size_t n, Priority priority, std::vector<Ended>& ended);
+  absl::Status Reserve(ModelId id, size_t n, Priority priority, std::vector<Ended>& ended) {
+    return backlog_.Reserve(id, n, priority, latest_, ended);
+  }
   /// Gives back places that Reserve held and Push did not use. The model may be closed or gone.
-  void Unreserve(ModelId id, size_t n);
+  void Unreserve(ModelId id, size_t n) { backlog_.Unreserve(id, n); }
 
   /// Accepts all `requests` (whose places are reserved, and which are of one model and priority) or none. Either way
   /// their reservation is used up. DEADLINE_EXCEEDED if a deadline has passed; RESOURCE_EXHAUSTED if there are too many
@@ -113,7 +95,7 @@ class BatchQueue {
   absl::Status Push(std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
 
   /// Takes a request out. False if it does not wait here (not accepted, already started, or answered).
-  bool Remove(Request& request);
+  bool Remove(Request& request) { return backlog_.Remove(request, latest_); }
 
   /// Takes out what should run now, and starts it. What is staged elsewhere waits no longer: its batch is emptied.
   void NextBatch(TimePoint now, Batch& batch, std::vector<Ended>& ended);
@@ -133,54 +115,37 @@ class BatchQueue {
   void Clear(Ending why, std::vector<Ended>& ended);
 
   /// Requests and tokens that wait, staged ones included.
-  size_t size() const { return size_; }
-  size_t tokens() const { return tokens_; }
+  size_t size() const { return backlog_.size(); }
+  size_t tokens() const { return backlog_.tokens(); }
   /// Requests that were refused since the start: for lack of room; since they could not have ended in time.
-  uint64_t refused_full() const { return refused_full_; }
+  uint64_t refused_full() const { return backlog_.refused(); }
   uint64_t refused_late() const { return refused_late_; }
-  bool empty() const { return size_ == 0; }
+  bool empty() const { return size() == 0; }
   /// Requests that wait and are not staged or twins.
-  size_t unstaged() const;
+  size_t unstaged() const { return backlog_.unstaged(); }
   /// Whether requests of this model wait.
-  bool Waits(ModelId id) const;
+  bool Waits(ModelId id) const { return backlog_.Waits(id); }
   /// What the queue knows of a model's speed.
-  const CostTable& costs(ModelId id) const { return models_.at(id).speed.costs(); }
+  const CostTable& costs(ModelId id) const { return backlog_.models().at(id).speed.costs(); }
 
  private:
-  struct Model {
-    ModelLimits limits;
-    ModelSpeed speed;
-    OverloadDetector overload;
-    ModelQueue queue = {};
-    size_t waiting = 0;  // staged and twins included
-    size_t tokens = 0;   // that wait
-    size_t reserved = 0;
-    bool closed = false;
-    /// It waits for a fuller batch; of the batch that is being formed.
-    bool holds = false;
-    /// Device time that it had, divided by its weight; comparable between models (a virtual start time).
-    double served = 0;
+  using Model = Backlog::Model;
+  /// What a call needs: time on the device, that of its longest text alone, and by when.
+  struct Need {
+    Duration work{0}, longest{0};
+    TimePoint deadline;
   };
-  using Models = std::map<ModelId, Model>;
 
   TimePoint Later(TimePoint now);
-  absl::StatusOr<Model*> OpenModel(ModelId id);
   absl::Status Admit(Model& model, std::span<Request* const> requests, TimePoint now, std::vector<Ended>& ended);
   absl::Status AdmitInTime(Model& model, std::span<Request* const> requests, TimePoint now);
-  absl::Status MakeRoom(Model& model, size_t requests, size_t tokens, Priority priority, std::vector<Ended>& ended);
+  Need NeedOf(const Model& model, std::span<Request* const> requests, TimePoint now) const;
+  Duration TimeBefore(const Model& model, size_t rank, double speed, TimePoint now) const;
   Duration UntilFree(TimePoint now) const;
-  double ShareOf(const Model& model) const;
-  void Enter(Model& model, Request& request, TimePoint now);
-  static void InheritTurn(Model& model, const Request& from, Request& next);
-  bool JoinLeader(Model& model, Request& request);
-  void Leave(Request& request);
-  static void Forget(Request& request);
-  void End(Request& leader, Ending why, std::vector<Ended>& ended);
   bool IsLate(const Model& model, const Request& request, TimePoint now) const;
   bool DropIfLate(Model& model, Request& request, TimePoint now, std::vector<Ended>& ended);
   void DropLate(Model& model, TimePoint now, std::vector<Ended>& ended);
   void Shed(Model& model, TimePoint now, std::vector<Ended>& ended);
-  Models::iterator NextModel();
   void Form(TimePoint now, Batch& batch, std::vector<Ended>& ended);
   BatchFormer::Choice Choose(const Model& model, TimePoint now);
   bool FormOf(Model& model, TimePoint now, Batch& batch, std::vector<Ended>& ended);
@@ -190,21 +155,13 @@ class BatchQueue {
   bool Better(const Model& model, const Batch& batch, TimePoint now) const;
 
   QueueOptions options_;  // but for the workers, never changed
-  Models models_;
-  Twins twins_;
+  Backlog backlog_;
   BatchFormer former_;
-  Eviction eviction_;
   std::vector<Request*> looked_at_;
   std::vector<Candidate> candidates_;
   std::vector<Batch*> staged_;
   std::vector<TimePoint> free_at_;  // of batches that run: when they are expected to end
-  ModelId next_id_ = 0;
-  size_t size_ = 0;
-  uint64_t refused_full_ = 0, refused_late_ = 0;
-  size_t tokens_ = 0;
-  size_t reserved_ = 0;
-  uint64_t next_sequence_ = 0;
-  double served_ = 0;  // of the model that was chosen last: where one that comes begins
+  uint64_t refused_late_ = 0;
   TimePoint latest_;
 };
 

@@ -1,12 +1,11 @@
 // Runs the batches of one device: owns the BatchQueue, a runner and a stager thread for each worker, the completion
-// thread and the watchdog.
+// thread (completion.h) and the watchdog (watchdog.h). How a batch runs is in batch_run.h.
 //
 //   Reserve ─▶ (caller tokenizes) ─▶ Submit ─▶ queue ─▶ stager: Stage ─▶ runner: Run ─▶ completion thread: OnDone
 //
 // Guarantees
 //   - Every request that Submit accepted gets exactly one OnDone, whatever happens: an engine that fails, throws,
-//   returns
-//     too few rows or does not return at all, cancellation, a passed deadline, Stop.
+//     returns too few rows or does not return at all, cancellation, a passed deadline, Stop.
 //   - An idle worker starts at once; work gathers only while all workers are busy. While a batch runs, the next one is
 //     formed and staged in the encoder's other slot; if newcomers fit into it or are more urgent, it is formed again
 //     when it starts.
@@ -22,8 +21,6 @@
 #ifndef BERTHA_BATCHER_DISPATCHER_H_
 #define BERTHA_BATCHER_DISPATCHER_H_
 
-#include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -36,11 +33,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "batcher/batch_queue.h"
+#include "batcher/batch_run.h"
 #include "batcher/clock.h"
+#include "batcher/completion.h"
 #include "batcher/encoder.h"
 #include "batcher/mutex.h"
 #include "batcher/pass_observer.h"
 #include "batcher/request.h"
+#include "batcher/watchdog.h"
 
 namespace bertha::batcher {
 
@@ -155,31 +155,23 @@ class Dispatcher {
     size_t running = 0;                              // batches, those being staged included
     std::shared_ptr<PassObserver> observer = nullptr;
   };
-  struct Work;    // a batch on its way: buffers, outcome of each request
-  struct Worker;  // what runner, stager and watchdog share
+  struct Worker;     // what runner, stager and watchdog share
+  class Supervisor;  // looks on while a worker's passes run
 
   absl::Status StartWorkers(size_t count);
   void RunnerLoop(Worker& worker, size_t workers);
   void StagerLoop(Worker& worker);
-  void WatchdogLoop();
-  void CompletionLoop();
   bool NextWork(Worker& worker);
-  template <class Steps>
-  bool Watched(Worker& worker, absl::Status& status, Steps&& steps);
-  bool RunBatch(Worker& worker);
-  bool RunOneByOne(Worker& worker);
-  void Observe(const Worker& worker, const absl::Status& status, const BatchStats& batch, TimePoint began);
+  bool TakeBatch(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AwaitWork(TimePoint until) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Leave(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndBatch(Worker& worker);
   void EndGivenUp(Worker& worker);
-  void GiveUp(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FlushEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Finish(std::unique_ptr<Work> work);
-  void Recycle(std::unique_ptr<Work> work);
-  void Deliver(const Work& work);
-  std::unique_ptr<Work> TakeSpare();
   void Unreserve(ModelId model, size_t n);
+  void Watch(bool counts);
+  void GiveUp(Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReportHealth() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AllStuck() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -187,10 +179,9 @@ class Dispatcher {
   const Clock* const clock_;
 
   mutable Mutex mutex_;
-  CondVar work_arrived_;   // for idle runners
-  CondVar stage_wanted_;   // for stagers
-  CondVar stage_done_;     // for the runners whose stager is at it
-  CondVar watchdog_wake_;  // at the end
+  CondVar work_arrived_;  // for idle runners
+  CondVar stage_wanted_;  // for stagers
+  CondVar stage_done_;    // for the runners whose stager is at it
   BatchQueue queue_ ABSL_GUARDED_BY(mutex_);
   std::vector<Ended> ended_ ABSL_GUARDED_BY(mutex_);
   std::map<ModelId, Model> models_ ABSL_GUARDED_BY(mutex_);
@@ -198,25 +189,17 @@ class Dispatcher {
   size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;  // runners that wait for work
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  bool workers_stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool reported_healthy_ ABSL_GUARDED_BY(mutex_) = true;
   std::vector<std::shared_ptr<PassObserver>> stuck_observers_ ABSL_GUARDED_BY(mutex_);  // to be told
   /// Nanoseconds per token of recent batches, exponentially averaged.
   double ns_per_token_ ABSL_GUARDED_BY(mutex_) = 0;
-  /// By Ending; counted by the completion thread.
-  std::array<std::atomic<uint64_t>, kEndings> endings_{};
-
-  Mutex completion_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
-  CondVar completion_arrived_;
-  std::vector<std::unique_ptr<Work>> completed_ ABSL_GUARDED_BY(completion_mutex_);
-  std::vector<std::unique_ptr<Work>> spare_ ABSL_GUARDED_BY(completion_mutex_);
-  bool workers_gone_ ABSL_GUARDED_BY(completion_mutex_) = false;
 
   Mutex stop_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);                         // serialises starting and Stop
   std::vector<std::unique_ptr<Worker>> workers_ ABSL_GUARDED_BY(mutex_);  // not changed once there are any
   std::vector<std::thread> worker_threads_ ABSL_GUARDED_BY(stop_mutex_);
-  std::thread watchdog_thread_ ABSL_GUARDED_BY(stop_mutex_);
-  std::thread completion_thread_ ABSL_GUARDED_BY(stop_mutex_);
+
+  Completion completion_;
+  Watchdog watchdog_;  // last: it looks at the rest
 };
 
 }  // namespace bertha::batcher

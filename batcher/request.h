@@ -76,6 +76,7 @@ struct Request {
   bool leads() const { return place_ != Place::kTwin; }
 
  private:
+  friend class Backlog;
   friend class BatchQueue;
   friend class ModelQueue;
   friend struct MoreUrgent;

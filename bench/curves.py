@@ -12,7 +12,7 @@ COLOURS = ("#1b6ca8", "#c1440e", "#d9a404", "#777777", "#3f8f4f")
 
 
 def simulate(settings: dict) -> dict:
-    """Results of bench/simulator.cc, whose help has the settings."""
+    """Results of bench/simulator/, whose help has the settings."""
     return run_json(BIN / "simulator", json.dumps(settings))
 
 

@@ -6,7 +6,7 @@
 // A server that falls behind is sent more all the same, as by callers who do not know of each other; and a latency runs
 // from the time that was planned, so that a call that left late because this program was held up counts as slow
 // ("coordinated omission": Gil Tene, "How not to measure latency", 2013). Prints one JSON object, with the names that
-// bench/simulator.cc uses, and how late calls left: where send_lag_p99_ms is not small, the figures are this
+// bench/simulator/ uses, and how late calls left: where send_lag_p99_ms is not small, the figures are this
 // program's, not the server's.
 #include <grpcpp/grpcpp.h>
 
