@@ -27,7 +27,8 @@
 #include "server/access.h"
 #include "server/admin_server.h"
 #include "server/canary.h"
-#include "server/config.h"
+#include "server/command_line.h"
+#include "server/config_validation.h"
 #include "server/cores.h"
 #include "server/feedback/feedback_store.h"
 #include "server/gate.h"
@@ -449,12 +450,8 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "berthad: %s\n", std::string(parsed.status().message()).c_str());
     return kUsage;
   }
-  if (parsed->exit) {
-    std::fputs(parsed->text.c_str(), stdout);
-    return 0;
-  }
-  if (parsed->config.check_only) {
-    std::printf("# The configuration is valid:\n%s", ToYaml(parsed->config).c_str());
+  if (parsed->print) {
+    std::fputs(parsed->print->c_str(), stdout);
     return 0;
   }
   RestartWithPassiveWaiting(argv);
