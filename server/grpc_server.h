@@ -13,8 +13,7 @@
 #include "server/grpc_health.h"
 #include "server/grpc_listener.h"
 #include "server/grpc_service.h"
-#include "server/inference.h"
-#include "server/model_table.h"
+#include "server/listener_parts.h"
 #include "server/oip/methods.h"
 
 namespace bertha::server {
@@ -23,9 +22,7 @@ class GrpcServer {
  public:
   /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use;
   /// INVALID_ARGUMENT names a TLS file that cannot be used.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Gate& gate, CallObserver& observer,
-                                                           const Inference& inference, const ModelTable& models,
-                                                           const HealthSnapshot& health);
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, const PublicParts& parts);
   /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
 
@@ -45,8 +42,7 @@ class GrpcServer {
   void Close();
 
  private:
-  GrpcServer(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
-             const ModelTable& models, const HealthSnapshot& health);
+  GrpcServer(const Config& config, const PublicParts& parts);
 
   absl::Status Listen(const Config& config);
 
