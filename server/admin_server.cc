@@ -1,10 +1,10 @@
 #include "server/admin_server.h"
 
 #include <chrono>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
-#include "server/component_options.h"
 #include "server/grpc_health.h"
 #include "server/grpc_limits.h"
 #include "server/grpc_tls.h"
@@ -19,11 +19,10 @@ AdminServer::AdminServer(const AdminParts& parts)
       service_(ModelControlMethods(parts.watcher), edge_),
       repository_service_(oip::RepositoryMethods(parts.models, parts.watcher), edge_) {}
 
-absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const Config& config, const AdminParts& parts) {
+absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const Config& config, const AdminParts& parts,
+                                                                std::shared_ptr<const TlsWatch> tls) {
   std::unique_ptr<AdminServer> admin(new AdminServer(parts));
-  auto credentials = ServerCredentialsOf(config.admin_tls == "true" ? TlsFilesOf(config) : TlsFiles(), parts.clock);
-  if (!credentials.ok()) return credentials.status();
-  admin->credentials_ = *std::move(credentials);
+  admin->credentials_ = ServerCredentialsOf(std::move(tls));
   grpc::ServerBuilder builder;
   ApplyLimits(config, builder);
   auto listener =

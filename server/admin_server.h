@@ -14,15 +14,17 @@
 #include "server/grpc_listener.h"
 #include "server/grpc_service.h"
 #include "server/listener_parts.h"
+#include "server/tls_watch.h"
 
 namespace bertha::server {
 
 /// Listens until it is destroyed.
 class AdminServer {
  public:
-  /// UNAVAILABLE if the address cannot be had, e.g. because the port is in use; INVALID_ARGUMENT names a TLS file that
-  /// cannot be used. What `parts` refers to outlives the server.
-  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const Config& config, const AdminParts& parts);
+  /// UNAVAILABLE if the address cannot be had, e.g. because the port is in use. What `parts` refers to
+  /// outlives the server. `tls` null: plaintext.
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const Config& config, const AdminParts& parts,
+                                                            std::shared_ptr<const TlsWatch> tls);
   ~AdminServer();
 
  private:

@@ -132,7 +132,6 @@ HttpServerOptions HttpServerOptionsOf(const Config& config) {
                      .stream_idle_timeout = Ms(config.http_stream_idle_timeout_ms),
                      .rate_window = Ms(config.http_rate_window_ms),
                      .min_bytes_per_second = Size(config.http_min_bytes_per_second)},
-          .tls = TlsFilesOf(config),
           .trusted_proxies = TrustedProxiesOf(config)};
 }
 

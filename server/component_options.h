@@ -34,7 +34,7 @@ CallLimits CallLimitsOf(const Config& config);
 RequestLog RequestLogOf(const Config& config);
 feedback::FeedbackOptions FeedbackOptionsOf(const Config& config);
 
-// HTTP. gRPC's are in grpc_limits.h.
+// Listeners. gRPC's limits are in grpc_limits.h; who opens the TLS files gives HttpServerOptions what they hold.
 HttpServerOptions HttpServerOptionsOf(const Config& config);
 TlsFiles TlsFilesOf(const Config& config);
 CorsOrigins CorsOriginsOf(const Config& config);

@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
-#include "server/component_options.h"
 #include "server/grpc_limits.h"
 #include "server/grpc_streams.h"
 #include "server/grpc_tls.h"
@@ -31,10 +30,8 @@ GrpcServer::GrpcServer(const Config& config, const PublicParts& parts)
                                ModelStreamInferOver(parts.inference, edge_, max_in_flight));
 }
 
-absl::Status GrpcServer::Listen(const Config& config) {
-  auto credentials = ServerCredentialsOf(TlsFilesOf(config), edge_.clock);
-  if (!credentials.ok()) return credentials.status();
-  credentials_ = *std::move(credentials);
+absl::Status GrpcServer::Listen(const Config& config, std::shared_ptr<const TlsWatch> tls) {
+  credentials_ = ServerCredentialsOf(std::move(tls));
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   ApplyLimits(config, builder);
@@ -54,9 +51,10 @@ absl::Status GrpcServer::Listen(const Config& config) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, const PublicParts& parts) {
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, const PublicParts& parts,
+                                                              std::shared_ptr<const TlsWatch> tls) {
   std::unique_ptr<GrpcServer> server(new GrpcServer(config, parts));
-  if (absl::Status status = server->Listen(config); !status.ok()) return status;
+  if (absl::Status status = server->Listen(config, std::move(tls)); !status.ok()) return status;
   return server;
 }
 

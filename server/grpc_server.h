@@ -15,14 +15,16 @@
 #include "server/grpc_service.h"
 #include "server/listener_parts.h"
 #include "server/oip/methods.h"
+#include "server/tls_watch.h"
 
 namespace bertha::server {
 
 class GrpcServer {
  public:
-  /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use;
-  /// INVALID_ARGUMENT names a TLS file that cannot be used.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, const PublicParts& parts);
+  /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use.
+  /// What `parts` refers to outlives the server. `tls` null: plaintext.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, const PublicParts& parts,
+                                                           std::shared_ptr<const TlsWatch> tls);
   /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
 
@@ -44,7 +46,7 @@ class GrpcServer {
  private:
   GrpcServer(const Config& config, const PublicParts& parts);
 
-  absl::Status Listen(const Config& config);
+  absl::Status Listen(const Config& config, std::shared_ptr<const TlsWatch> tls);
 
   Gate& gate_;
   const GrpcEdge edge_;

@@ -36,12 +36,13 @@ HttpAdmin::HttpAdmin(const Config& config, const AdminParts& parts)
   AddStaticFiles(AdminApiFiles(), router_);
 }
 
-absl::StatusOr<std::unique_ptr<HttpAdmin>> HttpAdmin::Start(const Config& config, const AdminParts& parts) {
+absl::StatusOr<std::unique_ptr<HttpAdmin>> HttpAdmin::Start(const Config& config, const AdminParts& parts,
+                                                            std::shared_ptr<const TlsWatch> tls) {
   std::unique_ptr<HttpAdmin> admin(new HttpAdmin(config, parts));
   HttpServerOptions options = HttpServerOptionsOf(config);
   options.address = config.admin_http_address;
   options.io_threads = 1;
-  if (config.admin_tls != "true") options.tls = {};
+  options.tls = std::move(tls);
   auto server = HttpServer::Start(options, [&router = admin->router_](HttpRequest& request) {
     return request.headers.Find("origin") ? RefusePage() : router.Route(request);
   });

@@ -19,8 +19,10 @@ namespace bertha::server {
 /// Listens until it is destroyed.
 class HttpAdmin {
  public:
-  /// UNAVAILABLE if `admin.http_address` cannot be had. What `parts` refers to outlives it.
-  static absl::StatusOr<std::unique_ptr<HttpAdmin>> Start(const Config& config, const AdminParts& parts);
+  /// UNAVAILABLE if `admin.http_address` cannot be had. What `parts` refers to outlives it. `tls` null:
+  /// plaintext.
+  static absl::StatusOr<std::unique_ptr<HttpAdmin>> Start(const Config& config, const AdminParts& parts,
+                                                          std::shared_ptr<const TlsWatch> tls);
 
  private:
   HttpAdmin(const Config& config, const AdminParts& parts);

@@ -62,10 +62,13 @@ void HttpFront::AddPages(const Inference& inference, const ModelTable& models) {
               });
 }
 
-absl::StatusOr<std::unique_ptr<HttpFront>> HttpFront::Start(const Config& config, const PublicParts& parts) {
+absl::StatusOr<std::unique_ptr<HttpFront>> HttpFront::Start(const Config& config, const PublicParts& parts,
+                                                            std::shared_ptr<const TlsWatch> tls) {
   std::unique_ptr<HttpFront> front(new HttpFront(config, parts));
-  auto server = HttpServer::Start(HttpServerOptionsOf(config),
-                                  [&router = front->router_](HttpRequest& request) { return router.Route(request); });
+  HttpServerOptions options = HttpServerOptionsOf(config);
+  options.tls = std::move(tls);
+  auto server =
+      HttpServer::Start(options, [&router = front->router_](HttpRequest& request) { return router.Route(request); });
   if (!server.ok()) {
     return absl::Status(server.status().code(), absl::StrCat(server.status().message(),
                                                              " (http.address); choose another with --http-address, or "

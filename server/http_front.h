@@ -19,8 +19,10 @@ namespace bertha::server {
 
 class HttpFront {
  public:
-  /// Listens from now on. UNAVAILABLE if the address cannot be had. What `parts` refers to outlives it.
-  static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const Config& config, const PublicParts& parts);
+  /// Listens from now on. UNAVAILABLE if the address cannot be had. What `parts` refers to outlives it. `tls` null:
+  /// plaintext.
+  static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const Config& config, const PublicParts& parts,
+                                                          std::shared_ptr<const TlsWatch> tls);
 
   uint16_t port() const { return server_->port(); }
   /// From now on each reply closes its connection.

@@ -1,4 +1,5 @@
-// Every port of the daemon: gRPC and HTTP for callers, probes, and the two for operators.
+// Every port of the daemon: gRPC and HTTP for callers, probes, and the two for operators. Those that speak TLS share
+// one TlsWatch: they show the same certificate, and a new one at the same time.
 //
 // Thread-safety: SetHealth from any thread, the rest from one.
 #ifndef BERTHA_SERVER_LISTENERS_H_
@@ -17,6 +18,7 @@
 #include "server/http_admin.h"
 #include "server/http_front.h"
 #include "server/listener_parts.h"
+#include "server/tls_watch.h"
 
 namespace bertha::server {
 
@@ -41,8 +43,8 @@ class Listeners {
 
  private:
   Listeners() = default;
-  absl::Status OpenPublic(const Config& config, const PublicParts& callers);
-  absl::Status OpenAdmin(const Config& config, const AdminParts& operators);
+  absl::Status OpenPublic(const Config& config, const PublicParts& callers, const std::shared_ptr<const TlsWatch>& tls);
+  absl::Status OpenAdmin(const Config& config, const AdminParts& operators, const std::shared_ptr<const TlsWatch>& tls);
 
   // Null: the configuration names no address, or it is closed.
   std::unique_ptr<GrpcServer> grpc_;
