@@ -79,13 +79,13 @@ const std::vector<Setting>& Settings() {
       {"admin.address", Text{&Config::admin_address, {}},
        "host:port of the service that loads and unloads models (ModelControl); whoever reaches it controls the "
        "server. Empty: off"},
-      {"probe.address", Text{&Config::probe_address, {}},
-       "host:port that answers grpc.health.v1 and nothing else, without TLS: for probes that speak none, as "
-       "kubelet's. Empty: off"},
       {"admin.http_address", Text{&Config::admin_http_address, {}},
        "host:port of the same service as JSON. Empty: off"},
       {"admin.tls", Text{&Config::admin_tls, {"false", "true"}},
        "TLS on the admin addresses too, with the files of tls.*; needed if it is not loopback"},
+      {"probe.address", Text{&Config::probe_address, {}},
+       "host:port that answers grpc.health.v1 and nothing else, without TLS: for probes that speak none, as "
+       "kubelet's. Empty: off"},
       {"tls.certificate", Text{&Config::tls_certificate, {}},
        "PEM file of the server's certificate and its chain; with it all public ports speak TLS only. Read again "
        "when it changes. Empty: no TLS"},
@@ -177,16 +177,6 @@ const std::vector<Setting>& Settings() {
        "Most bytes of one gRPC message, or of the body of one HTTP request"},
       {"limits.max_stream_in_flight", Number{&Config::limits_max_stream_in_flight, 1, 1 << 20},
        "Unanswered requests of one stream before the server stops reading from it"},
-      {"feedback.database", Text{&Config::feedback_database, {}, feedback::WithoutPassword},
-       "Where verdicts on answers are kept, with the texts: a file of SQLite, or postgresql://user@host/database "
-       "(the password better in ~/.pgpass). Empty: nowhere, RecordFeedback gets FAILED_PRECONDITION"},
-      {"feedback.retention_days", Number{&Config::feedback_retention_days, 0, 36'500},
-       "Verdicts that are older are deleted. 0: never"},
-      {"feedback.store_client_address", Text{&Config::feedback_store_client_address, {"false", "true"}},
-       "Keep the address of who sent a verdict with it"},
-      {"drain.lame_duck_ms", Number{&Config::drain_lame_duck_ms, 0, kDay},
-       "After SIGTERM health says NOT_SERVING at once, and for so many milliseconds calls are still answered: load "
-       "balancers need time to look elsewhere. SIGINT, which a person sends, does not wait"},
       {"limits.requests_per_second", Number{&Config::limits_requests_per_second, 0, 1'000'000'000},
        "Calls and stream messages of one client per second, whatever they hold; beyond it they get "
        "RESOURCE_EXHAUSTED and the time to wait. A client is a token, or else an address (IPv6: the first 64 bits). "
@@ -217,6 +207,16 @@ const std::vector<Setting>& Settings() {
        "Milliseconds without a call after which a connection is asked to end. 0: never"},
       {"limits.min_ping_interval_ms", Number{&Config::limits_min_ping_interval_ms, 0, kDay},
        "A client that sends more than two keepalive pings in shorter order is disconnected (ENHANCE_YOUR_CALM)"},
+      {"feedback.database", Text{&Config::feedback_database, {}, feedback::WithoutPassword},
+       "Where verdicts on answers are kept, with the texts: a file of SQLite, or postgresql://user@host/database "
+       "(the password better in ~/.pgpass). Empty: nowhere, RecordFeedback gets FAILED_PRECONDITION"},
+      {"feedback.retention_days", Number{&Config::feedback_retention_days, 0, 36'500},
+       "Verdicts that are older are deleted. 0: never"},
+      {"feedback.store_client_address", Text{&Config::feedback_store_client_address, {"false", "true"}},
+       "Keep the address of who sent a verdict with it"},
+      {"drain.lame_duck_ms", Number{&Config::drain_lame_duck_ms, 0, kDay},
+       "After SIGTERM health says NOT_SERVING at once, and for so many milliseconds calls are still answered: load "
+       "balancers need time to look elsewhere. SIGINT, which a person sends, does not wait"},
       {"drain.timeout_ms", Number{&Config::drain_timeout_ms, 0, kDay},
        "After that: milliseconds to finish what was accepted; then it is cut off"},
       {"log.format", Text{&Config::log_format, {"text", "json"}}, "text for people, json: one object a line"},

@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "server/command_line.h"
 #include "server/config_file.h"
+#include "server/settings.h"
 #include "tests/server/fixture.h"
 
 namespace bertha::server {
@@ -119,6 +121,20 @@ TEST_CASE("ThePrintedConfigurationReadsBack") {
   CHECK(read.queue_max_tokens == 12345);
   CHECK(read.device == config.device);
   CHECK(ToYaml(read) == ToYaml(config));
+}
+
+TEST_CASE("SettingsOfAGroupStandTogetherSoThatItIsPrintedOnce") {
+  std::set<std::string> ended;
+  std::string group;
+  for (const Setting& setting : Settings()) {
+    const std::string key = setting.key;
+    const std::string its_group = absl::StrContains(key, '.') ? key.substr(0, key.find('.')) : "";
+    if (its_group == group) continue;
+    if (!group.empty()) ended.insert(group);
+    group = its_group;
+    CAPTURE(key);
+    CHECK_FALSE(ended.contains(group));
+  }
 }
 
 TEST_CASE("HelpVersionAndACheckedConfigurationAreTextToPrint") {
