@@ -1,36 +1,32 @@
 #include "server/admin_server.h"
 
 #include <chrono>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
 #include "server/grpc_health.h"
 #include "server/grpc_limits.h"
 #include "server/grpc_tls.h"
-#include "server/http_settings.h"
 #include "server/oip/methods.h"
 #include "server/retry_after.h"
 
 namespace bertha::server {
 
-AdminServer::AdminServer(Access* access, const ModelTable& models, ModelWatcher& watcher, const batcher::Clock& clock,
-                         CallObserver& observer)
-    : gate_(access, Listener::kAdmin),
-      edge_{gate_, clock, observer, CarriedRetryAfterMs},
-      service_(ModelControlMethods(watcher), edge_),
-      repository_service_(oip::RepositoryMethods(models, watcher), edge_) {}
+AdminServer::AdminServer(const AdminParts& parts)
+    : gate_(parts.access, Listener::kAdmin),
+      edge_{gate_, parts.clock, parts.observer, CarriedRetryAfterMs},
+      service_(ModelControlMethods(parts.watcher), edge_),
+      repository_service_(oip::RepositoryMethods(parts.models, parts.watcher), edge_) {}
 
-absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const Config& config, Access* access,
-                                                                const ModelTable& models, ModelWatcher& watcher,
-                                                                const batcher::Clock& clock, CallObserver& observer) {
-  std::unique_ptr<AdminServer> admin(new AdminServer(access, models, watcher, clock, observer));
-  auto credentials = ServerCredentialsOf(config.admin_tls == "true" ? TlsFilesOf(config) : TlsFiles(), clock);
-  if (!credentials.ok()) return credentials.status();
-  admin->credentials_ = *std::move(credentials);
+absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const Config& config, const AdminParts& parts,
+                                                                std::shared_ptr<const TlsWatch> tls) {
+  std::unique_ptr<AdminServer> admin(new AdminServer(parts));
+  admin->credentials_ = ServerCredentialsOf(std::move(tls));
   grpc::ServerBuilder builder;
   ApplyLimits(config, builder);
   auto listener =
-      GrpcListener::Open(config.admin_address, ConnectionLimitsOf(config), admin->credentials_, clock, builder);
+      GrpcListener::Open(config.admin_address, ConnectionLimitsOf(config), admin->credentials_, parts.clock, builder);
   builder.RegisterService(&admin->service_);
   builder.RegisterService(&admin->repository_service_);
   if (listener.ok()) admin->server_ = builder.BuildAndStart();

@@ -9,28 +9,26 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "server/access.h"
 #include "server/config.h"
 #include "server/gate.h"
 #include "server/grpc_listener.h"
 #include "server/grpc_service.h"
-#include "server/model_watcher.h"
+#include "server/listener_parts.h"
+#include "server/tls_watch.h"
 
 namespace bertha::server {
 
 /// Listens until it is destroyed.
 class AdminServer {
  public:
-  /// UNAVAILABLE if the address cannot be had, e.g. because the port is in use; INVALID_ARGUMENT names a TLS file that
-  /// cannot be used. `access` may be null, see Gate. All but `config` outlive the server.
-  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const Config& config, Access* access,
-                                                            const ModelTable& models, ModelWatcher& watcher,
-                                                            const batcher::Clock& clock, CallObserver& observer);
+  /// UNAVAILABLE if the address cannot be had, e.g. because the port is in use. What `parts` refers to
+  /// outlives the server. `tls` null: plaintext.
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const Config& config, const AdminParts& parts,
+                                                            std::shared_ptr<const TlsWatch> tls);
   ~AdminServer();
 
  private:
-  AdminServer(Access* access, const ModelTable& models, ModelWatcher& watcher, const batcher::Clock& clock,
-              CallObserver& observer);
+  explicit AdminServer(const AdminParts& parts);
 
   Gate gate_;  // of its own: operators may look on while the server drains
   const GrpcEdge edge_;

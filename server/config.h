@@ -1,20 +1,14 @@
-// Everything that can be set: one table makes the configuration file's keys, the flags and --help.
-//
-// A key `queue.max_requests` is `queue: {max_requests: N}` in the YAML file and `--queue-max-requests N` on the command
-// line. The command line wins over the file.
+// Everything that can be set, as values. settings.h names and explains them; command_line.h and config_file.h read
+// them; config_validation.h checks them against each other; component_options.h makes each component's options of them.
 #ifndef BERTHA_SERVER_CONFIG_H_
 #define BERTHA_SERVER_CONFIG_H_
 
 #include <cstdint>
-#include <map>
 #include <string>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 
 namespace bertha::server {
 
-/// Units, defaults and consequences stand in the table in config.cc, which is what --help prints.
+/// Initialised with the defaults. Units and consequences stand in the table in settings.cc, which --help prints.
 struct Config {
   std::string grpc_address = "0.0.0.0:8001";
   std::string http_address = "0.0.0.0:8000";
@@ -92,34 +86,7 @@ struct Config {
   std::string log_format = "text";
   std::string log_requests = "errors";
   std::string log_level = "info";
-
-  /// Not a setting: --check-config was given.
-  bool check_only = false;
 };
-
-/// What main() should do.
-struct ParsedCommandLine {
-  Config config;
-  /// Set if the process should print `text` and exit: --help, --version.
-  bool exit = false;
-  std::string text;
-};
-
-/// Reads the command line, and the file that --config names. INVALID_ARGUMENT with one line that names the flag or the
-/// file, line and key, and what was expected.
-absl::StatusOr<ParsedCommandLine> ParseCommandLine(int argc, const char* const* argv);
-
-/// Reads a YAML document into `config`. `name` is that of the file, for errors.
-absl::Status ApplyYaml(const std::string& text, const std::string& name, Config& config);
-
-/// Checks values against each other, e.g. a call must fit the queue. INVALID_ARGUMENT names both keys.
-absl::Status Validate(const Config& config);
-
-/// `models.weights` as numbers. INVALID_ARGUMENT names what is wrong.
-absl::StatusOr<std::map<std::string, double>> ParseWeights(const std::string& text);
-
-/// The configuration as a YAML document that ApplyYaml reads back; a password in it does not show.
-std::string ToYaml(const Config& config);
 
 }  // namespace bertha::server
 

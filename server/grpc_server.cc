@@ -9,32 +9,29 @@
 #include "server/grpc_limits.h"
 #include "server/grpc_streams.h"
 #include "server/grpc_tls.h"
-#include "server/http_settings.h"
 #include "server/retry.h"
 
 namespace bertha::server {
-GrpcServer::GrpcServer(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
-                       const ModelTable& models, const HealthSnapshot& health)
-    : gate_(gate),
-      edge_{gate, inference.clock(), observer,
-            [&](const absl::Status& status) { return RetryAfterMs(status, inference); }},
-      health_(health),
-      serving_(health.ready.ok),
+
+GrpcServer::GrpcServer(const Config& config, const PublicParts& parts)
+    : gate_(parts.gate),
+      edge_{parts.gate, parts.inference.clock(), parts.observer,
+            [&inference = parts.inference](const absl::Status& status) { return RetryAfterMs(status, inference); }},
+      health_(parts.health.Snapshot()),
+      serving_(parts.health.Snapshot().ready.ok),
       facts_{.ready = [this] { return serving_.load(); }, .admin_address = config.admin_address},
-      service_(BerthaMethods(inference, models), edge_),
-      inference_service_(oip::PublicMethods(inference, facts_), edge_) {
+      service_(BerthaMethods(parts.inference, parts.models), edge_),
+      inference_service_(oip::PublicMethods(parts.inference, facts_), edge_) {
   const auto max_in_flight = static_cast<size_t>(config.limits_max_stream_in_flight);
   service_.AddStream(
       *v1::ClassifyRequest::descriptor()->file()->FindServiceByName("Bertha")->FindMethodByName("StreamClassify"),
-      StreamClassifyOver(inference, edge_, max_in_flight));
+      StreamClassifyOver(parts.inference, edge_, max_in_flight));
   inference_service_.AddStream(*oip::Service().FindMethodByName("ModelStreamInfer"),
-                               ModelStreamInferOver(inference, edge_, max_in_flight));
+                               ModelStreamInferOver(parts.inference, edge_, max_in_flight));
 }
 
-absl::Status GrpcServer::Listen(const Config& config) {
-  auto credentials = ServerCredentialsOf(TlsFilesOf(config), edge_.clock);
-  if (!credentials.ok()) return credentials.status();
-  credentials_ = *std::move(credentials);
+absl::Status GrpcServer::Listen(const Config& config, std::shared_ptr<const TlsWatch> tls) {
+  credentials_ = ServerCredentialsOf(std::move(tls));
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   ApplyLimits(config, builder);
@@ -54,11 +51,10 @@ absl::Status GrpcServer::Listen(const Config& config) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, Gate& gate, CallObserver& observer,
-                                                              const Inference& inference, const ModelTable& models,
-                                                              const HealthSnapshot& health) {
-  std::unique_ptr<GrpcServer> server(new GrpcServer(config, gate, observer, inference, models, health));
-  if (absl::Status status = server->Listen(config); !status.ok()) return status;
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Config& config, const PublicParts& parts,
+                                                              std::shared_ptr<const TlsWatch> tls) {
+  std::unique_ptr<GrpcServer> server(new GrpcServer(config, parts));
+  if (absl::Status status = server->Listen(config, std::move(tls)); !status.ok()) return status;
   return server;
 }
 

@@ -13,19 +13,18 @@
 #include "server/grpc_health.h"
 #include "server/grpc_listener.h"
 #include "server/grpc_service.h"
-#include "server/inference.h"
-#include "server/model_table.h"
+#include "server/listener_parts.h"
 #include "server/oip/methods.h"
+#include "server/tls_watch.h"
 
 namespace bertha::server {
 
 class GrpcServer {
  public:
-  /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use;
-  /// INVALID_ARGUMENT names a TLS file that cannot be used.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, Gate& gate, CallObserver& observer,
-                                                           const Inference& inference, const ModelTable& models,
-                                                           const HealthSnapshot& health);
+  /// Listens from now on. UNAVAILABLE if the address cannot be had, e.g. because the port is in use.
+  /// What `parts` refers to outlives the server. `tls` null: plaintext.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Config& config, const PublicParts& parts,
+                                                           std::shared_ptr<const TlsWatch> tls);
   /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
 
@@ -45,10 +44,9 @@ class GrpcServer {
   void Close();
 
  private:
-  GrpcServer(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
-             const ModelTable& models, const HealthSnapshot& health);
+  GrpcServer(const Config& config, const PublicParts& parts);
 
-  absl::Status Listen(const Config& config);
+  absl::Status Listen(const Config& config, std::shared_ptr<const TlsWatch> tls);
 
   Gate& gate_;
   const GrpcEdge edge_;

@@ -1,6 +1,4 @@
-// TLS for gRPC listeners, with files that may change while the server runs: each handshake looks whether they did, once
-// a second at most. A new pair that does not fit together, or cannot be read, leaves the old one in use and is logged
-// once.
+// TLS for gRPC listeners: each handshake gets what a TlsWatch has now.
 //
 // Why not grpc::experimental::TlsServerCredentials: given a key that does not belong to the certificate, gRPC 1.51
 // drops the good pair that it had, and every handshake fails from then on.
@@ -11,16 +9,12 @@
 
 #include <memory>
 
-#include "absl/status/statusor.h"
-#include "batcher/clock.h"
-#include "server/tls_files.h"
+#include "server/tls_watch.h"
 
 namespace bertha::server {
 
-/// Plaintext if `files` is not enabled. INVALID_ARGUMENT names the file that cannot be used and why. `clock` outlives
-/// the credentials, and they outlive the server that uses them.
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsOf(const TlsFiles& files,
-                                                                             const batcher::Clock& clock);
+/// Of one listener. `watch` null: plaintext. The credentials outlive the server that uses them.
+std::shared_ptr<grpc::ServerCredentials> ServerCredentialsOf(std::shared_ptr<const TlsWatch> watch);
 
 }  // namespace bertha::server
 

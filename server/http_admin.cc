@@ -5,11 +5,11 @@
 #include "absl/strings/str_cat.h"
 #include "embedded/bertha_admin_api_files.h"
 #include "server/bertha_methods.h"
+#include "server/component_options.h"
 #include "server/http/http_error.h"
 #include "server/http/static_files.h"
 #include "server/http_json.h"
 #include "server/http_rest.h"
-#include "server/http_settings.h"
 #include "server/oip/methods.h"
 #include "server/retry_after.h"
 
@@ -24,23 +24,25 @@ HttpRoute RefusePage() {
 
 }  // namespace
 
-HttpAdmin::HttpAdmin(const Config& config, Access* access, const ModelTable& models, ModelWatcher& watcher,
-                     const batcher::Clock& clock, CallObserver& observer)
-    : gate_(access, Listener::kAdmin),
-      edge_{gate_, clock, observer, CarriedRetryAfterMs, TrustedProxiesOf(config), ForwardedHeaderOf(config)} {
-  AddJsonRoutes(ModelControlMethods(watcher), edge_, router_);
-  AddRestRoutes(oip::RepositoryMethods(models, watcher), edge_, router_);
+HttpAdmin::HttpAdmin(const Config& config, const AdminParts& parts)
+    : gate_(parts.access, Listener::kAdmin), edge_{gate_,
+                                                   parts.clock,
+                                                   parts.observer,
+                                                   CarriedRetryAfterMs,
+                                                   TrustedProxiesOf(config),
+                                                   ForwardedHeaderOf(config)} {
+  AddJsonRoutes(ModelControlMethods(parts.watcher), edge_, router_);
+  AddRestRoutes(oip::RepositoryMethods(parts.models, parts.watcher), edge_, router_);
   AddStaticFiles(AdminApiFiles(), router_);
 }
 
-absl::StatusOr<std::unique_ptr<HttpAdmin>> HttpAdmin::Start(const Config& config, Access* access,
-                                                            const ModelTable& models, ModelWatcher& watcher,
-                                                            const batcher::Clock& clock, CallObserver& observer) {
-  std::unique_ptr<HttpAdmin> admin(new HttpAdmin(config, access, models, watcher, clock, observer));
+absl::StatusOr<std::unique_ptr<HttpAdmin>> HttpAdmin::Start(const Config& config, const AdminParts& parts,
+                                                            std::shared_ptr<const TlsWatch> tls) {
+  std::unique_ptr<HttpAdmin> admin(new HttpAdmin(config, parts));
   HttpServerOptions options = HttpServerOptionsOf(config);
   options.address = config.admin_http_address;
   options.io_threads = 1;
-  if (config.admin_tls != "true") options.tls = {};
+  options.tls = std::move(tls);
   auto server = HttpServer::Start(options, [&router = admin->router_](HttpRequest& request) {
     return request.headers.Find("origin") ? RefusePage() : router.Route(request);
   });

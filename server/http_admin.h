@@ -8,26 +8,24 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "server/access.h"
 #include "server/config.h"
 #include "server/gate.h"
 #include "server/http/http_server.h"
 #include "server/http_edge.h"
-#include "server/model_watcher.h"
+#include "server/listener_parts.h"
 
 namespace bertha::server {
 
 /// Listens until it is destroyed.
 class HttpAdmin {
  public:
-  /// UNAVAILABLE if `admin.http_address` cannot be had. `access` may be null, see Gate. All but `config` outlive it.
-  static absl::StatusOr<std::unique_ptr<HttpAdmin>> Start(const Config& config, Access* access,
-                                                          const ModelTable& models, ModelWatcher& watcher,
-                                                          const batcher::Clock& clock, CallObserver& observer);
+  /// UNAVAILABLE if `admin.http_address` cannot be had. What `parts` refers to outlives it. `tls` null:
+  /// plaintext.
+  static absl::StatusOr<std::unique_ptr<HttpAdmin>> Start(const Config& config, const AdminParts& parts,
+                                                          std::shared_ptr<const TlsWatch> tls);
 
  private:
-  HttpAdmin(const Config& config, Access* access, const ModelTable& models, ModelWatcher& watcher,
-            const batcher::Clock& clock, CallObserver& observer);
+  HttpAdmin(const Config& config, const AdminParts& parts);
 
   Gate gate_;  // of its own: operators may look on while the server drains
   const HttpEdge edge_;

@@ -10,21 +10,19 @@
 
 #include "absl/status/statusor.h"
 #include "server/config.h"
-#include "server/health_board.h"
 #include "server/http/http_server.h"
 #include "server/http_edge.h"
-#include "server/inference.h"
-#include "server/model_table.h"
+#include "server/listener_parts.h"
 #include "server/oip/methods.h"
 
 namespace bertha::server {
 
 class HttpFront {
  public:
-  /// Listens from now on. UNAVAILABLE if the address cannot be had. What is referred to outlives it.
-  static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const Config& config, Gate& gate, CallObserver& observer,
-                                                          const Inference& inference, const ModelTable& models,
-                                                          const HealthBoard& health);
+  /// Listens from now on. UNAVAILABLE if the address cannot be had. What `parts` refers to outlives it. `tls` null:
+  /// plaintext.
+  static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const Config& config, const PublicParts& parts,
+                                                          std::shared_ptr<const TlsWatch> tls);
 
   uint16_t port() const { return server_->port(); }
   /// From now on each reply closes its connection.
@@ -33,9 +31,8 @@ class HttpFront {
   void Stop(std::chrono::milliseconds grace) { server_->Stop(grace); }
 
  private:
-  HttpFront(const Config& config, Gate& gate, CallObserver& observer, const Inference& inference,
-            const ModelTable& models, const HealthBoard& health);
-  void AddPages(HttpRouter& router, const Inference& inference, const ModelTable& models);
+  HttpFront(const Config& config, const PublicParts& parts);
+  void AddPages(const Inference& inference, const ModelTable& models);
 
   const HttpEdge edge_;
   const HealthBoard& health_;

@@ -1,45 +1,31 @@
-// What TLS files hold, checked, and looked at again when they change.
+// What TLS files hold, proven to fit together.
 //
-// Thread-safety: thread-safe.
+// Source: OpenSSL. Thread-safety: values and pure functions.
 #ifndef BERTHA_SERVER_TLS_MATERIAL_H_
 #define BERTHA_SERVER_TLS_MATERIAL_H_
 
-#include <optional>
+#include <openssl/ssl.h>
+
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "batcher/clock.h"
-#include "batcher/mutex.h"
 #include "server/tls_files.h"
 
 namespace bertha::server {
 
-/// PEM.
 struct TlsMaterial {
-  std::string certificate, key;
-  /// Empty: clients are not asked for a certificate.
-  std::string client_ca;
+  /// PEM, see TlsFiles.
+  std::string certificate, key, client_ca;
+  bool operator==(const TlsMaterial&) const = default;
 };
 
-/// INVALID_ARGUMENT names the file that cannot be read or used; key and certificate must belong together.
+/// INVALID_ARGUMENT names the file that cannot be read or used, and why: whatever it returns UseTlsMaterial takes.
 absl::StatusOr<TlsMaterial> ReadTlsMaterial(const TlsFiles& files);
 
-class TlsWatch {
- public:
-  /// `clock` outlives this.
-  TlsWatch(const TlsFiles& files, const batcher::Clock& clock) : files_(files), clock_(clock) {}
-
-  /// The material, if it is not what was returned last; looks at the files once a second at most. What is broken is
-  /// logged once and not returned.
-  std::optional<TlsMaterial> TakeNew();
-
- private:
-  const TlsFiles files_;
-  const batcher::Clock& clock_;
-  Mutex mutex_;
-  batcher::TimePoint next_look_ ABSL_GUARDED_BY(mutex_){};
-  std::string fingerprint_ ABSL_GUARDED_BY(mutex_);
-};
+/// Makes `context` show the certificate, and demand one of clients if there are authorities for them. `files` are for
+/// the message: INVALID_ARGUMENT names the one that is to blame.
+absl::Status UseTlsMaterial(const TlsMaterial& material, const TlsFiles& files, SSL_CTX* context);
 
 }  // namespace bertha::server
 

@@ -90,8 +90,8 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       spdlog::warn("HTTP takes {} connections at most: the process may open {} files (ulimit -n)",
                    options_.limits.max_connections, descriptors);
     }
-    if (options_.tls.enabled()) {
-      auto tls = TlsContext::Load(options_.tls, options_.tls_poll);
+    if (options_.tls) {
+      auto tls = TlsContext::Of(options_.tls);
       if (!tls.ok()) return tls.status();
       tls_ = *std::move(tls);
     }
@@ -199,7 +199,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     HttpPeer peer = PeerOf(socket, tls_ != nullptr);
     if (const int status = Count(peer.address); status != 0) return Refuse(std::move(socket), status);
     auto stream =
-        std::make_shared<std::unique_ptr<ByteStream>>(MakeStream(std::move(socket), tls_ ? tls_->current() : nullptr));
+        std::make_shared<std::unique_ptr<ByteStream>>(MakeStream(std::move(socket), tls_ ? tls_->Current() : nullptr));
     worker.loop->Post([self = shared_from_this(), &worker, stream, peer = std::move(peer)]() mutable {
       self->Begin(worker, std::move(*stream), std::move(peer));
     });
@@ -264,9 +264,9 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 
   HttpServerOptions options_;
   const std::shared_ptr<HttpConnection::Context> context_ = std::make_shared<HttpConnection::Context>();
-  std::unique_ptr<TlsContext> tls_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::unique_ptr<tcp::acceptor> acceptor_;                 // of the first worker's thread, once started
+  std::unique_ptr<TlsContext> tls_;                         // of the first worker's thread, once started
+  std::unique_ptr<tcp::acceptor> acceptor_;                 // likewise
   std::unique_ptr<asio::steady_timer> pause_;               // likewise
   size_t next_worker_ = 0;                                  // likewise
   std::chrono::steady_clock::time_point last_complaint_{};  // likewise
@@ -283,7 +283,6 @@ HttpServer::HttpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() { impl_->Stop(milliseconds::zero()); }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options, Route route) {
-  if (absl::Status status = ValidateTlsFiles(options.tls); !status.ok()) return status;
   auto impl = std::make_shared<Impl>(options, std::move(route));
   if (absl::Status status = impl->Start(); !status.ok()) return status;
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));

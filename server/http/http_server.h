@@ -19,7 +19,7 @@
 #include "server/http/http_limits.h"
 #include "server/http/http_message.h"
 #include "server/http/http_router.h"
-#include "server/tls_files.h"
+#include "server/tls_watch.h"
 
 namespace bertha::server {
 
@@ -29,9 +29,8 @@ struct HttpServerOptions {
   /// Threads that read, parse, call handlers and write. One does some ten thousand requests a second.
   size_t io_threads = 1;
   HttpLimits limits;
-  TlsFiles tls;
-  /// Between two looks at the TLS files.
-  std::chrono::milliseconds tls_poll{1000};
+  /// Null: plaintext.
+  std::shared_ptr<const TlsWatch> tls;
   /// Not held to max_connections_per_client: many clients stand behind them.
   TrustedProxies trusted_proxies;
 };
@@ -54,7 +53,7 @@ class HttpServer {
   /// Decides, when a request's header is there, who answers it; usually HttpRouter::Route.
   using Route = std::function<HttpRoute(HttpRequest&)>;
 
-  /// INVALID_ARGUMENT: no such address, TLS files that are no use; UNAVAILABLE: the address is taken.
+  /// INVALID_ARGUMENT: no such address; UNAVAILABLE: the address is taken.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options, Route route);
   /// Stops at once, unless Stop was called.
   ~HttpServer();

@@ -228,6 +228,22 @@ def test_a_new_certificate_is_shown_and_a_broken_one_is_not(tls_daemon, authorit
     assert len(d.log_lines("does not belong")) == len(d.log_lines("holds no PEM")) == 1
 
 
+def test_all_ports_show_the_same_certificate_and_complain_of_a_broken_one_together(tls_daemon, authority, tmp_path):
+    d = tls_daemon(trusting(authority), "--admin-tls", "true")
+    ports = (d.address, d.http_address, d.admin_address, d.admin_http_address)
+    first = {serial_of(port) for port in ports}
+    assert len(first) == 1
+    certificate, key = authority.issue("second")
+    replace(tmp_path / "server.key", key.read_bytes())  # for a while it is another one's
+    wait_until(lambda: d.log_lines("does not belong to the certificate"), "it looks", 20)
+    assert {serial_of(port) for port in ports} == first
+    replace(tmp_path / "server.pem", certificate.read_bytes())
+    wait_until(lambda: d.log_lines("new connections use them"), "it looks", 20)
+    second = {serial_of(port) for port in ports}
+    assert len(second) == 1 and second != first
+    assert len(d.log_lines("TLS files changed")) == 2
+
+
 def test_mutual_tls_lets_in_only_who_has_a_certificate_of_the_authority(tls_daemon, authority, tmp_path):
     stranger = Authority(tmp_path / "stranger", "stranger").issue("client")
     client = authority.issue("client")

@@ -175,10 +175,10 @@ def test_a_broken_pair_keeps_the_old_one(tls, authority, files):
     certificate, key = files
     _, other_key = authority.sign("other")
     put([other_key], [key])  # does not fit
-    wait_until(lambda: server.logged("is not the key of the certificate"), "it says so")
+    wait_until(lambda: server.logged("does not belong to the certificate"), "it says so")
     assert name_shown(server, context) == "first"
     certificate.write_text("nonsense")
-    wait_until(lambda: server.logged("holds no usable PEM certificate"), "it says so")
+    wait_until(lambda: server.logged("holds no PEM certificate"), "it says so")
     certificate.unlink()
     wait_until(lambda: server.logged("cannot be read"), "it says so")
     time.sleep(0.3)  # several looks later
@@ -189,7 +189,7 @@ def test_a_broken_pair_keeps_the_old_one(tls, authority, files):
 
 
 @pytest.mark.parametrize("broken, message", [
-    ("certificate", "holds no usable PEM certificate"),
+    ("certificate", "holds no PEM certificate"),
     ("key", "holds no PEM private key without a passphrase"),
     ("client_ca", "holds no PEM certificate"),
 ])

@@ -1,10 +1,14 @@
-#include "server/config.h"
-
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "server/command_line.h"
+#include "server/config_file.h"
+#include "server/settings.h"
 #include "tests/server/fixture.h"
 
 namespace bertha::server {
@@ -16,12 +20,12 @@ absl::StatusOr<ParsedCommandLine> Parse(std::vector<const char*> arguments) {
 }
 
 TEST_CASE("FlagsSetTheirSetting") {
-  auto parsed = Parse({"--models", "x", "--queue-max-requests", "500", "--log-format=json", "--check-config"});
+  auto parsed = Parse({"--models", "x", "--queue-max-requests", "500", "--log-format=json"});
   REQUIRE(parsed.ok());
   CHECK(parsed->config.models_directory == "x");
   CHECK(parsed->config.queue_max_requests == 500);
   CHECK(parsed->config.log_format == "json");
-  CHECK(parsed->config.check_only);
+  CHECK_FALSE(parsed->print);
 }
 
 TEST_CASE("TheFeedbackDatabasesPasswordIsReadButDoesNotShow") {
@@ -119,15 +123,32 @@ TEST_CASE("ThePrintedConfigurationReadsBack") {
   CHECK(ToYaml(read) == ToYaml(config));
 }
 
-TEST_CASE("HelpAndVersionAreTextToPrint") {
-  auto help = Parse({"--help"});
-  REQUIRE(help.ok());
-  CHECK(help->exit);
-  CHECK(help->text.find("--queue-default-deadline-ms") != std::string::npos);
-  auto version = Parse({"--version"});
-  REQUIRE(version.ok());
-  CHECK(version->exit);
-  CHECK(version->text.find("berthad") == 0);
+TEST_CASE("SettingsOfAGroupStandTogetherSoThatItIsPrintedOnce") {
+  std::set<std::string> ended;
+  std::string group;
+  for (const Setting& setting : Settings()) {
+    const std::string key = setting.key;
+    const std::string its_group = absl::StrContains(key, '.') ? key.substr(0, key.find('.')) : "";
+    if (its_group == group) continue;
+    if (!group.empty()) ended.insert(group);
+    group = its_group;
+    CAPTURE(key);
+    CHECK_FALSE(ended.contains(group));
+  }
+}
+
+TEST_CASE("HelpVersionAndACheckedConfigurationAreTextToPrint") {
+  const auto printed = [](std::vector<const char*> arguments) {
+    auto parsed = Parse(std::move(arguments));
+    REQUIRE(parsed.ok());
+    return parsed->print.value_or("");
+  };
+  CHECK(absl::StrContains(printed({"--help"}), "--queue-default-deadline-ms"));
+  CHECK(absl::StartsWith(printed({"--version"}), "berthad"));
+  const std::string checked = printed({"--check-config", "--models", "x"});
+  CHECK(absl::StartsWith(checked, "# The configuration is valid:"));
+  CHECK(absl::StrContains(checked, "directory: \"x\""));
+  CHECK_FALSE(Parse({"--check-config", "--queue-max-requests", "0"}).ok());
 }
 
 }  // namespace

@@ -187,6 +187,8 @@ class Probe {
 
 struct Options {
   HttpServerOptions server;
+  TlsFiles tls;
+  std::chrono::milliseconds tls_poll{1000};
   std::string cors, trusted;
   int64_t hold_descriptors = 0;
 };
@@ -215,10 +217,10 @@ bool Read(const std::string& argument, Options& out) {
                                                                    {"idle_timeout", &limits.idle_timeout},
                                                                    {"stream_timeout", &limits.stream_idle_timeout},
                                                                    {"rate_window", &limits.rate_window},
-                                                                   {"tls_poll", &server.tls_poll}};
+                                                                   {"tls_poll", &out.tls_poll}};
   const std::map<std::string, std::string*> texts = {
-      {"address", &server.address}, {"certificate", &server.tls.certificate},
-      {"key", &server.tls.key},     {"client_ca", &server.tls.client_ca},
+      {"address", &server.address}, {"certificate", &out.tls.certificate},
+      {"key", &out.tls.key},        {"client_ca", &out.tls.client_ca},
       {"cors", &out.cors},          {"trusted", &out.trusted}};
   int64_t number = 0;
   const auto& [name, value] = option;
@@ -242,6 +244,11 @@ int Serve(const Options& options) {
   auto trusted = TrustedProxies::Parse(options.trusted);
   if (!trusted.ok()) return Print(trusted.status().ToString()), 2;
   server_options.trusted_proxies = *std::move(trusted);
+  if (options.tls.enabled()) {
+    auto tls = TlsWatch::Open(options.tls, options.tls_poll);
+    if (!tls.ok()) return Print(tls.status().ToString()), 1;
+    server_options.tls = *std::move(tls);
+  }
   Probe probe(*std::move(cors));
   auto server = HttpServer::Start(server_options, [&](HttpRequest& request) { return probe.Route(request); });
   if (!server.ok()) return Print(server.status().ToString()), 1;
