@@ -37,6 +37,7 @@ HttpFront::HttpFront(const Config& config, Gate& gate, CallObserver& observer, c
             ForwardedHeaderOf(config)},
       health_(health),
       facts_{[&health] { return health.Snapshot().ready.ok; }, config.admin_address},
+      gpu_memory_(inference.clock()),
       router_(CorsOriginsOf(config)) {
   AddJsonRoutes(BerthaMethods(inference, models), edge_, router_);
   AddRestRoutes(oip::PublicMethods(inference, facts_), edge_, router_);
@@ -59,7 +60,7 @@ void HttpFront::AddPages(HttpRouter& router, const Inference& inference, const M
                const CallContext& context = inference.context();
                reply->Send({.content_type = kExpositionType,
                             .body = Exposition({models, context.dispatcher, edge_.gate, edge_.observer.metrics(),
-                                                health_, context.feedback})});
+                                                gpu_memory_, health_, context.feedback})});
              });
 }
 

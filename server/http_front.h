@@ -14,6 +14,7 @@
 #include "server/http/http_server.h"
 #include "server/http_edge.h"
 #include "server/inference.h"
+#include "server/metrics/gpu_memory.h"
 #include "server/model_table.h"
 #include "server/oip/methods.h"
 
@@ -40,6 +41,7 @@ class HttpFront {
   const HttpEdge edge_;
   const HealthBoard& health_;
   const oip::ServerFacts facts_;
+  GpuMemory gpu_memory_;
   HttpRouter router_;
   std::unique_ptr<HttpServer> server_;
 };
