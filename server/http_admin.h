@@ -25,6 +25,8 @@ class HttpAdmin {
                                                           const ModelTable& models, ModelWatcher& watcher,
                                                           const batcher::Clock& clock, CallObserver& observer);
 
+  const HttpRouter& router() const { return router_; }
+
  private:
   HttpAdmin(const Config& config, Access* access, const ModelTable& models, ModelWatcher& watcher,
             const batcher::Clock& clock, CallObserver& observer);

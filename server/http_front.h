@@ -28,6 +28,7 @@ class HttpFront {
                                                           const HealthBoard& health);
 
   uint16_t port() const { return server_->port(); }
+  const HttpRouter& router() const { return router_; }
   /// From now on each reply closes its connection.
   void BeginDrain() { server_->BeginDrain(); }
   /// Ends all connections, after `grace` at the latest.
