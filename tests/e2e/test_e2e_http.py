@@ -255,8 +255,8 @@ def test_operators_calls_are_not_on_the_public_port_nor_taken_from_pages(shared,
     assert page.status_code == 403 and "web pages" in page.json()["error"]["message"]
 
 
-# Paths name a model that is there, mostly: else all of them would only ever say that there is none. Readiness is told by
-# 503, which is no failure of the server.
+# Paths name a model that is there: else all of them would only ever say that there is none. Readiness is told by 503,
+# which is no failure of the server.
 SCHEMATHESIS = """
 [parameters]
 "path.model" = "{model}"
@@ -268,16 +268,15 @@ expected-statuses = ["2xx", "4xx", "503"]
 """
 
 
-@pytest.mark.parametrize("model", ["", "nobody"])
-def test_schemathesis_finds_no_break_with_the_openapi_document(shared, package, tmp_path, model):
+def test_schemathesis_finds_no_break_with_the_openapi_document(shared, package, tmp_path):
     """Answers as described, and everything refused that is not as described. Of what is as described, the server may
-    refuse more: no inputs, a model that is not there."""
+    refuse more: no inputs, a model that is not there. One worker: several share a cache of hypothesis' that breaks."""
     program = pathlib.Path(sys.executable).with_name("schemathesis")
     settings = tmp_path / "schemathesis.toml"
-    settings.write_text(SCHEMATHESIS.format(model=model or package.parent.name))
+    settings.write_text(SCHEMATHESIS.format(model=package.parent.name))
     done = subprocess.run(
         [program, "--config-file", settings, "run", url(shared, "/openapi.json"), "--max-examples", "40",
-         "--seed", "1", "--workers", "2", "--exclude-path-regex", "stream", "--exclude-checks",
+         "--seed", "1", "--workers", "1", "--exclude-path-regex", "stream", "--exclude-checks",
          "positive_data_acceptance"],
         cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
