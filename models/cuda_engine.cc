@@ -111,6 +111,12 @@ absl::StatusOr<DeviceChoice> ParseDevice(absl::string_view device) {
   return choice;
 }
 
+absl::StatusOr<CudaMemory> CudaDeviceInUse::ReadMemory() const {
+  CudaMemory memory;
+  if (absl::Status status = ToStatus(plugin_->ReadMemory(index_, memory)); !status.ok()) return status;
+  return memory;
+}
+
 absl::StatusOr<CudaEngine> CudaEngine::Open(const std::string& library) {
   const std::string path = Beside(library);
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);

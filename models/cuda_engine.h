@@ -32,6 +32,21 @@ struct DeviceChoice {
 };
 absl::StatusOr<DeviceChoice> ParseDevice(absl::string_view device);
 
+/// A device that a model is on. Thread-safe.
+class CudaDeviceInUse {
+ public:
+  /// `plugin` stays open.
+  CudaDeviceInUse(int index, CudaPlugin* plugin) : index_(index), plugin_(plugin) {}
+
+  int index() const { return index_; }
+  /// Asks the driver. IsDeviceLost once the device is.
+  absl::StatusOr<CudaMemory> ReadMemory() const;
+
+ private:
+  int index_;
+  CudaPlugin* plugin_;
+};
+
 class CudaEngine {
  public:
   /// Opens `library`: beside this program if it is there, else where the loader looks; a path is taken as it is.
@@ -54,6 +69,9 @@ class CudaEngine {
   };
   absl::StatusOr<Model> NewModel(const CudaModelSource& source, const CudaModelOptions& options,
                                  batcher::EncoderDescription description) const;
+
+  /// One of devices() that a model is on.
+  CudaDeviceInUse DeviceInUse(int index) const { return {index, plugin_}; }
 
  private:
   CudaPlugin* plugin_ = nullptr;

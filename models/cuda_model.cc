@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "models/cuda_engine.h"
 #include "models/families/families.h"
 #include "models/torchscript_engine.h"
 
@@ -50,6 +49,7 @@ absl::StatusOr<CudaReplicas> MakeChecked(const CudaEngine& engine, const DeviceC
       absl::StatusOr<CudaEngine::Model> model = engine.NewModel(source, cuda_options, description);
       if (!model.ok()) return model.status();
       models.push_back(*std::move(model));
+      made.devices.push_back(engine.DeviceInUse(cuda_options.device));
     }
     absl::StatusOr<std::unique_ptr<batcher::Encoder>> replica = models[i % models.size()].NewReplica();
     if (!replica.ok()) return replica.status();

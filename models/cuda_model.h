@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "batcher/encoder.h"
+#include "models/cuda_engine.h"
 #include "models/model.h"
 #include "models/package_contents.h"
 #include "models/self_check.h"
@@ -20,6 +21,8 @@ namespace bertha::models {
 struct CudaReplicas {
   /// [EngineOptions::replicas], the devices in turn: at least as many as devices are needed for all of them to work.
   std::vector<std::unique_ptr<batcher::Encoder>> replicas;
+  /// Those that have one.
+  std::vector<CudaDeviceInUse> devices;
   /// On each device.
   size_t weight_bytes = 0;
   ProbeReport report;

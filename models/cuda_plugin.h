@@ -41,6 +41,11 @@ struct CudaDevice {
   size_t total_bytes = 0, free_bytes = 0;
 };
 
+/// Of a device, in bytes. Used: by anybody, other processes too.
+struct CudaMemory {
+  size_t used_bytes = 0, total_bytes = 0;
+};
+
 enum class CudaDtype { kFp32, kFp16, kBf16 };
 
 struct CudaModelOptions {
@@ -114,10 +119,13 @@ class CudaPlugin {
   virtual CudaOutcome ListDevices(std::vector<CudaDevice>& devices) = 0;
   virtual CudaOutcome NewModel(const CudaModelSource& source, const CudaModelOptions& options,
                                std::unique_ptr<CudaModel>& model) = 0;
+  /// Asks the driver. For devices that a model is on: on another one CUDA would first set itself up, which takes
+  /// memory.
+  virtual CudaOutcome ReadMemory(int device, CudaMemory& memory) = 0;
 };
 
 /// Raised with each change of this file or of EncoderWeights.
-inline constexpr uint32_t kCudaPluginVersion = 1;
+inline constexpr uint32_t kCudaPluginVersion = 2;
 inline constexpr char kCudaPluginSymbol[] = "bertha_cuda_plugin";
 
 struct CudaPluginEntry {

@@ -211,6 +211,7 @@ absl::StatusOr<Model> LoadOnCuda(PackageContents contents, const EngineOptions& 
   absl::StatusOr<CudaReplicas> made = MakeCudaReplicas(contents, options, model.refused);
   if (!made.ok()) return made.status();
   model.replicas = std::move(made->replicas);
+  model.cuda_devices = std::move(made->devices);
   model.weight_bytes = made->weight_bytes;
   model.probes = made->report;
   model.canaries = ChooseCanaries(contents.probes);

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "batcher/encoder.h"
+#include "models/cuda_engine.h"
 #include "models/manifest.h"
 #include "models/probes.h"
 #include "models/self_check.h"
@@ -68,6 +69,8 @@ struct Model {
   int threads = 1;
   /// Bytes of the weights in memory.
   size_t weight_bytes = 0;
+  /// That replicas are on.
+  std::vector<CudaDeviceInUse> cuda_devices;
 };
 
 /// Loads and checks the package in `dir` as docs/package.md says. The message of an error begins with the name of the

@@ -24,6 +24,8 @@ class HttpAdmin {
   static absl::StatusOr<std::unique_ptr<HttpAdmin>> Start(const Config& config, const AdminParts& parts,
                                                           std::shared_ptr<const TlsWatch> tls);
 
+  const HttpRouter& router() const { return router_; }
+
  private:
   HttpAdmin(const Config& config, const AdminParts& parts);
 

@@ -36,6 +36,7 @@ HttpFront::HttpFront(const Config& config, const PublicParts& parts)
             ForwardedHeaderOf(config)},
       health_(parts.health),
       facts_{[&health = parts.health] { return health.Snapshot().ready.ok; }, config.admin_address},
+      gpu_memory_(parts.inference.clock()),
       router_(CorsOriginsOf(config)) {
   AddJsonRoutes(BerthaMethods(parts.inference, parts.models), edge_, router_);
   AddRestRoutes(oip::PublicMethods(parts.inference, facts_), edge_, router_);
@@ -58,7 +59,7 @@ void HttpFront::AddPages(const Inference& inference, const ModelTable& models) {
                 const CallContext& context = inference.context();
                 reply->Send({.content_type = kExpositionType,
                              .body = Exposition({models, context.dispatcher, edge_.gate, edge_.observer.metrics(),
-                                                 health_, context.feedback})});
+                                                 gpu_memory_, health_, context.feedback})});
               });
 }
 

@@ -13,6 +13,7 @@
 #include "server/http/http_server.h"
 #include "server/http_edge.h"
 #include "server/listener_parts.h"
+#include "server/metrics/gpu_memory.h"
 #include "server/oip/methods.h"
 
 namespace bertha::server {
@@ -25,6 +26,7 @@ class HttpFront {
                                                           std::shared_ptr<const TlsWatch> tls);
 
   uint16_t port() const { return server_->port(); }
+  const HttpRouter& router() const { return router_; }
   /// From now on each reply closes its connection.
   void BeginDrain() { server_->BeginDrain(); }
   /// Ends all connections, after `grace` at the latest.
@@ -37,6 +39,7 @@ class HttpFront {
   const HttpEdge edge_;
   const HealthBoard& health_;
   const oip::ServerFacts facts_;
+  GpuMemory gpu_memory_;
   HttpRouter router_;
   std::unique_ptr<HttpServer> server_;
 };

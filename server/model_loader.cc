@@ -93,6 +93,7 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
   if (options_.new_health) model->health = options_.new_health();
   model->refused = std::move(loaded->refused);
   model->weight_bytes = loaded->weight_bytes;
+  model->cuda_devices = std::move(loaded->cuda_devices);
   model->costs_file = cost_cache_.FileOf(package.dir, model->encoder, loaded->threads);
   batcher::CostTable costs = CostCache::Load(model->costs_file);
   if (!costs.known()) MeasureShortRuns(*loaded->replicas.front(), costs);

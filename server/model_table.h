@@ -21,6 +21,7 @@
 #include "batcher/encoder.h"
 #include "batcher/mutex.h"
 #include "batcher/request.h"
+#include "models/cuda_engine.h"
 #include "models/manifest.h"
 #include "models/probes.h"
 #include "models/self_check.h"
@@ -60,6 +61,8 @@ struct ServingModel {
   const std::shared_ptr<ModelMetrics> metrics = std::make_shared<ModelMetrics>();
   /// From 0 each time that it is loaded.
   const std::unique_ptr<ModelCounters> counters = std::make_unique<ModelCounters>();
+  /// See models::Model.
+  std::vector<models::CudaDeviceInUse> cuda_devices;
 };
 
 enum class ModelState { kLoading, kServing, kFailed };

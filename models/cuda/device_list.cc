@@ -35,9 +35,11 @@ CudaOutcome Describe(int index, CudaDevice& device) {
   CudaOutcome outcome = Outcome(cudaGetDeviceProperties(&properties, index), "asking for a device's properties");
   if (!outcome.ok()) return outcome;
   device = {.index = index, .name = properties.name, .major = properties.major, .minor = properties.minor};
-  outcome = Outcome(cudaSetDevice(index), "choosing the device");
-  if (!outcome.ok()) return outcome;
-  return Outcome(cudaMemGetInfo(&device.free_bytes, &device.total_bytes), "asking for a device's memory");
+  models::CudaMemory memory;
+  outcome = ReadMemory(index, memory);
+  device.total_bytes = memory.total_bytes;
+  device.free_bytes = memory.total_bytes - memory.used_bytes;
+  return outcome;
 }
 
 }  // namespace
@@ -64,6 +66,14 @@ CudaOutcome UseDevice(int index) {
                                     std::to_string(device.minor) + ", 7.5 is needed"};
   }
   return Outcome(cudaSetDevice(index), "choosing the device");
+}
+
+CudaOutcome ReadMemory(int device, models::CudaMemory& memory) {
+  if (CudaOutcome outcome = Outcome(cudaSetDevice(device), "choosing the device"); !outcome.ok()) return outcome;
+  size_t free_bytes = 0, total_bytes = 0;
+  CudaOutcome outcome = Outcome(cudaMemGetInfo(&free_bytes, &total_bytes), "asking for a device's memory");
+  if (outcome.ok()) memory = {.used_bytes = total_bytes - free_bytes, .total_bytes = total_bytes};
+  return outcome;
 }
 
 }  // namespace bertha::cuda

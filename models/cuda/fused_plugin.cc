@@ -78,6 +78,9 @@ class FusedPlugin final : public models::CudaPlugin {
                        std::unique_ptr<models::CudaModel>& model) override {
     return WithoutExceptions([&] { return Make(source, options, model); });
   }
+  CudaOutcome ReadMemory(int device, models::CudaMemory& memory) override {
+    return WithoutExceptions([&] { return cuda::ReadMemory(device, memory); });
+  }
 };
 
 FusedPlugin plugin;

@@ -216,6 +216,7 @@ class TorchPlugin final : public models::CudaPlugin {
                        std::unique_ptr<models::CudaModel>& model) override {
     return WithoutExceptions([&] { return Make(source, options, model); });
   }
+  CudaOutcome ReadMemory(int device, models::CudaMemory& memory) override { return cuda::ReadMemory(device, memory); }
 };
 
 TorchPlugin plugin;

@@ -63,7 +63,10 @@ bool HttpRouter::Segment::Matches(absl::string_view text, std::string* value) co
 
 void HttpRouter::Insert(absl::string_view method, absl::string_view pattern, HttpHandler handler,
                         HttpStreamHandler stream) {
-  Entry entry = {.method = std::string(method), .handler = std::move(handler), .stream_handler = std::move(stream)};
+  Entry entry = {.method = std::string(method),
+                 .pattern = std::string(pattern),
+                 .handler = std::move(handler),
+                 .stream_handler = std::move(stream)};
   for (const absl::string_view part : absl::StrSplit(pattern.substr(1), '/')) {
     const size_t open = part.find('{'), close = part.find('}');
     if (open == absl::string_view::npos) {
@@ -90,6 +93,12 @@ void HttpRouter::Add(absl::string_view method, absl::string_view pattern, HttpHa
 
 void HttpRouter::AddStream(absl::string_view method, absl::string_view pattern, HttpStreamHandler handler) {
   Insert(method, pattern, nullptr, std::move(handler));
+}
+
+std::vector<HttpRouter::Pattern> HttpRouter::patterns() const {
+  std::vector<Pattern> patterns;
+  for (const Entry& entry : entries_) patterns.push_back({entry.method, entry.pattern});
+  return patterns;
 }
 
 bool HttpRouter::Matches(const Entry& entry, const HttpRequest& request, Parameters* parameters) {

@@ -47,6 +47,12 @@ class HttpRouter {
   void Add(absl::string_view method, absl::string_view pattern, HttpHandler handler);
   void AddStream(absl::string_view method, absl::string_view pattern, HttpStreamHandler handler);
 
+  struct Pattern {
+    std::string method, text;
+  };
+  /// What was added.
+  std::vector<Pattern> patterns() const;
+
   /// Fills the request's parameters.
   HttpRoute Route(HttpRequest& request) const;
 
@@ -57,7 +63,7 @@ class HttpRouter {
     bool Matches(absl::string_view text, std::string* value) const;
   };
   struct Entry {
-    std::string method;
+    std::string method, pattern;
     std::vector<Segment> segments;
     HttpHandler handler;
     HttpStreamHandler stream_handler;

@@ -140,6 +140,19 @@ void AddModels(const std::vector<ModelEntry>& models, Page& page) {
                 [](const ServingModel& m) { return static_cast<double>(m.probes.flips); });
 }
 
+void AddGpuMemory(const GpuMemory::Devices& devices, Page& page) {
+  const auto add = [&](const char* name, const char* help, size_t models::CudaMemory::*bytes) {
+    Family family(page.all(), MetricType::Gauge, name, help);
+    for (const auto& [index, memory] : devices) {
+      family.Add({{"device", absl::StrCat(index)}}, static_cast<double>(memory.*bytes));
+    }
+  };
+  if (devices.empty()) return;
+  add("bertha_gpu_memory_used_bytes", "Memory of a CUDA device that is taken, by any process.",
+      &models::CudaMemory::used_bytes);
+  add("bertha_gpu_memory_total_bytes", "Memory of a CUDA device.", &models::CudaMemory::total_bytes);
+}
+
 void AddHealth(const HealthSnapshot& health, Page& page) {
   page.Gauge("bertha_live", "1 unless a restart would help.", health.live.ok);
   page.Gauge("bertha_ready", "1 if calls are answered.", health.ready.ok);
@@ -181,6 +194,7 @@ std::string Exposition(const MetricsSources& sources) {
   const std::vector<ModelEntry> models = sources.models.List();
   page.Calls(sources.calls);
   AddModels(models, page);
+  AddGpuMemory(sources.gpu_memory.Read(models), page);
   AddHealth(sources.health.Snapshot(), page);
   AddRejections(sources.dispatcher.rejections(), page);
   if (sources.feedback) AddFeedback(sources.feedback->stats(), page);

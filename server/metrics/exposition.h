@@ -14,6 +14,7 @@
 #include "server/gate.h"
 #include "server/health_board.h"
 #include "server/metrics/call_metrics.h"
+#include "server/metrics/gpu_memory.h"
 #include "server/model_table.h"
 
 namespace bertha::server {
@@ -26,6 +27,7 @@ struct MetricsSources {
   const batcher::Dispatcher& dispatcher;
   const Gate& gate;
   const CallMetrics& calls;
+  GpuMemory& gpu_memory;
   /// What health says of each model; and votes, null if there are none.
   const HealthBoard& health;
   const feedback::FeedbackStore* feedback = nullptr;

@@ -11,6 +11,7 @@
 #include "models/json.h"
 #include "nlohmann/json.hpp"
 #include "server/oip/parameters.h"
+#include "server/oip/rest_paths.h"
 #include "server/oip/tensors.h"
 #include "server/proto_json.h"
 #include "tokenizer/json_reader.h"

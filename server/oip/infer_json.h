@@ -22,9 +22,6 @@
 
 namespace bertha::server::oip {
 
-/// The name of the header that says how many bytes of a body are JSON.
-inline constexpr char kJsonLengthHeader[] = "Inference-Header-Content-Length";
-
 /// Fills `request`, which is empty but for model and version, with all tensors in raw_input_contents. `json_length`:
 /// of kJsonLengthHeader. INVALID_ARGUMENT with the place, e.g. "$.inputs[0].data[3]: expected a string".
 absl::Status ReadInferRequest(const std::string& body, std::optional<size_t> json_length,

@@ -1,5 +1,6 @@
 #include "server/oip/rest_routes.h"
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -98,28 +99,35 @@ RestReply WriteInfer(const Message& request, const Message& response) {
                                      static_cast<const inference::ModelInferResponse&>(response))};
 }
 
-std::vector<RestRoute> MakeRoutes() {
+/// How a method's messages are read and written, wherever it is.
+struct Form {
+  decltype(RestRoute::read) read;
+  decltype(RestRoute::write) write;
+};
+
+std::map<std::string, Form> MakeForms() {
   using namespace ::inference;
-  std::vector<RestRoute> routes = {
-      {"GET", "/v2", "ServerMetadata", ReadNothing, WriteJson},
-      {"GET", "/v2/health/live", "ServerLive", ReadNothing, WriteJson},
-      {"GET", "/v2/health/ready", "ServerReady", ReadNothing, WriteReadiness<ServerReadyResponse>},
-      {"GET", "/v2/models/stats", "ModelStatistics", ReadNothing, WriteJson},
-      {"POST", "/v2/repository/index", "RepositoryIndex", ReadIndex, WriteIndex},
-      {"POST", "/v2/repository/models/{model}/load", "RepositoryModelLoad",
-       ReadRepositoryCall<RepositoryModelLoadRequest>, WriteJson},
-      {"POST", "/v2/repository/models/{model}/unload", "RepositoryModelUnload",
-       ReadRepositoryCall<RepositoryModelUnloadRequest>, WriteJson},
+  return {
+      {"ServerMetadata", {ReadNothing, WriteJson}},
+      {"ServerLive", {ReadNothing, WriteJson}},
+      {"ServerReady", {ReadNothing, WriteReadiness<ServerReadyResponse>}},
+      {"ModelMetadata", {ReadName<ModelMetadataRequest>, WriteJson}},
+      {"ModelReady", {ReadName<ModelReadyRequest>, WriteReadiness<ModelReadyResponse>}},
+      {"ModelConfig", {ReadName<ModelConfigRequest>, WriteConfig}},
+      {"ModelStatistics", {ReadName<ModelStatisticsRequest>, WriteJson}},
+      {"ModelInfer", {ReadInfer, WriteInfer}},
+      {"RepositoryIndex", {ReadIndex, WriteIndex}},
+      {"RepositoryModelLoad", {ReadRepositoryCall<RepositoryModelLoadRequest>, WriteJson}},
+      {"RepositoryModelUnload", {ReadRepositoryCall<RepositoryModelUnloadRequest>, WriteJson}},
   };
-  for (const char* model : {"/v2/models/{model}", "/v2/models/{model}/versions/{version}"}) {
-    const auto add = [&](const char* verb, const char* path, const char* method, auto read, auto write) {
-      routes.push_back({verb, absl::StrCat(model, path), method, read, write});
-    };
-    add("GET", "", "ModelMetadata", ReadName<ModelMetadataRequest>, WriteJson);
-    add("GET", "/ready", "ModelReady", ReadName<ModelReadyRequest>, WriteReadiness<ModelReadyResponse>);
-    add("GET", "/config", "ModelConfig", ReadName<ModelConfigRequest>, WriteConfig);
-    add("GET", "/stats", "ModelStatistics", ReadName<ModelStatisticsRequest>, WriteJson);
-    add("POST", "/infer", "ModelInfer", ReadInfer, WriteInfer);
+}
+
+std::vector<RestRoute> MakeRoutes() {
+  const std::map<std::string, Form> forms = MakeForms();
+  std::vector<RestRoute> routes;
+  for (const RestPath& path : RestPaths()) {
+    const Form& form = forms.at(path.method);
+    routes.push_back({path, form.read, form.write});
   }
   return routes;
 }

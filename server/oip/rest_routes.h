@@ -1,8 +1,8 @@
-// The Open Inference Protocol over HTTP, as a table: which path is which method of PublicMethods, how its request is
-// read, and how its response is written. The transport does the rest: it routes, passes the gate, starts the method,
-// and sends ErrorJson with the HTTP code of the status where one fails.
+// The Open Inference Protocol over HTTP, as a table: which path is which method of PublicMethods (rest_paths.h), how
+// its request is read, and how its response is written. The transport does the rest: it routes, passes the gate, starts
+// the method, and sends ErrorJson with the HTTP code of the status where one fails.
 //
-// Source: the protocol's REST part, and Triton's extensions of it. Thread-safety: const after the first call.
+// Thread-safety: const after the first call.
 #ifndef BERTHA_SERVER_OIP_REST_ROUTES_H_
 #define BERTHA_SERVER_OIP_REST_ROUTES_H_
 
@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/oip/infer_json.h"
+#include "server/oip/rest_paths.h"
 
 namespace bertha::server::oip {
 
@@ -35,12 +36,7 @@ struct RestReply {
   bool is_json() const { return !body.json_length.has_value(); }
 };
 
-struct RestRoute {
-  std::string verb;
-  /// As in "/v2/models/{model}/versions/{version}/infer".
-  std::string pattern;
-  /// Its method's name, e.g. "ModelInfer".
-  std::string method;
+struct RestRoute : RestPath {
   /// Fills the method's request. INVALID_ARGUMENT names the place.
   std::function<absl::Status(const RestRequest&, google::protobuf::Message& request)> read;
   /// Of a call that succeeded.

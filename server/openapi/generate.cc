@@ -1,193 +1,108 @@
-// Writes the OpenAPI document of a proto file's services over HTTP, out of its comments too. Run by the build.
+// Writes the OpenAPI document of an HTTP port: the services of a proto file, and those paths of the Open Inference
+// Protocol that begin with PREFIX; out of the protos' comments too. Run by the build.
 //
-//   generate_openapi PROTO_DIRECTORY PROTO VERSION > openapi.json
+//   generate_openapi PROTO_DIRECTORY PROTO PREFIX COMPONENTS VERSION > openapi.json
 //
-// Source: OpenAPI 3.1.0 (https://spec.openapis.org/oas/v3.1.0).
+// COMPONENTS: inference_components.json. Source: OpenAPI 3.1.0 (https://spec.openapis.org/oas/v3.1.0).
 #include <google/protobuf/compiler/importer.h>
 
-#include <cstdint>
-#include <cstdio>
+#include <fstream>
 #include <iostream>
-#include <limits>
-#include <set>
 #include <string>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
-#include "nlohmann/json.hpp"
 #include "server/json_route.h"
+#include "server/openapi/inference_paths.h"
+#include "server/openapi/message_schemas.h"
 
-namespace bertha::server {
+namespace bertha::server::openapi {
 namespace {
 
-using google::protobuf::Descriptor;
-using google::protobuf::EnumDescriptor;
-using google::protobuf::FieldDescriptor;
 using google::protobuf::FileDescriptor;
 using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
-using Json = nlohmann::ordered_json;
+using Direction = MessageSchemas::Direction;
 
-constexpr char kJson[] = "application/json", kLines[] = "application/x-ndjson";
+constexpr char kLines[] = "application/x-ndjson";
 
-/// The comment before a declaration, on one line per paragraph.
-template <class D>
-std::string CommentOf(const D& descriptor) {
-  google::protobuf::SourceLocation location;
-  if (!descriptor.GetSourceLocation(&location)) return "";
-  const std::string text = absl::StrReplaceAll(location.leading_comments, {{"\n\n", "\v"}, {"\n \n", "\v"}});
-  return std::string(absl::StripAsciiWhitespace(absl::StrReplaceAll(text, {{"\n", ""}, {"\v", "\n\n"}})));
+Json HttpErrorSchema() {
+  const Json text = {{"type", "string"}};
+  return {{"type", "object"},
+          {"required", {"error"}},
+          {"properties",
+           {{"error",
+             {{"type", "object"},
+              {"required", {"code", "message", "status"}},
+              {"properties",
+               {{"code", {{"type", "integer"}, {"description", "The HTTP status."}}},
+                {"message", {{"type", "string"}, {"description", "What was wrong, where, and what to do."}}},
+                {"status", {{"type", "string"}, {"description", "Name of the gRPC status code."}}},
+                {"details",
+                 {{"type", "array"},
+                  {"items",
+                   {{"type", "object"},
+                    {"properties", {{"@type", text}, {"retryDelay", text}}},
+                    {"description", "RetryInfo: when to try again, e.g. \"0.020s\"."}}}}}}}}}}}};
 }
 
-template <class D>
-void Describe(const D& descriptor, Json& schema) {
-  if (std::string comment = CommentOf(descriptor); !comment.empty()) schema["description"] = comment;
-}
-
-class Document {
- public:
-  explicit Document(const std::string& version) {
-    root_ = {{"openapi", "3.1.0"},
-             {"info",
-              {{"title", "bertha"},
-               {"version", version},
-               {"description",
-                "What BERT-family models say about texts. The same calls as bertha.v1 over gRPC: field names as in the "
-                "proto. Errors have the form of google.rpc.Status as Google's HTTP APIs send it. Headers that every "
-                "call takes: x-timeout-ms (deadline), x-request-id and traceparent (echoed), Authorization: Bearer."}}},
-             {"security", {Json::object(), {{"token", Json::array()}}}},
-             {"paths", Json::object()},
-             {"components",
-              {{"schemas", {{"HttpError", HttpErrorSchema()}}},
-               {"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
-  }
-
-  void AddService(const ServiceDescriptor& service) {
-    for (int i = 0; i < service.method_count(); ++i) AddMethod(*service.method(i));
-  }
-  const Json& root() const { return root_; }
-
- private:
-  static Json HttpErrorSchema() {
-    const Json text = {{"type", "string"}};
-    return {{"type", "object"},
-            {"required", {"error"}},
-            {"properties",
-             {{"error",
-               {{"type", "object"},
-                {"required", {"code", "message", "status"}},
-                {"properties",
-                 {{"code", {{"type", "integer"}, {"description", "The HTTP status."}}},
-                  {"message", {{"type", "string"}, {"description", "What was wrong, where, and what to do."}}},
-                  {"status", {{"type", "string"}, {"description", "Name of the gRPC status code."}}},
-                  {"details",
-                   {{"type", "array"},
-                    {"items",
-                     {{"type", "object"},
-                      {"properties", {{"@type", text}, {"retryDelay", text}}},
-                      {"description", "RetryInfo: when to try again, e.g. \"0.020s\"."}}}}}}}}}}}};
-  }
-
-  void AddMethod(const MethodDescriptor& method) {
+/// The calls of a service of this server, each at its JsonRoute.
+void AddService(const ServiceDescriptor& service, MessageSchemas& messages, Json& paths) {
+  for (int i = 0; i < service.method_count(); ++i) {
+    const MethodDescriptor& method = *service.method(i);
     const JsonRoute route = JsonRouteOf(method);
-    const char* in = method.client_streaming() ? kLines : kJson;
-    const char* out = method.server_streaming() ? kLines : kJson;
-    Json operation = {{"operationId", absl::StrCat(method.service()->name(), "_", method.name())},
-                      {"tags", {method.service()->name()}}};
+    Json operation = {{"operationId", absl::StrCat(service.name(), "_", method.name())}, {"tags", {service.name()}}};
     Describe(method, operation);
     if (route.verb == "POST") {
-      operation["requestBody"] = {{"required", true},
-                                  {"content", {{in, {{"schema", Reference(*method.input_type(), /*answer=*/false)}}}}}};
+      operation["requestBody"] = {{"required", true}};
+      operation["requestBody"].update(ContentOf(method.client_streaming() ? kLines : kJson,
+                                                messages.Reference(*method.input_type(), Direction::kRequest)));
     }
-    operation["responses"] = {{"200",
-                               {{"description", "OK"},
-                                {"content", {{out, {{"schema", Reference(*method.output_type(), /*answer=*/true)}}}}}}},
-                              {"default",
-                               {{"description", "An error"},
-                                {"content", {{kJson, {{"schema", {{"$ref", "#/components/schemas/HttpError"}}}}}}}}}};
-    root_["paths"][route.path][absl::AsciiStrToLower(route.verb)] = operation;
+    Json ok = {{"description", "OK"}}, error = {{"description", "An error"}};
+    ok.update(ContentOf(method.server_streaming() ? kLines : kJson,
+                        messages.Reference(*method.output_type(), Direction::kAnswer)));
+    error.update(ContentOf(kJson, ReferenceTo("HttpError")));
+    operation["responses"] = {{"200", ok}, {"default", error}};
+    paths[route.path][absl::AsciiStrToLower(route.verb)] = operation;
   }
+}
 
-  /// A schema of its own for each direction: an answer has all its fields, a request need not.
-  Json Reference(const Descriptor& type, bool answer) {
-    const std::string name = answer ? type.name() : absl::StrCat(type.name(), ".in");
-    const Json reference = {{"$ref", absl::StrCat("#/components/schemas/", name)}};
-    if (!known_.insert(name).second) return reference;
-    Json schema = {{"type", "object"}};
-    Describe(type, schema);
-    Json properties = Json::object(), required = Json::array();
-    for (int i = 0; i < type.field_count(); ++i) {
-      const FieldDescriptor& field = *type.field(i);
-      properties[field.name()] = Field(field, answer);
-      if (!field.has_presence()) required.push_back(field.name());
-    }
-    schema["properties"] = properties;
-    if (answer && !required.empty()) schema["required"] = required;
-    if (!answer) schema["additionalProperties"] = false;
-    root_["components"]["schemas"][name] = schema;
-    return reference;
+/// Copies what is referred to in `json`, and is not in `document` yet, from `library`.
+void AddReferred(const Json& json, const Json& library, Json& document) {
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_structured()) AddReferred(value, library, document);
+    if (key != "$ref") continue;
+    const Json::json_pointer place(value.get<std::string>().substr(1));
+    if (document.contains(place)) continue;
+    const Json referred = library.at(place);
+    document[place] = referred;
+    AddReferred(referred, library, document);
   }
+}
 
-  Json Field(const FieldDescriptor& field, bool answer) {
-    Json schema = Value(field, answer);
-    if (field.is_repeated()) schema = {{"type", "array"}, {"items", schema}};
-    Describe(field, schema);
-    return schema;
-  }
-
-  Json Value(const FieldDescriptor& field, bool answer) {
-    switch (field.cpp_type()) {
-      case FieldDescriptor::CPPTYPE_MESSAGE:
-        return Reference(*field.message_type(), answer);
-      case FieldDescriptor::CPPTYPE_STRING:
-        return {{"type", "string"}};
-      case FieldDescriptor::CPPTYPE_BOOL:
-        return {{"type", "boolean"}};
-      case FieldDescriptor::CPPTYPE_ENUM:
-        return Enum(*field.enum_type());
-      case FieldDescriptor::CPPTYPE_INT32:
-        return Integer<int32_t>();
-      case FieldDescriptor::CPPTYPE_UINT32:
-        return Integer<uint32_t>();
-      case FieldDescriptor::CPPTYPE_INT64:
-        return Long<int64_t>("-?", answer);
-      case FieldDescriptor::CPPTYPE_UINT64:
-        return Long<uint64_t>("", answer);
-      case FieldDescriptor::CPPTYPE_FLOAT:
-        return {{"type", "number"},
-                {"minimum", -std::numeric_limits<float>::max()},
-                {"maximum", std::numeric_limits<float>::max()}};
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-        return {{"type", "number"}};
-    }
-    return {};
-  }
-
-  static Json Enum(const EnumDescriptor& type) {
-    Json names = Json::array();
-    for (int i = 0; i < type.value_count(); ++i) names.push_back(type.value(i)->name());
-    return {{"type", "string"}, {"enum", names}};
-  }
-
-  template <class T>
-  static Json Integer() {
-    return {
-        {"type", "integer"}, {"minimum", std::numeric_limits<T>::min()}, {"maximum", std::numeric_limits<T>::max()}};
-  }
-
-  /// Written as a string, since JSON's numbers have 53 bits in many places; taken as a number too. Not every number of
-  /// 19 digits is one of 64 bits: requests are promised no more than 18.
-  template <class T>
-  static Json Long(const std::string& sign, bool answer) {
-    const std::string digits = absl::StrCat("^", sign, "[0-9]{1,", answer ? 20 : 18, "}$");
-    const Json text = {{"type", "string"}, {"pattern", digits}};
-    return answer ? text : Json{{"oneOf", {Integer<T>(), text}}};
-  }
-
-  Json root_;
-  std::set<std::string> known_;
-};
+Json Document(const FileDescriptor& file, const ServiceDescriptor& inference, const std::string& prefix,
+              const Json& library, const std::string& version) {
+  Json paths = Json::object(), schemas = {{"HttpError", HttpErrorSchema()}};
+  MessageSchemas messages(schemas, Integers64::kStrings);
+  for (int i = 0; i < file.service_count(); ++i) AddService(*file.service(i), messages, paths);
+  AddInferencePaths(inference, prefix, paths, schemas);
+  Json document = {
+      {"openapi", "3.1.0"},
+      {"info",
+       {{"title", "bertha"},
+        {"version", version},
+        {"description",
+         "What BERT-family models say about texts. The same calls as bertha.v1 over gRPC: field names as in the "
+         "proto. Errors have the form of google.rpc.Status as Google's HTTP APIs send it. Paths under /v2 are the "
+         "Open Inference Protocol's, with its errors. Headers that every call takes: x-timeout-ms (deadline), "
+         "x-request-id and traceparent (echoed), Authorization: Bearer."}}},
+      {"security", {Json::object(), {{"token", Json::array()}}}},
+      {"paths", paths},
+      {"components",
+       {{"schemas", schemas}, {"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
+  AddReferred(paths, library, document);
+  return document;
+}
 
 class Errors final : public google::protobuf::compiler::MultiFileErrorCollector {
  public:
@@ -196,26 +111,27 @@ class Errors final : public google::protobuf::compiler::MultiFileErrorCollector 
   }
 };
 
-int Main(const std::string& directory, const std::string& name, const std::string& version) {
+int Main(const std::string& directory, const std::string& name, const std::string& prefix,
+         const std::string& components, const std::string& version) {
   google::protobuf::compiler::DiskSourceTree tree;
   tree.MapPath("", directory);
   Errors errors;
   google::protobuf::compiler::Importer importer(&tree, &errors);
-  Document document(version);
   const FileDescriptor* file = importer.Import(name);
-  if (!file) return 1;
-  for (int i = 0; i < file->service_count(); ++i) document.AddService(*file->service(i));
-  std::cout << document.root().dump(1) << "\n";
+  const FileDescriptor* inference = importer.Import("inference/grpc_service.proto");
+  if (!file || !inference) return 1;
+  std::ifstream library(components);
+  std::cout << Document(*file, *inference->service(0), prefix, Json::parse(library), version).dump(1) << "\n";
   return std::cout.good() ? 0 : 1;
 }
 
 }  // namespace
-}  // namespace bertha::server
+}  // namespace bertha::server::openapi
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: generate_openapi PROTO_DIRECTORY PROTO VERSION\n";
+  if (argc != 6) {
+    std::cerr << "usage: generate_openapi PROTO_DIRECTORY PROTO PREFIX COMPONENTS VERSION\n";
     return 2;
   }
-  return bertha::server::Main(argv[1], argv[2], argv[3]);
+  return bertha::server::openapi::Main(argv[1], argv[2], argv[3], argv[4], argv[5]);
 }

@@ -40,6 +40,20 @@ TEST_CASE("A plug-in's replica is an encoder of the batcher") {
   for (size_t i = 0; i < 6; ++i) CHECK(std::fabs(output.values[i] - expected.values[i]) < 1e-4f);
 }
 
+TEST_CASE("A device that a model is on says how much of its memory is taken") {
+  const absl::StatusOr<CudaEngine> engine = CudaEngine::Open(EMULATED_PLUGIN);
+  REQUIRE(engine.ok());
+  const CudaDeviceInUse device = engine->DeviceInUse(0);
+  const absl::StatusOr<CudaMemory> before = device.ReadMemory();
+  REQUIRE(before.status() == absl::OkStatus());
+  CHECK(before->total_bytes == engine->devices()[0].total_bytes);
+  const EncoderWeights weights = cuda::MakeEncoder("bert", {});
+  const auto model = engine->NewModel({.weights = &weights}, {.tune = false}, DescribeFused(weights));
+  REQUIRE(model.ok());
+  CHECK(device.ReadMemory()->used_bytes >= before->used_bytes + model->weight_bytes());
+  CHECK(engine->DeviceInUse(3).ReadMemory().status().code() == absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_CASE("A batch that the engine refuses is INTERNAL, and no lost device") {
   const absl::StatusOr<CudaEngine> engine = CudaEngine::Open(EMULATED_PLUGIN);
   REQUIRE(engine.ok());
@@ -72,7 +86,7 @@ TEST_CASE("A library that is missing, is no plug-in, or is of another version is
   CHECK(CudaEngine::Open("libm.so.6").status() ==
         absl::FailedPreconditionError("device cuda: libm.so.6 is no plug-in of this program"));
   const absl::Status foreign = CudaEngine::Open(FOREIGN_PLUGIN).status();
-  CHECK(foreign.message().find("is a plug-in of version 2, this program takes 1") != std::string::npos);
+  CHECK(foreign.message().find("is a plug-in of version 3, this program takes 2") != std::string::npos);
 }
 
 TEST_CASE("The real plug-in opens where its libraries are, and says what else is missing") {

@@ -26,6 +26,9 @@ TEST_CASE("A package is served by the fused engine on the device, and its probes
     CHECK(description.dtype == "bf16");
     CHECK(model->refused.empty());
     CHECK(model->probes.flips == 0);
+    REQUIRE(model->cuda_devices.size() == 1);
+    CHECK(model->cuda_devices[0].index() == 0);
+    CHECK(model->cuda_devices[0].ReadMemory()->used_bytes > model->weight_bytes);
     CHECK(model->probes.max_abs_diff > 0);
     CHECK(model->probes.max_abs_diff < 0.01f);
   }

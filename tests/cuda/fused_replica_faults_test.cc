@@ -89,6 +89,17 @@ TEST_CASE("An error that stays is a lost device, another one is this batch's") {
   CHECK(Difference(RunBatch(*replica, batch), Expected(weights, batch)) < 1e-4f);
 }
 
+TEST_CASE("The memory that is taken is told until the device is lost") {
+  const Restore restore;
+  models::CudaMemory memory;
+  RequireOk(ReadMemory(0, memory));
+  CHECK(memory.total_bytes == TheDevice().memory);
+  CHECK(memory.used_bytes == TheDevice().used);
+  CHECK(ReadMemory(1, memory).code == Code::kUnavailable);
+  TheDevice().broken = cudaErrorIllegalAddress;
+  CHECK(ReadMemory(0, memory).code == Code::kDeviceLost);
+}
+
 TEST_CASE("What is missing is said: driver, device, the device asked for, a new enough one") {
   const Restore restore;
   std::vector<models::CudaDevice> devices;

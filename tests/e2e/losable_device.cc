@@ -74,6 +74,11 @@ class Plugin final : public CudaPlugin {
     model = std::make_unique<Model>();
     return {};
   }
+  CudaOutcome ReadMemory(int, CudaMemory& memory) override {
+    if (lost) return {CudaOutcome::Code::kDeviceLost, "an illegal memory access was encountered"};
+    memory = {.used_bytes = 3 << 20, .total_bytes = 8 << 20};
+    return {};
+  }
 };
 
 Plugin plugin;

@@ -10,6 +10,7 @@ import time
 
 import grpc
 import pytest
+import requests
 from grpc_health.v1 import health_pb2
 
 from tokenizers import Tokenizer
@@ -195,6 +196,9 @@ def on_losable_device(daemon, program, build_dir, tmp_path, slow_models, package
 def test_a_lost_device_ends_the_process_with_a_code_of_its_own(on_losable_device):
     d = on_losable_device("--drain-lame-duck-ms", "60000")
     assert d.stub().Classify(texts_request(["hello"]), timeout=PATIENCE).results
+    metrics = requests.get(f"http://{d.http_address}/metrics", timeout=PATIENCE).text
+    assert 'bertha_gpu_memory_used_bytes{device="0"} 3145728\n' in metrics
+    assert 'bertha_gpu_memory_total_bytes{device="0"} 8388608\n' in metrics
     alive = Watch(d, "liveness", d.probe_address)
     lost = failure(d.stub().Classify, texts_request(["bad"]), timeout=PATIENCE)
     told = time.monotonic()

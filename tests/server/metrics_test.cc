@@ -21,7 +21,7 @@ TEST_CASE("AValueOnABoundIsBelowIt") {
 
 struct MetricsFixture : InferenceFixture {
   using InferenceFixture::InferenceFixture;
-  std::string Text() { return Exposition({table, dispatcher, gate, observer.metrics(), board}); }
+  std::string Text() { return Exposition({table, dispatcher, gate, observer.metrics(), gpu_memory, board}); }
   /// The value of the line that begins with `name`.
   std::string Value(const std::string& name) {
     const std::string text = "\n" + Text();
@@ -31,6 +31,7 @@ struct MetricsFixture : InferenceFixture {
     return text.substr(begin, text.find('\n', begin) - begin);
   }
   Gate gate;
+  GpuMemory gpu_memory{clock};
   HealthBoard board{table, clock, {}};
   CallObserver observer{RequestLog::kNone};
 };
@@ -57,6 +58,73 @@ TEST_CASE("CallsAreCountedByMethodTransportAndCode") {
   CHECK(f.Value(R"(bertha_requests_total{transport="grpc",method="Classify",code="OK"})") == "1");
   CHECK(f.Value(R"(bertha_requests_total{transport="grpc",method="Classify",code="NOT_FOUND"})") == "2");
   CHECK(f.Value(R"(bertha_requests_total{transport="grpc",method="Classify",code="INTERNAL"})") == "none");
+}
+
+/// Devices with memory, and how often they were asked.
+class FakeDevices final : public models::CudaPlugin {
+ public:
+  models::CudaOutcome ListDevices(std::vector<models::CudaDevice>&) override { return {}; }
+  models::CudaOutcome NewModel(const models::CudaModelSource&, const models::CudaModelOptions&,
+                               std::unique_ptr<models::CudaModel>&) override {
+    return {};
+  }
+  models::CudaOutcome ReadMemory(int device, models::CudaMemory& memory) override {
+    asked += 1;
+    if (device == lost) return {models::CudaOutcome::Code::kDeviceLost, "gone"};
+    memory = {.used_bytes = used + static_cast<size_t>(device), .total_bytes = 1000};
+    return {};
+  }
+
+  int asked = 0, lost = -1;
+  size_t used = 100;
+};
+
+struct GpuFixture : MetricsFixture {
+  /// A model on these devices.
+  void AddModelOn(const std::string& name, const std::vector<int>& on) {
+    auto model = std::make_shared<ServingModel>();
+    model->key = {name, 1};
+    for (const int device : on) model->cuda_devices.emplace_back(device, &devices);
+    Serve(std::move(model));
+  }
+  std::string Used(int device) {
+    return Value("bertha_gpu_memory_used_bytes{device=\"" + std::to_string(device) + "\"}");
+  }
+  FakeDevices devices;
+};
+
+TEST_CASE("MemoryOfEachDeviceThatAModelIsOnIsTold") {
+  GpuFixture f;
+  f.AddModel("on the CPU");
+  CHECK(f.Text().find("bertha_gpu") == std::string::npos);
+  f.clock.Advance(GpuMemory::kInterval);
+  f.AddModelOn("a", {0, 2});
+  f.AddModelOn("b", {2});
+  CHECK(f.Used(0) == "100");
+  CHECK(f.Used(1) == "none");
+  CHECK(f.Used(2) == "102");
+  CHECK(f.Value("bertha_gpu_memory_total_bytes{device=\"2\"}") == "1000");
+  CHECK(f.devices.asked == 2);
+}
+
+TEST_CASE("DevicesAreAskedForTheirMemoryOnceASecondAtMost") {
+  GpuFixture f;
+  f.AddModelOn("a", {0});
+  CHECK(f.Used(0) == "100");
+  f.devices.used = 200;
+  f.clock.Advance(GpuMemory::kInterval - batcher::Duration(1));
+  CHECK(f.Used(0) == "100");
+  CHECK(f.devices.asked == 1);
+  f.clock.Advance(batcher::Duration(1));
+  CHECK(f.Used(0) == "200");
+}
+
+TEST_CASE("OfADeviceThatIsLostNoMemoryIsTold") {
+  GpuFixture f;
+  f.AddModelOn("a", {0, 1});
+  f.devices.lost = 0;
+  CHECK(f.Used(0) == "none");
+  CHECK(f.Used(1) == "101");
 }
 
 TEST_CASE("NamesOfModelsAreEscapedInLabels") {
