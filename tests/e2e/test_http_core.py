@@ -344,6 +344,23 @@ def test_a_client_that_only_stops_sending_still_gets_its_answer(common):
         assert raw.answer().status == 200
 
 
+def test_a_handler_can_answer_at_a_deadline(probe):
+    server = probe()
+    with server.connect() as raw:
+        began = time.monotonic()
+        raw.send(get("/later?ms=600000&deadline=100") + get("/later?ms=10&deadline=600000") + get("/describe"))
+        assert raw.answer().status == 504
+        assert 0.1 <= time.monotonic() - began < 60
+        assert raw.answer().body == b"late\n"
+        assert raw.answer().status == 200
+    with server.connect() as raw:
+        raw.send(get("/later?ms=600000&deadline=600000"))
+        wait_until(lambda: server.stats()["requests"] == 4, "it is computed")
+        server.tell("stop 0")  # a timer that has not run out does not hold it up
+        assert raw.ended()
+    assert server.process.wait(60) == 0
+
+
 def test_draining_closes_after_each_answer_and_stop_waits_for_what_runs(probe):
     server = probe()
     with server.connect() as idle, server.connect() as busy, server.connect() as kept:
