@@ -276,10 +276,12 @@ class Caller:
 def test_no_call_is_lost_if_callers_look_elsewhere_in_the_lame_duck_time(daemon):
     d = daemon("--drain-lame-duck-ms", "2500")
     callers = [Caller(d, patience=1) for _ in range(4)]
-    alive = Watch(d, "liveness", d.probe_address)
+    alive, ready = (Watch(d, service, d.probe_address) for service in ("liveness", "readiness"))
     wait_until(lambda: all(len(c.codes) > 50 for c in callers), "the callers call")
+    assert ready.statuses() == [SERVING]
     began = time.monotonic()
     d.signal()
+    wait_until(lambda: ready.seen[-1][1] == NOT_SERVING, "the port for probes says so too", 2)
     for caller in callers:
         assert caller._watch.wait(NOT_SERVING) - began < 1
         caller.join()
