@@ -32,7 +32,7 @@ class Drainable {
 
 class Gate {
  public:
-  /// A call, from its arrival until its reply has been handed over to its transport.
+  /// A call, from its arrival until it has ended and its reply has been handed over to its transport.
   class Ticket {
    public:
     Ticket() = default;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,8 +18,7 @@
 namespace bertha::server {
 namespace {
 
-constexpr batcher::Duration kLookEvery = std::chrono::milliseconds(50);
-constexpr int kMostOfACore = 40;  // 1/40
+constexpr char kThreadName[] = "grpc-accept";
 constexpr batcher::Duration kWarnEvery = std::chrono::seconds(10);
 /// Descriptors that are not for connections: models, logs, other listeners.
 constexpr size_t kOtherDescriptors = 256;
@@ -36,6 +36,12 @@ ConnectionTable::Options WithinFileLimit(ConnectionTable::Options limits) {
     limits.max_connections = room;
   }
   return limits;
+}
+
+/// Milliseconds as poll() takes them.
+int PollTimeout(batcher::TimePoint now, batcher::TimePoint until) {
+  if (until == batcher::TimePoint::max()) return -1;
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(std::max({}, until - now)).count());
 }
 
 }  // namespace
@@ -74,25 +80,23 @@ void GrpcListener::Start() {
 }
 
 void GrpcListener::Loop() {
+  pthread_setname_np(pthread_self(), kThreadName);
   std::vector<pollfd> polled = {{.fd = stop_, .events = POLLIN, .revents = 0}};
   for (const int fd : sockets_.fds()) polled.push_back({.fd = fd, .events = POLLIN, .revents = 0});
-  batcher::TimePoint next_look = clock_.Now() + kLookEvery;
   bool out_of_files = false;
   while (true) {
-    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::max({}, next_look - clock_.Now()));
     // Without a free descriptor those who wait stay in the kernel's queue until the next look.
     const size_t count = out_of_files ? 1 : polled.size();
-    poll(polled.data(), count, static_cast<int>(wait.count()));
+    poll(polled.data(), count, PollTimeout(clock_.Now(), schedule_.next()));
     if (polled[0].revents != 0) return;
     for (size_t i = 1; i < count; ++i) {
-      if (polled[i].revents != 0 && !AcceptAll(polled[i].fd)) out_of_files = true;
+      if (polled[i].revents == 0 || AcceptAll(polled[i].fd)) continue;
+      out_of_files = true;
+      schedule_.Soon(clock_.Now());
     }
-    const batcher::TimePoint now = clock_.Now();
-    if (now < next_look) continue;
+    if (clock_.Now() < schedule_.next()) continue;
     out_of_files = false;
     Sweep();
-    const batcher::TimePoint ended = clock_.Now();
-    next_look = ended + std::max(kLookEvery, (ended - now) * kMostOfACore);
   }
 }
 
@@ -121,6 +125,7 @@ void GrpcListener::HandOver(int listener, int fd) {
     spdlog::warn("connections are refused, {}", std::string(status.message()));
     return;
   }
+  schedule_.Soon(clock_.Now());
   channelz_.Forget(table_.Find(fd)->peer);  // who had this address before is somebody else
   Acceptor::NewConnectionParameters connection;
   connection.listener_fd = listener;
@@ -129,8 +134,13 @@ void GrpcListener::HandOver(int listener, int fd) {
 }
 
 void GrpcListener::Sweep() {
-  table_.Sweep(
-      [this](int fd, uint64_t bytes, ConnectionTable::Connection& connection) { Look(fd, bytes, connection); });
+  const batcher::TimePoint began = clock_.Now();
+  bool active = false;
+  table_.Sweep([&](int fd, uint64_t bytes, ConnectionTable::Connection& connection) {
+    active = true;
+    Look(fd, bytes, connection);
+  });
+  schedule_.OnLook(began, clock_.Now(), active, table_.size() > 0);
 }
 
 void GrpcListener::Look(int fd, uint64_t bytes_received, ConnectionTable::Connection& connection) {

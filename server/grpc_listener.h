@@ -4,8 +4,8 @@
 // has no limit on connections, and a client that resets its streams as fast as it opens them makes it queue more than a
 // gigabyte in ten seconds.
 //
-// Thread-safety: thread-compatible. One thread accepts and looks at the connections that have received something, every
-// 50 ms or with at most 1/40 of one core, whichever is less often.
+// Thread-safety: thread-compatible. One thread accepts, and looks at the connections that have received something as
+// often as LookSchedule says; while there are none it sleeps.
 #ifndef BERTHA_SERVER_GRPC_LISTENER_H_
 #define BERTHA_SERVER_GRPC_LISTENER_H_
 
@@ -20,6 +20,7 @@
 #include "server/channelz.h"
 #include "server/connection_table.h"
 #include "server/listening_sockets.h"
+#include "server/look_schedule.h"
 
 namespace bertha::server {
 
@@ -57,6 +58,7 @@ class GrpcListener {
   const int stop_;  // an eventfd
   ConnectionTable table_;
   Channelz channelz_;
+  LookSchedule schedule_;
   batcher::TimePoint next_warning_{};
   std::thread thread_;
 };

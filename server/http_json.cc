@@ -1,5 +1,6 @@
 #include "server/http_json.h"
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -55,16 +56,31 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
     caller_.deadline = *deadline;
     status = form_.read(request, *request_);
     if (!status.ok()) return Reply(status);
-    const auto operation = method_.start(
-        caller_, *request_, *response_, [self = shared_from_this()](const absl::Status& ended) { self->Reply(ended); });
+    const auto operation = method_.start(caller_, *request_, *response_,
+                                         [self = shared_from_this()](const absl::Status& ended) { self->End(ended); });
     if (operation) reply_->OnAbandoned([operation] { operation->Cancel(); });
+    if (caller_.deadline == batcher::TimePoint::max()) return;
+    reply_->OnLate(caller_.deadline - edge_.clock.Now(), [self = shared_from_this(), operation] {
+      self->Reply(TooLate());
+      if (operation) operation->Cancel();
+    });
   }
 
  private:
-  void Reply(absl::Status status) {
-    if (status.ok() && edge_.clock.Now() > caller_.deadline) {  // gRPC's clients see to that themselves
-      status = absl::DeadlineExceededError("the answer came after the deadline");
-    }
+  static absl::Status TooLate() {
+    return absl::DeadlineExceededError(absl::StrCat("the deadline (", kTimeoutHeader, ") passed before the answer"));
+  }
+
+  /// The method has ended; perhaps long after its caller was told that it is too late.
+  void End(const absl::Status& status) {
+    // The timer may be late itself.
+    Reply(status.ok() && edge_.clock.Now() > caller_.deadline ? TooLate() : status);
+    ticket_ = {};
+  }
+
+  /// The first one counts. The method may still be at work on the response, unless `status` is its own.
+  void Reply(const absl::Status& status) {
+    if (replied_.exchange(true)) return;
     if (status.ok()) return Send(status, form_.write(*request_, *response_));
     Send(status, form_.error(status, ErrorResponse(status, std::chrono::milliseconds(edge_.retry_after_ms(status)))));
   }
@@ -73,7 +89,6 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
     AddTrace(caller_, response);
     edge_.observer.OnEnd(counters_, caller_, status, edge_.clock.Now() - began_);
     reply_->Send(std::move(response));
-    ticket_ = {};
   }
 
   const Method& method_;
@@ -83,7 +98,8 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   const batcher::TimePoint began_;
   const std::shared_ptr<HttpReply> reply_;
   Caller caller_;
-  Gate::Ticket ticket_;
+  Gate::Ticket ticket_;  // kept until the method has ended
+  std::atomic<bool> replied_ = false;
   const std::unique_ptr<google::protobuf::Message> request_;
   const std::unique_ptr<google::protobuf::Message> response_;
 };

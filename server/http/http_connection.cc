@@ -90,6 +90,7 @@ void HttpConnection::Close() {
   if (phase_ == Phase::kClosed) return;
   const auto self = shared_from_this();
   phase_ = Phase::kClosed;
+  alarm_.reset();
   write_watch_.Stop();
   stream_->Close();
   Abandon();
@@ -220,13 +221,18 @@ void HttpConnection::DispatchRequest() {
   body_watch_.Stop();
   HttpRequest request = std::move(parser_->request());
   request.body = std::exchange(body_, {});
-  const auto reply =
-      std::make_shared<HttpReply>([weak = weak_from_this(), loop = loop_, serial = serial_](HttpResponse response) {
-        auto shared = std::make_shared<HttpResponse>(std::move(response));
-        loop->Post([weak, serial, shared] {
-          if (const auto self = weak.lock()) self->OnResponse(serial, std::move(*shared));
-        });
-      });
+  const auto respond = [weak = weak_from_this(), loop = loop_, serial = serial_](HttpResponse response) {
+    auto shared = std::make_shared<HttpResponse>(std::move(response));
+    loop->Post([weak, serial, shared] {
+      if (const auto self = weak.lock()) self->OnResponse(serial, std::move(*shared));
+    });
+  };
+  const auto alarm = [weak = weak_from_this(), loop = loop_, serial = serial_](std::chrono::nanoseconds after) {
+    loop->Post([weak, serial, when = std::chrono::steady_clock::now() + after] {
+      if (const auto self = weak.lock()) self->SetAlarm(serial, when);
+    });
+  };
+  const auto reply = std::make_shared<HttpReply>(respond, alarm);
   reply_ = reply;
   route_.handler(std::move(request), reply);
 }
@@ -262,7 +268,15 @@ void HttpConnection::OnResponse(uint64_t serial, HttpResponse response) {
   if (phase_ == Phase::kHandling && serial == serial_) Respond(response);
 }
 
+void HttpConnection::SetAlarm(uint64_t serial, batcher::TimePoint when) {
+  if (phase_ != Phase::kHandling || serial != serial_) return;
+  alarm_ = loop_->At(when, [weak = reply_] {
+    if (const auto reply = weak.lock()) reply->Expire();
+  });
+}
+
 void HttpConnection::Respond(const HttpResponse& response) {
+  alarm_.reset();
   const HeadOptions options = {.http_1_0 = parser_->has_header() && parser_->http_1_0(),
                                .keep_alive = parser_->has_header() && KeepAlive()};
   Outgoing outgoing = {.head = ResponseHead(response, route_.headers, options)};

@@ -93,6 +93,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // Answering.
   void Fail(const HttpParser::Failure& failure);
   void OnResponse(uint64_t serial, HttpResponse response);
+  void SetAlarm(uint64_t serial, batcher::TimePoint when);
   void Respond(const HttpResponse& response);
   void SendContinue();
   void Push(Outgoing outgoing);
@@ -145,6 +146,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool continue_sent_ = false;
   BodyEnd body_end_ = BodyEnd::kLength;
   std::weak_ptr<HttpReply> reply_;
+  std::unique_ptr<IoLoop::Timer> alarm_;  // of reply_
   std::weak_ptr<HttpStream> http_stream_;
   HttpStream::OnRead stream_read_;
 };

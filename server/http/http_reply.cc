@@ -6,7 +6,7 @@
 
 namespace bertha::server {
 
-void Abandonment::Set(std::function<void()> callback) {
+void Interruption::Set(std::function<void()> callback) {
   {
     MutexLock lock(mutex_);
     if (disarmed_) return;
@@ -18,7 +18,7 @@ void Abandonment::Set(std::function<void()> callback) {
   callback();
 }
 
-void Abandonment::Fire() {
+void Interruption::Fire() {
   std::function<void()> callback;
   {
     MutexLock lock(mutex_);
@@ -29,14 +29,14 @@ void Abandonment::Fire() {
   if (callback) callback();
 }
 
-void Abandonment::Disarm() {
+void Interruption::Disarm() {
   std::function<void()> callback;  // destroyed without the lock
   MutexLock lock(mutex_);
   disarmed_ = true;
   callback = std::exchange(callback_, nullptr);
 }
 
-HttpReply::HttpReply(Sink sink) : sink_(std::move(sink)) {}
+HttpReply::HttpReply(Sink sink, Alarm alarm) : alarm_(std::move(alarm)), sink_(std::move(sink)) {}
 
 HttpReply::~HttpReply() { Send(ErrorResponse(absl::InternalError("the request was dropped without an answer"))); }
 
@@ -47,8 +47,14 @@ void HttpReply::Send(HttpResponse response) {
     sink = std::exchange(sink_, nullptr);
   }
   if (!sink) return;
-  abandonment_.Disarm();
+  abandoned_.Disarm();
+  late_.Disarm();
   sink(std::move(response));
+}
+
+void HttpReply::OnLate(std::chrono::nanoseconds time, std::function<void()> callback) {
+  late_.Set(std::move(callback));
+  if (alarm_) alarm_(time);
 }
 
 HttpStream::~HttpStream() {
@@ -61,7 +67,7 @@ void HttpStream::Finish() {
     MutexLock lock(mutex_);
     if (std::exchange(finished_, true)) return;
   }
-  abandonment_.Disarm();
+  abandoned_.Disarm();
   backend_->Finish();
 }
 

@@ -9,6 +9,7 @@
 #ifndef BERTHA_SERVER_HTTP_HTTP_REPLY_H_
 #define BERTHA_SERVER_HTTP_HTTP_REPLY_H_
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,12 +21,12 @@
 
 namespace bertha::server {
 
-/// Runs a callback when the client has gone before its answer: once, or never.
-class Abandonment {
+/// Runs a callback when something comes before the answer, e.g. the client's going: once, or never.
+class Interruption {
  public:
-  /// Replaces an earlier callback. Runs it at once if the client has gone already.
+  /// Replaces an earlier callback. Runs it at once if it has happened already.
   void Set(std::function<void()> callback);
-  /// The client has gone.
+  /// It happens.
   void Fire();
   /// The answer is on its way: the callback is dropped. One that has begun may still be running.
   void Disarm();
@@ -40,22 +41,28 @@ class Abandonment {
 class HttpReply {
  public:
   using Sink = std::function<void(HttpResponse)>;
+  /// Has Expire called after so long, unless Send is called before.
+  using Alarm = std::function<void(std::chrono::nanoseconds)>;
   /// Made by the server (and by tests). `sink` is called once.
-  explicit HttpReply(Sink sink);
+  explicit HttpReply(Sink sink, Alarm alarm = nullptr);
   ~HttpReply();
 
   /// Later calls do nothing.
   void Send(HttpResponse response);
   /// `callback` is called if the client closes the connection before Send: nobody waits for the answer, which must be
   /// sent all the same.
-  void OnAbandoned(std::function<void()> callback) { abandonment_.Set(std::move(callback)); }
+  void OnAbandoned(std::function<void()> callback) { abandoned_.Set(std::move(callback)); }
+  /// `callback` is called if so much time passes before Send, which it may call.
+  void OnLate(std::chrono::nanoseconds time, std::function<void()> callback);
   /// For the server.
-  void Abandon() { abandonment_.Fire(); }
+  void Abandon() { abandoned_.Fire(); }
+  void Expire() { late_.Fire(); }
 
  private:
+  const Alarm alarm_;
   Mutex mutex_;
   Sink sink_ ABSL_GUARDED_BY(mutex_);
-  Abandonment abandonment_;
+  Interruption abandoned_, late_;
 };
 
 /// Both directions at once. At most one Read and one Write are under way; no callback runs inside the call that takes
@@ -92,13 +99,13 @@ class HttpStream {
   /// Runs `work` soon on the thread that callbacks run on, even if the client has gone.
   void Post(std::function<void()> work) { backend_->Post(std::move(work)); }
   /// As HttpReply's, before Finish. Reads and writes fail then, too.
-  void OnAbandoned(std::function<void()> callback) { abandonment_.Set(std::move(callback)); }
+  void OnAbandoned(std::function<void()> callback) { abandoned_.Set(std::move(callback)); }
   /// For the server.
-  void Abandon() { abandonment_.Fire(); }
+  void Abandon() { abandoned_.Fire(); }
 
  private:
   const std::shared_ptr<Backend> backend_;
-  Abandonment abandonment_;
+  Interruption abandoned_;
   Mutex mutex_;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -38,6 +38,21 @@ struct Ticker {
   }
 };
 
+class OneShot final : public IoLoop::Timer {
+ public:
+  OneShot(asio::io_context& io, batcher::TimePoint when, std::function<void()> work)
+      : work_(std::make_shared<std::function<void()>>(std::move(work))), timer_(io, when) {
+    // The time may have come already when it is called off.
+    timer_.async_wait([weak = std::weak_ptr(work_)](boost::system::error_code) {
+      if (const auto wanted = weak.lock()) (*wanted)();
+    });
+  }
+
+ private:
+  const std::shared_ptr<std::function<void()>> work_;
+  asio::steady_timer timer_;
+};
+
 }  // namespace
 
 struct IoLoop::State {
@@ -68,6 +83,10 @@ void IoLoop::Start() {
 void IoLoop::Post(std::function<void()> work) {
   MutexLock lock(state_->mutex);
   if (!state_->stopped) asio::post(state_->io, std::move(work));
+}
+
+std::unique_ptr<IoLoop::Timer> IoLoop::At(batcher::TimePoint when, std::function<void()> work) {
+  return std::make_unique<OneShot>(state_->io, when, std::move(work));
 }
 
 void IoLoop::Every(std::chrono::milliseconds period, std::function<void()> tick) {

@@ -9,6 +9,8 @@
 #include <functional>
 #include <memory>
 
+#include "batcher/clock.h"
+
 namespace boost::asio {
 class io_context;
 }
@@ -17,6 +19,12 @@ namespace bertha::server {
 
 class IoLoop {
  public:
+  /// Something that will happen. Destroying it calls it off: on the loop's thread, and before Stop, which waits for it.
+  class Timer {
+   public:
+    virtual ~Timer() = default;
+  };
+
   IoLoop();
   ~IoLoop();
 
@@ -24,6 +32,8 @@ class IoLoop {
   void Start();
   /// Runs `work` on the loop's thread, never inside this call.
   void Post(std::function<void()> work);
+  /// Runs `work` at `when`. On the loop's thread, never inside this call.
+  std::unique_ptr<Timer> At(batcher::TimePoint when, std::function<void()> work);
   /// Calls `tick` every `period` on the loop's thread, until the loop stops. Before Start.
   void Every(std::chrono::milliseconds period, std::function<void()> tick);
   /// Ends the thread; not from it. What was posted before has run.

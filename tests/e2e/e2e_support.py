@@ -139,9 +139,13 @@ class Daemon:
         """The exit code."""
         return self.process.wait(seconds)
 
-    def close(self):
+    def disconnect(self):
         for channel in self._channels:
             channel.close()
+        self._channels.clear()
+
+    def close(self):
+        self.disconnect()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

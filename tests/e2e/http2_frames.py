@@ -1,5 +1,6 @@
 """HTTP/2 frames made by hand, for connections that do what no client library would (RFC 9113, RFC 7541)."""
 
+import contextlib
 import os
 import select
 import socket
@@ -10,6 +11,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 0x1, 0x1, 0x4
 CANCEL = struct.pack("!I", 8)
+NO_ERROR, ENHANCE_YOUR_CALM = 0, 11
 
 
 def frame(kind, stream=0, flags=0, payload=b""):
@@ -69,6 +71,35 @@ class Connection:
         except ConnectionError:
             return sent, True
         return sent, False
+
+    def _take(self, size):
+        """None: the peer has hung up."""
+        data = b""
+        while len(data) < size:
+            try:
+                part = self.socket.recv(size - len(data))
+            except ConnectionError:
+                return None
+            if not part:
+                return None
+            data += part
+        return data
+
+    def frames(self):
+        """(kind, payload) of what comes, until the peer hangs up; pings are answered."""
+        while header := self._take(9):
+            kind, flags = header[3], header[4]
+            payload = self._take(int.from_bytes(header[:3], "big"))
+            if kind == PING and not flags & ACK:
+                with contextlib.suppress(ConnectionError):
+                    self.socket.sendall(frame(PING, 0, ACK, payload))
+            yield kind, payload
+
+    def goodbyes(self):
+        """(error code, words) of each GOAWAY until the peer hangs up."""
+        return [
+            (int.from_bytes(payload[4:8], "big"), payload[8:].decode()) for kind, payload in self.frames() if kind == GOAWAY
+        ]
 
     def closed_within(self, seconds):
         """Whether the peer hangs up in time, while this side only reads."""

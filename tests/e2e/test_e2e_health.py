@@ -4,7 +4,6 @@ import contextlib
 import shutil
 import signal
 import socket
-import struct
 import threading
 import time
 
@@ -15,6 +14,7 @@ from grpc_health.v1 import health_pb2
 
 from tokenizers import Tokenizer
 
+import http2_frames as h2
 from bertha.v1 import bertha_pb2 as pb
 from e2e_cued import make_cued_package
 from e2e_support import NOT_SERVING, PATIENCE, SERVING, copy_package, failure, texts_request, wait_until
@@ -280,10 +280,12 @@ class Caller:
 def test_no_call_is_lost_if_callers_look_elsewhere_in_the_lame_duck_time(daemon):
     d = daemon("--drain-lame-duck-ms", "2500")
     callers = [Caller(d, patience=1) for _ in range(4)]
-    alive = Watch(d, "liveness", d.probe_address)
+    alive, ready = (Watch(d, service, d.probe_address) for service in ("liveness", "readiness"))
     wait_until(lambda: all(len(c.codes) > 50 for c in callers), "the callers call")
+    assert ready.statuses() == [SERVING]
     began = time.monotonic()
     d.signal()
+    wait_until(lambda: ready.seen[-1][1] == NOT_SERVING, "the port for probes says so too", 2)
     for caller in callers:
         assert caller._watch.wait(NOT_SERVING) - began < 1
         caller.join()
@@ -309,49 +311,14 @@ def test_a_second_signal_ends_the_lame_duck_time(daemon):
     assert d.wait(5) == 128 + signal.SIGTERM
 
 
-class RawConnection:
-    """HTTP/2 (RFC 9113) by hand: opens a connection and asks for nothing."""
-
-    DATA_TYPES = {0x4: "SETTINGS", 0x6: "PING", 0x7: "GOAWAY", 0x8: "WINDOW_UPDATE"}
-
-    def __init__(self, address):
-        host, port = address.rsplit(":", 1)
-        self._socket = socket.create_connection((host, int(port)), timeout=60)
-        self._send_frame(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0x4)
-
-    def _send_frame(self, before, kind, flags=0, payload=b""):
-        header = struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + bytes(4)
-        self._socket.sendall(before + header + payload)
-
-    def _read(self, size):
-        data = b""
-        while len(data) < size:
-            part = self._socket.recv(size - len(data))
-            if not part:
-                return None
-            data += part
-        return data
-
-    def frames(self):
-        """(name, payload) until the server closes; pings are answered."""
-        while header := self._read(9):
-            payload = self._read(int.from_bytes(header[:3], "big"))
-            kind, flags = header[3], header[4]
-            if kind == 0x6 and not flags & 1:
-                self._send_frame(b"", 0x6, 1, payload)
-            yield self.DATA_TYPES.get(kind, kind), payload
-
-
 @pytest.mark.parametrize("port", ["address", "admin_address", "probe_address"])
 def test_idle_connections_are_told_to_go_away(daemon, port):
     d = daemon()
-    connection = RawConnection(getattr(d, port))
-    frames = connection.frames()
-    assert next(frames)[0] == "SETTINGS"
+    connection = h2.Connection(getattr(d, port), timeout=60)
+    assert next(connection.frames())[0] == h2.SETTINGS
     d.signal()
-    rest = [(name, payload) for name, payload in frames]  # until the connection is closed
-    assert "GOAWAY" in [name for name, _ in rest]
-    assert struct.unpack(">I", [payload for name, payload in rest if name == "GOAWAY"][-1][4:8])[0] == 0  # NO_ERROR
+    codes = {code for code, _ in connection.goodbyes()}  # until the connection is closed
+    assert codes == {h2.NO_ERROR}
     assert d.wait() == 0, d.log()
 
 

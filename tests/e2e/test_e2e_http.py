@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 import requests
@@ -98,10 +99,20 @@ def test_the_deadline_comes_in_a_header(shared):
     assert late.status_code == 400 and "x-timeout-ms" in late.json()["error"]["message"]
 
 
-def test_a_deadline_that_passes_is_504(daemon, slow_models):
-    d = daemon(models=slow_models)
-    reply = post(d, "/v1/classify", {"inputs": [{"text": "wait"}]}, x_timeout_ms="1000")
+def test_a_deadline_that_passes_is_504_although_the_forward_pass_goes_on(daemon, slow_models):
+    flags = ("--cpu-workers", "2", "--batch-max-requests", "1", "--drain-timeout-ms", "300")
+    d = daemon(*flags, models=slow_models, exit_code=1)  # 1: what was accepted does not end in time
+    began = time.monotonic()
+    reply = post(d, "/v1/classify", {"inputs": [{"text": "[MASK]"}]}, x_timeout_ms="500")
     assert reply.status_code == 504 and reply.json()["error"]["status"] == "DEADLINE_EXCEEDED", reply.text
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["[MASK] too"]}
+    reply = post(d, "/v2/models/slow/infer", {"inputs": [tensor]}, x_timeout_ms="500")
+    assert reply.status_code == 504 and "x-timeout-ms" in reply.json()["error"], reply.text
+    assert 1 <= time.monotonic() - began < 60  # both passes take minutes
+    assert "bertha_running_batches 2" in get(d, "/metrics").text
+    line = 'bertha_requests_total{transport="http",method="%s",code="DEADLINE_EXCEEDED"} 1'
+    for method in ("Classify", "ModelInfer"):
+        assert line % method in get(d, "/metrics").text
 
 
 def test_request_id_and_trace_come_back_over_both_transports(shared):

@@ -84,3 +84,20 @@ def test_clients_that_do_not_read_are_dropped(probe):
         wait_until(lambda: server.stats()["timed_out"] == 1, "the server gives up")
         assert server.stats()["open"] == 0
     assert len(curl(server, "/big")) == 32 << 20
+
+
+def test_a_handler_can_answer_at_a_deadline(probe):
+    server = probe()
+    with server.connect() as raw:
+        began = time.monotonic()
+        raw.send(get("/later?ms=600000&deadline=100") + get("/later?ms=10&deadline=600000") + get("/describe"))
+        assert raw.answer().status == 504
+        assert 0.1 <= time.monotonic() - began < 60
+        assert raw.answer().body == b"late\n"
+        assert raw.answer().status == 200
+    with server.connect() as raw:
+        raw.send(get("/later?ms=600000&deadline=600000"))
+        wait_until(lambda: server.stats()["requests"] == 4, "it is computed")
+        server.tell("stop 0")  # a timer that has not run out does not hold it up
+        assert raw.ended()
+    assert server.process.wait(60) == 0

@@ -1,4 +1,4 @@
-// The judge of connections, their table, and listening sockets.
+// The judge of connections, their table, when to look at it, and listening sockets.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -13,6 +13,7 @@
 #include "server/connection_judge.h"
 #include "server/connection_table.h"
 #include "server/listening_sockets.h"
+#include "server/look_schedule.h"
 #include "tests/catch.h"
 
 namespace bertha::server {
@@ -59,6 +60,43 @@ TEST_CASE("BytesThatMakeNoMessageAreFoundAfterOneMessageForEachOpenStream") {
   for (uint64_t i = 1; i < 100; ++i) {
     CHECK_FALSE(works.Judge({.bytes_received = 900 * i, .messages_received = i}, kStart));
   }
+}
+
+TEST_CASE("WithoutConnectionsThereIsNothingToLookAt") {
+  LookSchedule schedule;
+  CHECK(schedule.next() == batcher::TimePoint::max());
+  schedule.Soon(kStart);
+  CHECK(schedule.next() == kStart + LookSchedule::kOften);
+  schedule.OnLook(kStart, kStart, /*active=*/true, /*any=*/false);
+  CHECK(schedule.next() == batcher::TimePoint::max());
+}
+
+TEST_CASE("QuietConnectionsAreLookedAtEverMoreSeldomUntilSomethingComes") {
+  LookSchedule schedule;
+  std::vector<int64_t> waits;
+  const auto look = [&](bool active) {
+    schedule.OnLook(kStart, kStart, active, /*any=*/true);
+    waits.push_back(std::chrono::duration_cast<milliseconds>(schedule.next() - kStart).count());
+  };
+  for (const bool active : {true, false, false, false, false, false, true, true}) look(active);
+  CHECK(waits == std::vector<int64_t>{50, 100, 200, 400, 500, 500, 50, 50});
+}
+
+TEST_CASE("ANewConnectionIsLookedAtSoonAlthoughTheOthersAreQuiet") {
+  LookSchedule schedule;
+  for (int i = 0; i < 5; ++i) schedule.OnLook(kStart, kStart, /*active=*/false, /*any=*/true);
+  schedule.Soon(kStart + milliseconds(100));
+  CHECK(schedule.next() == kStart + milliseconds(150));
+  schedule.Soon(kStart + milliseconds(140));  // does not put it off
+  CHECK(schedule.next() == kStart + milliseconds(150));
+}
+
+TEST_CASE("LookingTakesAFortiethOfACoreAtMost") {
+  LookSchedule schedule;
+  schedule.OnLook(kStart - milliseconds(10), kStart, /*active=*/true, /*any=*/true);
+  CHECK(schedule.next() == kStart + milliseconds(400));
+  schedule.Soon(kStart);
+  CHECK(schedule.next() == kStart + milliseconds(400));
 }
 
 /// Connects to 127.0.0.1:`port`.

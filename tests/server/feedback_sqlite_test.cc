@@ -208,6 +208,27 @@ TEST_CASE("AFullDiskFailsTheWholeGroupAndIsGotOver") {
   CHECK(All(database).size() == 2);
 }
 
+TEST_CASE("AVoteThatIsRefusedTakesItsGroupBackAndLeavesNothingLocked") {
+  const TemporaryFolder folder;
+  SqliteDatabase database(folder / "f.db", Access::kReadWrite);
+  REQUIRE(database.Open().ok());
+  REQUIRE(database.Insert({VoteOn("before")}).ok());
+  Other other(folder / "f.db");
+  // An error of the statement, after which SQLite leaves the transaction open.
+  other.Run(
+      "CREATE TRIGGER refuse BEFORE INSERT ON bertha_votes WHEN NEW.text = 'poison' "
+      "BEGIN SELECT RAISE(ABORT, 'no poison'); END");
+  const auto refused = database.Insert({VoteOn("first"), VoteOn("poison"), VoteOn("last")});
+  CHECK(Is(refused.status(), StatusCode::kInvalidArgument, "f.db: cannot store a vote: no poison"));
+  CHECK(All(database).size() == 1);  // this connection would see its own open transaction
+  other.Run("BEGIN IMMEDIATE");
+  other.Run("ROLLBACK");
+  REQUIRE(database.Insert({VoteOn("after")}).ok());
+  const std::vector<StoredVote> votes = All(database);
+  REQUIRE(votes.size() == 2);
+  CHECK(votes[1].vote.text == "after");
+}
+
 TEST_CASE("ALockedFileIsUnavailableUntilItIsNot") {
   const TemporaryFolder folder;
   SqliteDatabase database(folder / "f.db", Access::kReadWrite, {.busy_timeout = std::chrono::milliseconds(1)});

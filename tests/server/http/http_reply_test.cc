@@ -1,5 +1,6 @@
 #include "server/http/http_reply.h"
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -80,6 +81,31 @@ TEST_CASE("AnAbandonedReplyMayBeSentFromItsCallback") {
   reply->OnAbandoned([&] { reply->Send({.status = 499}); });
   reply->Abandon();
   CHECK(sent.statuses == std::vector<int>{499});
+}
+
+TEST_CASE("ALateReplyIsToldOnceAndOnlyBeforeTheAnswer") {
+  std::vector<int> statuses;
+  std::vector<std::chrono::nanoseconds> alarms;
+  const auto make = [&] {
+    return std::make_shared<HttpReply>([&](HttpResponse response) { statuses.push_back(response.status); },
+                                       [&](std::chrono::nanoseconds after) { alarms.push_back(after); });
+  };
+  auto late = make();
+  late->OnLate(std::chrono::milliseconds(5), [&] { late->Send({.status = 504}); });
+  CHECK(alarms == std::vector<std::chrono::nanoseconds>{std::chrono::milliseconds(5)});
+  CHECK(statuses.empty());
+  late->Expire();
+  late->Expire();
+  late->Send({.status = 200});
+  CHECK(statuses == std::vector<int>{504});
+
+  auto held = std::make_shared<int>(1);
+  auto in_time = make();
+  in_time->OnLate(std::chrono::milliseconds(5), [&, held] { in_time->Send({.status = 504}); });
+  in_time->Send({.status = 200});
+  CHECK(held.use_count() == 1);
+  in_time->Expire();
+  CHECK(statuses == std::vector<int>{504, 200});
 }
 
 TEST_CASE("AStreamThatIsNotFinishedIsDropped") {

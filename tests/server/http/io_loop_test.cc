@@ -27,6 +27,26 @@ TEST_CASE("ALoopStopsAlthoughItsTimerHasJustRunOut") {
   SUCCEED();
 }
 
+TEST_CASE("ATimerRunsAtItsTimeUnlessItIsCalledOff") {
+  IoLoop loop;
+  loop.Start();
+  std::unique_ptr<IoLoop::Timer> kept, dropped, overtaken;
+  std::promise<batcher::TimePoint> ran;
+  int called_off = 0;
+  const auto when = std::chrono::steady_clock::now() + milliseconds(20);
+  loop.Post([&] {
+    dropped = loop.At(when - milliseconds(5), [&] { called_off += 1; });
+    overtaken = loop.At(when - milliseconds(20), [&] { called_off += 1; });
+    kept = loop.At(when, [&] { ran.set_value(std::chrono::steady_clock::now()); });
+    overtaken.reset();  // its time has come already
+    dropped.reset();
+  });
+  CHECK(ran.get_future().get() >= when);
+  loop.Post([&] { kept.reset(); });
+  loop.Stop();
+  CHECK(called_off == 0);
+}
+
 TEST_CASE("WhatIsPostedToAStoppedLoopIsDropped") {
   IoLoop loop;
   loop.Start();

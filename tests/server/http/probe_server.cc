@@ -171,12 +171,17 @@ class Probe {
   HttpRoute Route(HttpRequest& request) const { return router_.Route(request); }
 
  private:
-  /// Answers after ms=N, unless the client goes before: then at once.
+  /// Answers after ms=N, unless the client goes before, or deadline=N milliseconds pass: then at once.
   void Slow(const HttpRequest& request, const ReplyPtr& reply) {
     reply->OnAbandoned([weak = std::weak_ptr<HttpReply>(reply)] {
       Print("abandoned");
       if (const auto gone = weak.lock()) gone->Send(ErrorResponse(absl::CancelledError("the client is gone")));
     });
+    if (const int64_t deadline = NumberIn(request, "deadline", 0); deadline > 0) {
+      reply->OnLate(std::chrono::milliseconds(deadline), [weak = std::weak_ptr<HttpReply>(reply)] {
+        if (const auto late = weak.lock()) late->Send(ErrorResponse(absl::DeadlineExceededError("too late")));
+      });
+    }
     later_.Run(std::chrono::milliseconds(NumberIn(request, "ms", 100)), [reply] { reply->Send(Text("late\n")); });
   }
 
