@@ -23,9 +23,9 @@ def _text(text):
     return bytes([len(text)]) + text.encode()
 
 
-def headers(path, authority="localhost"):
+def headers(path, authority="localhost", extra=()):
     """A gRPC call's header block that enters its fields into the table: for the first HEADERS of a connection."""
-    fields = [(":path", path), (":authority", authority), ("content-type", "application/grpc"), ("te", "trailers")]
+    fields = [(":path", path), (":authority", authority), ("content-type", "application/grpc"), ("te", "trailers"), *extra]
     return b"\x83\x86" + b"".join(b"\x40" + _text(name) + _text(value) for name, value in fields)
 
 
