@@ -101,8 +101,7 @@ std::shared_ptr<const Access::Tokens> Access::tokens() const {
 absl::StatusOr<std::string> Access::Authorize(Scope scope, Listener listener, absl::string_view authorization) const {
   if (options_.tokens_file.empty()) {
     if (scope != Scope::kAdmin || listener == Listener::kAdmin) return std::string();
-    return absl::PermissionDeniedError(
-        "admin calls are answered on the admin listener (admin.address), or with a token that has the scope admin");
+    return absl::PermissionDeniedError("admin calls are answered on the admin listener (admin.address), not here");
   }
   const std::shared_ptr<const Tokens> tokens = this->tokens();
   const Token* token = Find(*tokens, BearerToken(authorization));

@@ -24,20 +24,47 @@ Gate::Ticket Gate::Enter(Scope scope, absl::string_view authorization, Caller& c
   calls_ += 1;
   Ticket ticket(this);
   if (draining_) {
-    status = absl::UnavailableError("the server is shutting down; try another one");
+    status = Counted(absl::UnavailableError("the server is shutting down; try another one"));
   } else if (access_) {
     absl::StatusOr<std::string> name = access_->Check(scope, listener_, authorization, caller.address);
     if (name.ok()) {
       caller.token_name = *std::move(name);
     } else {
-      status = name.status();
+      status = Counted(name.status());
     }
   }
   return ticket;
 }
 
 absl::Status Gate::CountMessage(const Caller& caller) {
-  return access_ ? access_->Count(caller.token_name, caller.address) : absl::OkStatus();
+  return access_ ? Counted(access_->Count(caller.token_name, caller.address)) : absl::OkStatus();
+}
+
+absl::Status Gate::Counted(absl::Status status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+      refused_draining_.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case absl::StatusCode::kResourceExhausted:
+      refused_rate_limit_.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case absl::StatusCode::kUnauthenticated:
+      refused_unauthenticated_.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case absl::StatusCode::kPermissionDenied:
+      refused_forbidden_.fetch_add(1, std::memory_order_relaxed);
+      break;
+    default:
+      break;
+  }
+  return status;
+}
+
+Gate::Refusals Gate::refusals() const {
+  return {.draining = refused_draining_,
+          .rate_limit = refused_rate_limit_,
+          .unauthenticated = refused_unauthenticated_,
+          .forbidden = refused_forbidden_};
 }
 
 void Gate::Leave() {

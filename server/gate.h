@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <set>
@@ -77,14 +78,24 @@ class Gate {
   /// Unary calls and streams that are under way.
   size_t in_flight() const;
 
+  /// Calls and messages of streams that were refused so far, by why.
+  struct Refusals {
+    uint64_t draining = 0, rate_limit = 0, unauthenticated = 0, forbidden = 0;
+  };
+  Refusals refusals() const;
+
  private:
   void Leave();
+  /// Counts `status` if it is a refusal, and returns it.
+  absl::Status Counted(absl::Status status);
   /// When it will be quiet if no call comes.
   std::chrono::steady_clock::time_point QuietAt() const;
 
   Access* const access_;
   const Listener listener_;
   std::atomic<size_t> calls_ = 0;  // unary ones
+  std::atomic<uint64_t> refused_draining_ = 0, refused_rate_limit_ = 0, refused_unauthenticated_ = 0,
+                        refused_forbidden_ = 0;
   std::atomic<std::chrono::steady_clock::rep> last_arrival_ = 0;
   std::atomic<bool> draining_ = false;
   mutable Mutex mutex_;

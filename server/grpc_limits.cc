@@ -5,12 +5,21 @@
 
 namespace bertha::server {
 
+void RefuseCompression(grpc::ServerBuilder& builder) {
+  for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+  }
+  // The above refuses calls by their headers; with this nothing is there that inflates, whatever is read first.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+}
+
 void ApplyLimits(const Config& config, grpc::ServerBuilder& builder) {
   constexpr int kPingStrikes = 2;
   const auto set = [&](const char* argument, int64_t value) {
     builder.AddChannelArgument(argument, static_cast<int>(std::min<int64_t>(value, INT_MAX)));
   };
   const auto set_time = [&](const char* argument, int64_t ms) { set(argument, ms == 0 ? INT_MAX : ms); };
+  RefuseCompression(builder);
   builder.SetMaxReceiveMessageSize(static_cast<int>(config.limits_max_message_bytes));
   set(GRPC_ARG_MAX_METADATA_SIZE, config.limits_max_metadata_bytes);
   set(GRPC_ARG_MAX_CONCURRENT_STREAMS, config.limits_max_concurrent_streams);

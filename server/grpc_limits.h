@@ -9,7 +9,11 @@
 
 namespace bertha::server {
 
-/// What gRPC sees to.
+/// Messages that their sender compressed end in UNIMPLEMENTED. gRPC bounds what it receives, but not what it inflates
+/// that to: a thousand times as much.
+void RefuseCompression(grpc::ServerBuilder& builder);
+
+/// What gRPC sees to, compression too.
 void ApplyLimits(const Config& config, grpc::ServerBuilder& builder);
 
 /// What GrpcListener sees to.

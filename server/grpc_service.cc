@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/grpc_bytes.h"
+#include "server/grpc_status.h"
 #include "server/trace.h"
 #include "server/wire_text.h"
 
@@ -114,10 +115,6 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 };
 
 }  // namespace
-
-grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
-}
 
 void AddPushback(grpc::CallbackServerContext& context, uint32_t ms) {
   if (ms > 0) context.AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(ms));

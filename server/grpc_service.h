@@ -23,9 +23,6 @@
 
 namespace bertha::server {
 
-/// absl's status as gRPC's; the codes are the same.
-grpc::Status ToGrpc(const absl::Status& status);
-
 /// What all services of a server use; outlives them.
 struct GrpcEdge {
   Gate& gate;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/grpc_bytes.h"
+#include "server/grpc_status.h"
 #include "server/stream_session.h"
 #include "server/wire_text.h"
 

@@ -5,6 +5,7 @@
 #include "bertha/v1/model_control.pb.h"
 #include "server/bertha_methods.h"
 #include "server/model_status.h"
+#include "tokenizer/json_reader.h"
 
 namespace bertha::server {
 namespace {
@@ -41,7 +42,7 @@ absl::Status Status(const ModelWatcher& watcher, const v1::PackageStatusRequest&
   if (request.model().empty()) return NoModelNamed();
   AddPackages(watcher.Describe(), request.model(), request.version(), response);
   if (response.packages_size() > 0) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat("no package of \"", request.model(), "\"; List shows all"));
+  return absl::NotFoundError(absl::StrCat("no package of ", tokenizer::Quoted(request.model()), "; List shows all"));
 }
 
 template <class Request, class Response, class Run>

@@ -2,9 +2,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tokenizer/json_reader.h"
 
 namespace bertha::server {
 namespace {
+
+using tokenizer::Quoted;
 
 /// Of those that a request could mean the one in the best state is taken.
 int Rank(const ModelEntry& entry) {
@@ -134,17 +137,19 @@ const ModelEntry* ModelTable::Best(const std::string& name, int64_t version) con
 absl::StatusOr<int64_t> ModelTable::VersionOf(const std::string& name, const std::string& label) const {
   const auto labels = labels_.find(name);
   if (labels == labels_.end()) {
-    return absl::NotFoundError(absl::StrCat("the model \"", name, "\" has no labels (labels.json), \"", label,
-                                            "\" is none; loaded: ", Loaded()));
+    return absl::NotFoundError(absl::StrCat("the model ", Quoted(name), " has no labels (labels.json), ", Quoted(label),
+                                            " is none; loaded: ", Loaded()));
   }
   const auto it = labels->second.current.find(label);
   if (it == labels->second.current.end()) {
-    return absl::NotFoundError(absl::StrCat("the model \"", name, "\" has no label \"", label, "\"; its labels: ",
-                                            absl::StrJoin(labels->second.current, ", ", absl::PairFormatter(" = "))));
+    return absl::NotFoundError(
+        absl::StrCat("the model ", Quoted(name), " has no label ", Quoted(label),
+                     "; its labels: ", absl::StrJoin(labels->second.current, ", ", absl::PairFormatter(" = "))));
   }
   if (!entries_.contains({name, it->second})) {
-    return absl::NotFoundError(absl::StrCat("the label \"", label, "\" of the model \"", name, "\" points to version ",
-                                            it->second, ", which is not there; loaded: ", Loaded()));
+    return absl::NotFoundError(absl::StrCat("the label ", Quoted(label), " of the model ", Quoted(name),
+                                            " points to version ", it->second,
+                                            ", which is not there; loaded: ", Loaded()));
   }
   return it->second;
 }
@@ -168,17 +173,17 @@ absl::StatusOr<std::shared_ptr<const ServingModel>> ModelTable::Find(const std::
     what = absl::StrCat(ModelKey{wanted, version}.ToString(), " (", label, ")");
   }
   const ModelEntry* entry = Best(wanted, version);
-  if (!entry) return absl::NotFoundError(absl::StrCat("no model \"", what, "\"; loaded: ", Loaded()));
+  if (!entry) return absl::NotFoundError(absl::StrCat("no model ", Quoted(what), "; loaded: ", Loaded()));
   switch (entry->state) {
     case ModelState::kServing:
       return entry->model;
     case ModelState::kLoading:
-      return absl::UnavailableError(absl::StrCat("the model \"", what, "\" is still being loaded; try again"));
+      return absl::UnavailableError(absl::StrCat("the model ", Quoted(what), " is still being loaded; try again"));
     case ModelState::kFailed:
       break;
   }
   return absl::NotFoundError(
-      absl::StrCat("the model \"", what, "\" does not serve: ", entry->reason, "; loaded: ", Loaded()));
+      absl::StrCat("the model ", Quoted(what), " does not serve: ", entry->reason, "; loaded: ", Loaded()));
 }
 
 std::vector<ModelEntry> ModelTable::List() const {

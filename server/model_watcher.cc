@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tokenizer/json_reader.h"
 
 namespace bertha::server {
 namespace {
@@ -224,7 +225,7 @@ absl::Status ModelWatcher::WhyNotServing(const Request& request) const {
     }
   }
   if (found) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat("no package of \"", request.name, "\"",
+  return absl::NotFoundError(absl::StrCat("no package of ", tokenizer::Quoted(request.name),
                                           request.version ? absl::StrCat(" version ", request.version) : "", " in ",
                                           options_.directory));
 }

@@ -160,9 +160,9 @@ void AddHealth(const HealthSnapshot& health, Page& page) {
   for (const auto& [key, verdict] : health.models) up.Add(LabelsOf(key), verdict.ok);
 }
 
-void AddRejections(const batcher::Dispatcher::Rejections& rejections, Page& page) {
+void AddRejections(const batcher::Dispatcher::Rejections& rejections, const Gate::Refusals& refusals, Page& page) {
   Family family(page.all(), MetricType::Counter, "bertha_rejections_total",
-                "Texts that the queue refused or gave up, by reason.");
+                "Texts that the queue refused or gave up, and calls that were not let in, by reason.");
   const std::pair<const char*, uint64_t> counts[] = {
       {"queue_full", rejections.queue_full},
       {"not_in_time", rejections.not_in_time},
@@ -173,6 +173,10 @@ void AddRejections(const batcher::Dispatcher::Rejections& rejections, Page& page
       {"cancelled", rejections.cancelled},
       {"stopped", rejections.stopped},
       {"stuck", rejections.stuck},
+      {"draining", refusals.draining},
+      {"rate_limit", refusals.rate_limit},
+      {"unauthenticated", refusals.unauthenticated},
+      {"forbidden", refusals.forbidden},
   };
   for (const auto& [reason, count] : counts) family.Add({{"reason", reason}}, static_cast<double>(count));
 }
@@ -196,7 +200,7 @@ std::string Exposition(const MetricsSources& sources) {
   AddModels(models, page);
   AddGpuMemory(sources.gpu_memory.Read(models), page);
   AddHealth(sources.health.Snapshot(), page);
-  AddRejections(sources.dispatcher.rejections(), page);
+  AddRejections(sources.dispatcher.rejections(), sources.gate.refusals(), page);
   if (sources.feedback) AddFeedback(sources.feedback->stats(), page);
   const batcher::Dispatcher::Load load = sources.dispatcher.load();
   page.Gauge("bertha_in_flight_calls", "Calls and streams that have not ended.",

@@ -23,10 +23,10 @@ def _text(text):
     return bytes([len(text)]) + text.encode()
 
 
-def headers(path, authority="localhost"):
+def headers(path, authority="localhost", extra=()):
     """A gRPC call's header block that enters its fields into the table: for the first HEADERS of a connection."""
     fields = [(":path", path), (":authority", authority), ("content-type", "application/grpc"), ("te", "trailers")]
-    return b"\x83\x86" + b"".join(b"\x40" + _text(name) + _text(value) for name, value in fields)
+    return b"\x83\x86" + b"".join(b"\x40" + _text(name) + _text(value) for name, value in [*fields, *extra])
 
 
 # The same fields from the table, which begins at 62 with the youngest: te, content-type, :authority, :path.

@@ -58,6 +58,19 @@ def test_a_call_needs_a_token_with_its_scope(daemon, tokens):
     assert "token-0123456789" not in d.log()
 
 
+def test_recording_feedback_needs_the_scope_feedback(daemon, tmp_path):
+    voter = "voter-token-0123456789"
+    (tmp_path / "tokens").write_text(f"shop infer {SHOP}\nvoter feedback {voter}\n")
+    d = daemon("--auth-tokens-file", tmp_path / "tokens", "--feedback-database", tmp_path / "votes.db")
+    vote = pb.RecordFeedbackRequest(input=pb.TextInput(text="x"), model="sentiment-bert", version=1, label="l")
+    vote.verdict = pb.VERDICT_RIGHT
+    without_scope = failure(d.stub().RecordFeedback, vote, metadata=bearer(SHOP))
+    assert without_scope.code() is CODE.PERMISSION_DENIED
+    assert '"shop" does not have the scope feedback' in without_scope.details()
+    assert d.stub().RecordFeedback(vote, metadata=bearer(voter)).id == 1
+    assert failure(d.stub().Classify, REQUEST, metadata=bearer(voter)).code() is CODE.PERMISSION_DENIED
+
+
 def test_the_admin_listener_asks_for_the_scope_admin(daemon, tokens):
     unload = daemon("--auth-tokens-file", tokens).control().Unload
     request = model_control_pb2.UnloadRequest(model="nobody")

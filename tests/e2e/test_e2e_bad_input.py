@@ -5,8 +5,10 @@ import time
 
 import grpc
 import pytest
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from bertha.v1 import bertha_pb2 as pb
+from bertha.v1 import model_control_pb2
 from e2e_support import PATIENCE, Stream, failure, largest_difference, texts_request, wait_until
 
 CODE = grpc.StatusCode
@@ -43,6 +45,29 @@ def test_an_unknown_model_is_not_found_and_the_loaded_ones_are_named(shared, pac
 def test_an_unknown_version_is_not_found(shared, package):
     error = failure(shared.stub().Classify, texts_request([GOOD], model=package.parent.name, version=987))
     check(error, CODE.NOT_FOUND, f"{package.parent.name}:987", f"{package.parent.name}:{package.name}")
+
+
+LONG = "m" * 16_000
+LONG_NAMES = {
+    "Classify": lambda d: (d.stub().Classify, texts_request([GOOD], model=LONG)),
+    "Classify, 2 bytes a character": lambda d: (d.stub().Classify, texts_request([GOOD], model="é" * 8000)),
+    "Classify, the label": lambda d: (d.stub().Classify, texts_request([GOOD], version_label=LONG)),
+    "Tokenize": lambda d: (d.stub().Tokenize, pb.TokenizeRequest(model=LONG, inputs=[pb.TextInput(text=GOOD)])),
+    "ModelInfer": lambda d: (inference(d).ModelInfer, service_pb2.ModelInferRequest(model_name=LONG)),
+    "ModelMetadata": lambda d: (inference(d).ModelMetadata, service_pb2.ModelMetadataRequest(name=LONG)),
+    "ModelControl.Load": lambda d: (d.control().Load, model_control_pb2.LoadRequest(model=LONG)),
+    "ModelControl.Unload": lambda d: (d.control().Unload, model_control_pb2.UnloadRequest(model=LONG)),
+    "ModelControl.Status": lambda d: (d.control().Status, model_control_pb2.PackageStatusRequest(model=LONG)),
+}
+
+
+def inference(daemon):
+    return service_pb2_grpc.GRPCInferenceServiceStub(daemon.channel())
+
+
+@pytest.mark.parametrize("call", LONG_NAMES)
+def test_a_long_name_is_quoted_in_short(shared, call):
+    check(failure(*LONG_NAMES[call](shared), timeout=PATIENCE), CODE.NOT_FOUND, '..." (16000 bytes)')
 
 
 @pytest.mark.parametrize(

@@ -71,5 +71,29 @@ TEST_CASE("AGateWithAccessRulesRefusesWhoMayNotAndCountsMessagesOfStreams") {
   CHECK(main.CountMessage(caller).code() == absl::StatusCode::kResourceExhausted);
 }
 
+TEST_CASE("RefusalsAreCountedByWhyAndWhoIsLetInIsNot") {
+  const batcher::FakeClock clock;
+  const auto access = Access::Open({.rate = {.per_second = 1, .burst = 3}}, clock).value();
+  Gate gate(access.get());
+  Caller caller = {.address = "10.0.0.1"};
+  const auto enter = [&](Scope scope) {
+    absl::Status status;
+    (void)gate.Enter(scope, "", caller, status);
+    return status.code();
+  };
+  CHECK(enter(Scope::kInfer) == absl::StatusCode::kOk);
+  CHECK(gate.CountMessage(caller).ok());
+  CHECK(enter(Scope::kAdmin) == absl::StatusCode::kPermissionDenied);
+  CHECK(enter(Scope::kInfer) == absl::StatusCode::kResourceExhausted);
+  CHECK(gate.CountMessage(caller).code() == absl::StatusCode::kResourceExhausted);
+  gate.BeginDrain();
+  CHECK(enter(Scope::kInfer) == absl::StatusCode::kUnavailable);
+  const Gate::Refusals refusals = gate.refusals();
+  CHECK(refusals.forbidden == 1);
+  CHECK(refusals.rate_limit == 2);
+  CHECK(refusals.draining == 1);
+  CHECK(refusals.unauthenticated == 0);
+}
+
 }  // namespace
 }  // namespace bertha::server

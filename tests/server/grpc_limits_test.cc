@@ -48,6 +48,7 @@ TEST_CASE("EverySettingOfAConnectionReachesGrpc") {
                                                {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1007},
                                                {GRPC_ARG_HTTP2_MAX_PING_STRIKES, 2},
                                                {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+                                               {GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0},
                                                {GRPC_ARG_ENABLE_CHANNELZ, 1}};
   CHECK(ArgumentsFor(config) == expected);
 }

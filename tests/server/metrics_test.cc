@@ -166,6 +166,18 @@ TEST_CASE("WhatTheQueueRefusesIsCountedByReason") {
   CHECK(f.Value(R"(bertha_rejections_total{reason="shed"})") == "0");
 }
 
+TEST_CASE("WhoIsNotLetInIsCountedByReason") {
+  MetricsFixture f;
+  f.gate.BeginDrain();
+  absl::Status status;
+  Caller caller;
+  (void)f.gate.Enter(Scope::kInfer, "", caller, status);
+  CHECK(f.Value(R"(bertha_rejections_total{reason="draining"})") == "1");
+  for (const char* reason : {"rate_limit", "unauthenticated", "forbidden"}) {
+    CHECK(f.Value(absl::StrCat("bertha_rejections_total{reason=\"", reason, "\"}")) == "0");
+  }
+}
+
 TEST_CASE("HealthIsAMetricToo") {
   MetricsFixture f;
   f.AddModel("m");

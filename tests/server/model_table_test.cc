@@ -28,6 +28,17 @@ TEST_CASE("TheNewestServingVersionAnswersUnlessOneIsAskedFor") {
   CHECK(Is(table.Find("m", 3, "").status(), StatusCode::kNotFound, "loaded: m:2, m:10"));
 }
 
+TEST_CASE("LongNamesAreShortenedInWhatIsSaidOfThem") {
+  ModelTable table("");
+  Serve(table, "m", 2);
+  table.SetLabels("m", {{"stable", 2}});
+  const std::string start(80, 'x'), name(16'000, 'x');
+  const std::string quoted = absl::StrCat("\"", start, "...\" (16000 bytes)");
+  CHECK(
+      Is(table.Find(name, 0, "").status(), StatusCode::kNotFound, absl::StrCat("no model ", quoted, "; loaded: m:2")));
+  CHECK(Is(table.Find("m", 0, name).status(), StatusCode::kNotFound, absl::StrCat("has no label ", quoted, "; its")));
+}
+
 TEST_CASE("TheOnlyModelIsTheDefault") {
   ModelTable table("");
   CHECK(Is(table.Find("", 0, "").status(), StatusCode::kNotFound, "loaded: nothing"));
