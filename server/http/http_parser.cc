@@ -28,11 +28,15 @@ bool IsTokenByte(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || (c != '\0' && absl::StrContains("!#$%&'*+-.^_`|~", c));
 }
 
+/// What the header so far has of the request target.
+absl::string_view TargetIn(absl::string_view data) {
+  const size_t space = data.find(' ');
+  const absl::string_view rest = space == absl::string_view::npos ? "" : data.substr(space + 1);
+  return rest.substr(0, rest.find_first_of(" \r\n"));
+}
+
 Failure CheckTargetLength(absl::string_view data, const HttpLimits& limits) {
-  const size_t begin = data.find(' ');
-  const size_t end = data.find_first_of(" \r\n", begin == absl::string_view::npos ? begin : begin + 1);
-  const size_t until = end == absl::string_view::npos ? data.size() : end;
-  if (begin == absl::string_view::npos || until - begin - 1 <= limits.max_target_bytes) return {};
+  if (TargetIn(data).size() <= limits.max_target_bytes) return {};
   return {414, absl::StrCat("the request target is longer than ", limits.max_target_bytes, " bytes")};
 }
 
@@ -75,20 +79,9 @@ class HttpParser::Impl : public http::basic_parser<true> {
   }
 
   size_t ParseHeader(absl::string_view data, Failure& failure) {
-    const size_t from = scanned_ < kEndOfHeader.size() ? 0 : scanned_ - kEndOfHeader.size();
-    const size_t end = data.find(kEndOfHeader, from);
-    scanned_ = data.size();
-    const absl::string_view header = end == absl::string_view::npos ? data : data.substr(0, end + kEndOfHeader.size());
-    if ((failure = CheckUnfinished(header.substr(0, end), limits_)) || end == absl::string_view::npos) return 0;
-    if (header.size() > limits_.max_header_bytes) failure = TooMuchHeader(limits_);
-    if (failure || (failure = CheckLines(header, limits_))) return 0;
-    Error error;
-    const size_t used = put(boost::asio::buffer(header.data(), header.size()), error);
-    if (error || used != header.size()) {
-      failure = Explain(error);
-      return 0;
-    }
-    failure = CheckHeader();
+    const size_t used = TakeHeader(data, failure);
+    // For whoever answers: the path decides the form of an error.
+    if (failure && request.path.empty()) request.path = std::string(TargetIn(data));
     return used;
   }
 
@@ -119,6 +112,24 @@ class HttpParser::Impl : public http::basic_parser<true> {
   bool http_1_0 = false;
 
  private:
+  size_t TakeHeader(absl::string_view data, Failure& failure) {
+    const size_t from = scanned_ < kEndOfHeader.size() ? 0 : scanned_ - kEndOfHeader.size();
+    const size_t end = data.find(kEndOfHeader, from);
+    scanned_ = data.size();
+    const absl::string_view header = end == absl::string_view::npos ? data : data.substr(0, end + kEndOfHeader.size());
+    if ((failure = CheckUnfinished(header.substr(0, end), limits_)) || end == absl::string_view::npos) return 0;
+    if (header.size() > limits_.max_header_bytes) failure = TooMuchHeader(limits_);
+    if (failure || (failure = CheckLines(header, limits_))) return 0;
+    Error error;
+    const size_t used = put(boost::asio::buffer(header.data(), header.size()), error);
+    if (error || used != header.size()) {
+      failure = Explain(error);
+      return 0;
+    }
+    failure = CheckHeader();
+    return used;
+  }
+
   void on_request_impl(http::verb, string_view method, string_view target, int version, Error&) override {
     request.method.assign(method.data(), method.size());
     target_.assign(target.data(), target.size());

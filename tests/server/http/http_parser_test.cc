@@ -133,6 +133,13 @@ TEST_CASE("ChunksThatLieAreRefused") {
   CHECK(Parse(post + "3e8\r\n" + std::string(1000, 'x') + "\r\n0\r\n\r\n", 7).done);
 }
 
+TEST_CASE("TheTargetOfARequestThatIsRefusedIsKnown") {
+  CHECK(Parse("POST /v2/models/m/infer HTTP/1.1\r\nHost: h\r\nX: " + std::string(2000, 'x'), 10).request.path ==
+        "/v2/models/m/infer");
+  CHECK(Parse("GET /v2/x HTTP/1.1\r\n\r\n", 100).request.path == "/v2/x");
+  CHECK(Parse("nonsense\x01\r\n\r\n", 100).request.path == "");
+}
+
 TEST_CASE("HeadersHaveLimits") {
   const std::string get = "GET / HTTP/1.1\r\nHost: h\r\n";
   const auto lines = [](int n) {
