@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "server/http/http_target.h"
 
 namespace bertha::server {
@@ -49,6 +50,14 @@ Failure CheckUnfinished(absl::string_view data, const HttpLimits& limits) {
   if (!data.empty() && !IsTokenByte(data[0])) return Bad("this is no HTTP request");
   if (Failure failure = CheckTargetLength(data, limits)) return failure;
   return data.size() >= limits.max_header_bytes ? TooMuchHeader(limits) : Failure{};
+}
+
+/// Whether `data`, which begins where a chunk does, can become a chunk. `first`: of the body; before the others stands
+/// the end of the last one.
+bool MayBeChunk(absl::string_view data, bool first) {
+  if (!first && (data == "\r" || !absl::ConsumePrefix(&data, "\r\n"))) return data == "\r" || data.empty();
+  const size_t digits = std::min(data.size(), data.find_first_not_of("0123456789abcdefABCDEF"));
+  return data.empty() || (digits > 0 && (digits == data.size() || absl::StrContains("; \t\r", data[digits])));
 }
 
 /// What Beast would forgive. `header` ends in an empty line.
@@ -104,6 +113,11 @@ class HttpParser::Impl : public http::basic_parser<true> {
             too_large_ ? Failure{413, absl::StrCat("the body is longer than ", max_bytes, " bytes")} : Explain(error);
         break;
       }
+    }
+    const absl::string_view rest = data.substr(used);
+    if (!failure && !is_done() && chunked() && !in_chunk_ && rest.size() < least &&
+        !MayBeChunk(rest, chunked_bytes_ == 0)) {
+      failure = Bad("a chunk does not begin with its size in hexadecimal");
     }
     return used;
   }

@@ -34,6 +34,7 @@ READ = [
     (post("/", b"x", OURS), 405),
     (post("/echo", b"x" * 101, OURS), 413),
     (request("POST", "/echo", [OURS, CHUNKED]) + b"65\r\nx", 413),
+    (request("POST", "/echo", [OURS, CHUNKED]) + b"zz\r\n", 400),
     (request("POST", "/echo", [OURS, "Content-Length: 50"]) + b"x", 408),
     (request("POST", "/stream", [OURS, CHUNKED]) + b"0\r\n\r\n", 200),
     (get("/describe", OURS, "Expect: tea"), 417),
