@@ -261,7 +261,8 @@ def test_mutual_tls_holds_on_the_http_port_too(tls_daemon, authority, tmp_path):
 
     def models(pair):
         cert = tuple(map(str, pair)) if pair else None
-        return requests.get(f"https://{d.http_address}/v1/models", cert=cert, verify=str(authority.ca), timeout=PATIENCE)
+        url = f"https://{d.http_address}/v1/models"
+        return requests.get(url, cert=cert, verify=str(authority.ca), timeout=PATIENCE)
 
     assert models(client).json()["models"]
     for pair in (None, stranger):

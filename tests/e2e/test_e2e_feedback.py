@@ -138,7 +138,10 @@ def test_the_address_is_the_clients_behind_a_trusted_proxy(daemon, bertha, tmp_p
 
 def test_what_the_model_cannot_have_answered_is_no_vote(daemon, tmp_path):
     stub = daemon("--feedback-database", tmp_path / "f.db").stub()
-    for fields, words in (({"score": -3}, "score: is -3"), ({"label": "splendid"}, "its labels are negative, neutral, positive")):
+    for fields, words in (
+        ({"score": -3}, "score: is -3"),
+        ({"label": "splendid"}, "its labels are negative, neutral, positive"),
+    ):
         error = failure(stub.RecordFeedback, vote("x", **fields))
         assert error.code() == grpc.StatusCode.INVALID_ARGUMENT and words in error.details(), error.details()
     assert record(stub, "x") == 1

@@ -134,7 +134,8 @@ def test_what_reaches_no_call_is_logged_with_its_id_if_requests_are(daemon):
     large = requests.post(url(d, "/v1/classify"), data=b" " * (9 << 20), timeout=PATIENCE)
     assert large.status_code == 413
     for name, code in (("order-18", 404), (large.headers["x-request-id"], 413)):
-        wait_until(lambda: d.log_lines(f"request {name}: refused over http from 127.0.0.1: {code}"), f"{code} is logged")
+        line = f"request {name}: refused over http from 127.0.0.1: {code}"
+        wait_until(lambda: d.log_lines(line), f"{code} is logged")
 
 
 def test_a_client_that_goes_away_cancels_its_call(daemon, slow_models):

@@ -88,7 +88,8 @@ def test_errors_of_what_reaches_no_call_have_the_protocols_form(client, shared, 
     got, reply = post(shared, "/v2/models", None, x="y" * 20_000)
     assert got == 431 and "the header is longer" in json.loads(reply)["error"]
     assert json.loads(post(shared, "/v2x", None)[1])["error"]["status"] == "NOT_FOUND"
-    admin = urllib.request.Request(f"http://{shared.admin_http_address}/v2/repository/index", b"", {"origin": "http://a.example"})
+    url = f"http://{shared.admin_http_address}/v2/repository/index"
+    admin = urllib.request.Request(url, b"", {"origin": "http://a.example"})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(admin, timeout=PATIENCE)
     assert refused.value.code == 403 and "web pages" in json.loads(refused.value.read())["error"]

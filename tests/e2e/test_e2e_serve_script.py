@@ -16,7 +16,7 @@ NOTHING = "check_platform() { :; }\nensure_packages() { :; }\nensure_runtime() {
 
 
 @pytest.fixture
-def arguments(tmp_path):
+def arguments(tmp_path: pathlib.Path):
     """arguments(WORDS...): those that berthad gets from `scripts/serve WORDS...`, and the copy's folder."""
     (tmp_path / "scripts" / "lib").mkdir(parents=True)
     shutil.copy(ROOT / "scripts" / "serve", tmp_path / "scripts")

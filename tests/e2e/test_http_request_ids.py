@@ -59,16 +59,20 @@ def test_the_callers_id_comes_back_where_it_could_be_read(small, data, status):
 
 @pytest.mark.parametrize("data, status", UNREAD)
 def test_a_request_that_could_not_be_read_gets_a_new_id(small, data, status):
-    first, second = small.ask(data), small.ask(data)
-    assert first.status == status
-    assert NEW.fullmatch(first.headers["x-request-id"]) and first.headers["x-request-id"] != second.headers["x-request-id"]
+    answers = [small.ask(data) for _ in range(2)]
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert answers[0].status == status and NEW.fullmatch(ids[0]) and ids[0] != ids[1]
 
 
 @pytest.mark.parametrize("path, status", [("/describe", 200), ("/nothing", 404)])
 def test_ids_that_are_none_are_replaced_by_the_trace_or_a_new_one(small, path, status):
     with small.connect() as raw:  # one connection: nothing of one request is left for the next
-        for headers, expected, trace in ((["X-Request-Id: a b"], NEW, None), ([f"Traceparent: {TRACE}"], TRACE[3:35], TRACE),
-                                         ([OURS, f"Traceparent: {TRACE}"], "order-7", TRACE), ([], NEW, None)):
+        for headers, expected, trace in (
+            (["X-Request-Id: a b"], NEW, None),
+            ([f"Traceparent: {TRACE}"], TRACE[3:35], TRACE),
+            ([OURS, f"Traceparent: {TRACE}"], "order-7", TRACE),
+            ([], NEW, None),
+        ):
             raw.send(get(path, *headers))
             answer = raw.answer()
             assert answer.status == status and re.fullmatch(expected, answer.headers["x-request-id"])

@@ -115,7 +115,8 @@ def test_one_model_can_be_looked_at_alone(evaluate):
 
 def test_batches_of_one_have_no_quantile_below_one(evaluate):
     def sizes(ones):
-        return [["bertha_batch_size_bucket", {"model": "a", "version": "1", "le": le}, ones] for le in ("1", "2", "+Inf")]
+        own = {"model": "a", "version": "1"}
+        return [["bertha_batch_size_bucket", {**own, "le": le}, ones] for le in ("1", "2", "+Inf")]
 
     (made,) = points(evaluate, [(0, sizes(0)), (1, sizes(20))])
     assert made["values"]["sizeP95"] == 1
