@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <optional>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -13,9 +13,62 @@ namespace bertha::models {
 
 using nlohmann::json;
 
+namespace {
+
+/// Where a parser is, and whether an object has a key twice.
+class PlaceWatch {
+ public:
+  void On(json::parse_event_t event, const json& parsed) {
+    using Event = json::parse_event_t;
+    if (event == Event::object_end || event == Event::array_end) return open_.pop_back();
+    if (event == Event::key) return OnKey(parsed.get<std::string>());
+    if (!open_.empty() && open_.back().is_list) open_.back().index += 1;
+    if (event == Event::object_start || event == Event::array_start) {
+      open_.push_back({.is_list = event == Event::array_start});
+    }
+  }
+  /// The object and the key; empty: there is none.
+  const std::string& duplicate() const { return duplicate_; }
+
+ private:
+  struct Open {
+    bool is_list = false;
+    int64_t index = -1;
+    std::string key = {};
+    std::set<std::string> keys = {};
+  };
+
+  void OnKey(std::string key) {
+    Open& object = open_.back();
+    if (!object.keys.insert(key).second) {
+      const std::string place = Place();
+      duplicate_ =
+          absl::StrCat(place, place.empty() ? "" : ": ", "the key ", tokenizer::Quoted(key), " is there twice");
+    }
+    object.key = std::move(key);
+  }
+  /// Of the innermost object, like inputs[2].options.
+  std::string Place() const {
+    std::string place;
+    for (size_t i = 0; i + 1 < open_.size(); ++i) {
+      const Open& at = open_[i];
+      if (at.is_list) {
+        absl::StrAppend(&place, "[", at.index, "]");
+      } else {
+        absl::StrAppend(&place, place.empty() ? "" : ".", at.key);
+      }
+    }
+    return place;
+  }
+
+  std::vector<Open> open_;
+  std::string duplicate_;
+};
+
+}  // namespace
+
 absl::StatusOr<json> ParseJsonObject(const std::string& text, size_t max_values) {
-  std::vector<std::set<std::string>> keys;
-  std::optional<std::string> duplicate;
+  PlaceWatch place;
   bool too_deep = false;
   size_t values = 0;
   // A key that is there twice would silently lose one of its values. What is beyond the limits is read to its end, but
@@ -25,11 +78,7 @@ absl::StatusOr<json> ParseJsonObject(const std::string& text, size_t max_values)
     values += event == json::parse_event_t::value || event == json::parse_event_t::object_start ||
               event == json::parse_event_t::array_start;
     if (too_deep || values > max_values) return false;
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      duplicate = parsed.get<std::string>();
-    }
+    place.On(event, parsed);
     return true;
   };
   try {
@@ -40,8 +89,7 @@ absl::StatusOr<json> ParseJsonObject(const std::string& text, size_t max_values)
     if (values > max_values) {
       return absl::InvalidArgumentError(absl::StrCat("has more than ", max_values, " values"));
     }
-    if (duplicate)
-      return absl::InvalidArgumentError(absl::StrCat("the key ", tokenizer::Quoted(*duplicate), " is there twice"));
+    if (!place.duplicate().empty()) return absl::InvalidArgumentError(place.duplicate());
     if (!document.is_object()) return absl::InvalidArgumentError("$: expected an object");
     return document;
   } catch (const json::parse_error& error) {

@@ -27,4 +27,9 @@ void CallObserver::OnEnd(CallCounters& counters, const Caller& caller, const abs
               std::chrono::duration_cast<std::chrono::microseconds>(took).count());
 }
 
+void CallObserver::OnRefused(const Caller& caller, int http_status) const {
+  if (log_ != RequestLog::kAll) return;
+  spdlog::info("request {}: refused over http from {}: {}", caller.request_id, caller.address, http_status);
+}
+
 }  // namespace bertha::server

@@ -28,6 +28,9 @@ class CallObserver {
   }
   void OnEnd(CallCounters& counters, const Caller& caller, const absl::Status& status, batcher::Duration took) const;
 
+  /// A request over HTTP that became no call, answered with `http_status`.
+  void OnRefused(const Caller& caller, int http_status) const;
+
   const CallMetrics& metrics() const { return metrics_; }
 
  private:

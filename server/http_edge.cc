@@ -14,7 +14,7 @@ Caller CallerOf(const HttpRequest& request, const HttpEdge& edge) {
   const ForwardedHeader header = edge.forwarded_header;
   return {.address =
               ClientAddress(request.peer.address, header, request.headers.GetAll(NameOf(header)), edge.trusted_proxies),
-          .request_id = RequestIdFor(request.headers.Get(kRequestIdHeader), traceparent),
+          .request_id = request.id,
           .traceparent = IsTraceparent(traceparent) ? std::string(traceparent) : std::string()};
 }
 
@@ -28,11 +28,6 @@ absl::StatusOr<batcher::TimePoint> DeadlineOf(const HttpRequest& request, const 
         absl::StrCat("the header ", kTimeoutHeader, " is not a number of milliseconds from 1 to ", kMost));
   }
   return clock.Now() + std::chrono::milliseconds(ms);
-}
-
-void AddTrace(const Caller& caller, HttpResponse& response) {
-  response.headers.emplace_back(kRequestIdHeader, caller.request_id);
-  if (!caller.traceparent.empty()) response.headers.emplace_back(kTraceparentHeader, caller.traceparent);
 }
 
 }  // namespace bertha::server

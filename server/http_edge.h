@@ -32,8 +32,6 @@ inline constexpr char kTimeoutHeader[] = "x-timeout-ms";
 Caller CallerOf(const HttpRequest& request, const HttpEdge& edge);
 /// INVALID_ARGUMENT if there is a deadline that is none.
 absl::StatusOr<batcher::TimePoint> DeadlineOf(const HttpRequest& request, const batcher::Clock& clock);
-/// Request id and trace context, for the reply.
-void AddTrace(const Caller& caller, HttpResponse& response);
 
 }  // namespace bertha::server
 

@@ -12,6 +12,7 @@
 #include "server/http/http_error.h"
 #include "server/http/static_files.h"
 #include "server/http_json.h"
+#include "server/http_refusal.h"
 #include "server/http_rest.h"
 #include "server/http_stream_classify.h"
 #include "server/metrics/exposition.h"
@@ -37,7 +38,7 @@ HttpFront::HttpFront(const Config& config, const PublicParts& parts)
       health_(parts.health),
       facts_{[&health = parts.health] { return health.Snapshot().ready.ok; }, config.admin_address},
       gpu_memory_(parts.inference.clock()),
-      router_(CorsOriginsOf(config)) {
+      router_(CorsOriginsOf(config), RefusalsOf(edge_)) {
   AddJsonRoutes(BerthaMethods(parts.inference, parts.models), edge_, router_);
   AddRestRoutes(oip::PublicMethods(parts.inference, facts_), edge_, router_);
   AddStreamClassify(parts.inference, edge_, static_cast<size_t>(config.limits_max_stream_in_flight),
@@ -68,6 +69,7 @@ absl::StatusOr<std::unique_ptr<HttpFront>> HttpFront::Start(const Config& config
   std::unique_ptr<HttpFront> front(new HttpFront(config, parts));
   HttpServerOptions options = HttpServerOptionsOf(config);
   options.tls = std::move(tls);
+  options.refuse = RefusalsOf(front->edge_);
   auto server =
       HttpServer::Start(options, [&router = front->router_](HttpRequest& request) { return router.Route(request); });
   if (!server.ok()) {

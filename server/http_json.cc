@@ -86,7 +86,6 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
   }
 
   void Send(const absl::Status& status, HttpResponse response) {
-    AddTrace(caller_, response);
     edge_.observer.OnEnd(counters_, caller_, status, edge_.clock.Now() - began_);
     reply_->Send(std::move(response));
   }

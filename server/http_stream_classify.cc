@@ -33,9 +33,7 @@ class LineStream final : public StreamTransport, public std::enable_shared_from_
   void Start(const Inference& inference, size_t max_in_flight) {
     self_ = shared_from_this();
     session_ = std::make_shared<StreamSession>(inference, *this, caller_.deadline, max_in_flight);
-    HttpResponse head{.content_type = kLines};
-    AddTrace(caller_, head);
-    stream_->Begin(std::move(head));
+    stream_->Begin({.content_type = kLines});
     stream_->OnAbandoned([session = session_] { session->OnCancel(); });
     edge_.gate.AddStream(session_);
     session_->Start();
@@ -112,9 +110,8 @@ class LineStream final : public StreamTransport, public std::enable_shared_from_
   bool ended_ = false;
 };
 
-void Refuse(const absl::Status& status, const HttpEdge& edge, const Caller& caller, HttpStream& stream) {
+void Refuse(const absl::Status& status, const HttpEdge& edge, HttpStream& stream) {
   HttpResponse response = ErrorResponse(status, std::chrono::milliseconds(edge.retry_after_ms(status)));
-  AddTrace(caller, response);
   std::string body(response.body.view());
   stream.Begin(std::move(response));
   stream.Write(std::move(body), [](bool) {});
@@ -138,7 +135,7 @@ void AddStreamClassify(const Inference& inference, const HttpEdge& edge, size_t 
                          edge.gate.Enter(Scope::kInfer, request.headers.Get("authorization"), caller, status);
                      if (!status.ok()) {
                        edge.observer.OnEnd(counters, caller, status, {});
-                       return Refuse(status, edge, caller, *stream);
+                       return Refuse(status, edge, *stream);
                      }
                      std::make_shared<LineStream>(edge, counters, std::move(caller), max_line_bytes, stream)
                          ->Start(inference, max_in_flight);

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "models/json.h"
@@ -44,7 +44,11 @@ bool ReadInteger(const json& value, Integer& out) {
     if (fits) out = value.get<Integer>();
     return fits;
   }
-  return sizeof(Integer) == 8 && value.is_string() && absl::SimpleAtoi(value.get_ref<const std::string&>(), &out);
+  if (sizeof(Integer) != 8 || !value.is_string()) return false;
+  const auto& digits = value.get_ref<const std::string&>();  // and nothing else
+  const char* const end = digits.data() + digits.size();
+  const auto [rest, error] = std::from_chars(digits.data(), end, out);
+  return error == std::errc() && rest == end;
 }
 
 class Reader {

@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "models/manifest.h"
 
 namespace bertha::server {
 namespace {
+
+constexpr size_t kMostLabelsNamed = 20;
 
 absl::Status Invalid(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
@@ -53,14 +59,33 @@ absl::Status CheckVerdict(const v1::RecordFeedbackRequest& request) {
   }
 }
 
-/// Any version that was ever found counts: a vote may come after its version was replaced.
+/// Whether the model can have answered so. The correct label may be one that it lacks.
+absl::Status CheckAnswer(const v1::RecordFeedbackRequest& request, const models::Manifest& manifest) {
+  const bool classifies = manifest.task == models::Task::kSequenceClassification;
+  const bool any_number = classifies && manifest.problem_type == models::ProblemType::kRegression;
+  if (!any_number && !(request.score() >= 0 && request.score() <= 1)) {
+    return Invalid("score", absl::StrCat("is ", request.score(), "; this model's are from 0 to 1"));
+  }
+  const std::vector<std::string>& labels = manifest.labels;
+  if (!classifies || std::ranges::count(labels, request.label()) > 0) return absl::OkStatus();
+  const size_t named = std::min(labels.size(), kMostLabelsNamed);
+  return Invalid("label", absl::StrCat("is none of this model's; its labels are ",
+                                       absl::StrJoin(labels.begin(), labels.begin() + named, ", "),
+                                       named < labels.size() ? ", ..." : ""));
+}
+
+/// Any version that was ever found counts: a vote may come after its version was replaced. Its labels and scores are
+/// known while the version serves.
 absl::Status CheckModel(const v1::RecordFeedbackRequest& request, const ModelTable& models) {
   if (request.model().empty()) return Invalid("model", "is missing; send that of the answer");
   if (request.version() <= 0) return Invalid("version", "is missing; send that of the answer");
-  const std::vector<ModelEntry> known = models.List();
-  if (std::ranges::any_of(known, [&](const ModelEntry& entry) { return entry.key.name == request.model(); })) {
-    return absl::OkStatus();
+  bool known = false;
+  for (const ModelEntry& entry : models.List()) {
+    if (entry.key.name != request.model()) continue;
+    known = true;
+    if (entry.key.version == request.version() && entry.model) return CheckAnswer(request, entry.model->manifest);
   }
+  if (known) return absl::OkStatus();
   return absl::NotFoundError("model: no model of this name is here; ListModels tells which are");
 }
 

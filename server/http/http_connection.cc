@@ -5,7 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "server/http/http_error.h"
+#include "server/trace.h"
 
 namespace bertha::server {
 namespace {
@@ -191,14 +191,24 @@ void HttpConnection::ReadHeader() {
   if (parser_->has_header()) BeginRequest();
 }
 
+/// Says where the request comes from, and gives it its id, which every reply has, whoever makes it.
+void HttpConnection::NameRequest() {
+  HttpRequest& request = parser_->request();
+  const absl::string_view traceparent = request.headers.Get(kTraceparentHeader);
+  request.peer = peer_;
+  request.id = RequestIdFor(request.headers.Get(kRequestIdHeader), traceparent);
+  route_.headers.emplace_back(kRequestIdHeader, request.id);
+  if (IsTraceparent(traceparent)) route_.headers.emplace_back(kTraceparentHeader, std::string(traceparent));
+}
+
 /// The header is there.
 void HttpConnection::BeginRequest() {
   HttpRequest& request = parser_->request();
   context_->counters.requests += 1;
   serial_ += 1;
   head_only_ = request.method == "HEAD";
-  request.peer = peer_;
   route_ = context_->route(request);
+  NameRequest();
   if (route_.stream_handler) return DispatchStream();
   const uint64_t most = context_->limits.max_body_bytes;
   if (parser_->content_length().value_or(0) > most) {
@@ -261,7 +271,8 @@ void HttpConnection::Fail(const HttpParser::Failure& failure) {
   if (failure.status != 408) context_->counters.malformed += 1;
   broken_ = true;
   phase_ = Phase::kHandling;
-  Respond(TransportError(failure.status, failure.message));
+  if (parser_->request().id.empty()) NameRequest();
+  Respond(context_->refuse(parser_->request(), failure));
 }
 
 void HttpConnection::OnResponse(uint64_t serial, HttpResponse response) {

@@ -21,6 +21,7 @@
 
 #include "batcher/clock.h"
 #include "server/http/byte_stream.h"
+#include "server/http/http_error.h"
 #include "server/http/http_limits.h"
 #include "server/http/http_parser.h"
 #include "server/http/http_reply.h"
@@ -50,6 +51,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   struct Context {
     HttpLimits limits;
     std::function<HttpRoute(HttpRequest&)> route;
+    HttpRefuse refuse;
     std::atomic<bool> draining{false};
     HttpCounters counters;
   };
@@ -83,6 +85,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool Advance();
   void WaitForPeer();
   void ReadHeader();
+  void NameRequest();
   void BeginRequest();
   void ReadBody();
   void DispatchRequest();

@@ -124,6 +124,10 @@ HttpResponse TransportError(int http_status, absl::string_view message) {
   return Response(row ? http_status : 500, absl::Status(code, message), retry ? kUsualRetry : milliseconds::zero());
 }
 
+HttpResponse RefusePlainly(const HttpRequest&, const HttpFailure& failure) {
+  return TransportError(failure.status, failure.message);
+}
+
 absl::string_view ReasonOf(int http_status) {
   const Row* row = Find(http_status);
   return row ? row->reason : "";

@@ -9,6 +9,7 @@
 #define BERTHA_SERVER_HTTP_HTTP_ERROR_H_
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -28,6 +29,12 @@ HttpResponse ErrorResponse(const absl::Status& status, std::chrono::milliseconds
 
 /// A failure that only HTTP knows, e.g. 405 or 431; 500 if `http_status` is none of them.
 HttpResponse TransportError(int http_status, absl::string_view message);
+
+/// Makes the answer to a request that reaches no handler. Where the header could not be read, the request has an id and
+/// a peer, perhaps a path, and not much else.
+using HttpRefuse = std::function<HttpResponse(const HttpRequest&, const HttpFailure&)>;
+/// A TransportError.
+HttpResponse RefusePlainly(const HttpRequest&, const HttpFailure& failure);
 
 /// "Not Found" for 404.
 absl::string_view ReasonOf(int http_status);

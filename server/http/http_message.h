@@ -57,6 +57,8 @@ struct HttpPeer {
 };
 
 struct HttpRequest {
+  /// Names it in logs and in its reply (trace.h); set by the server, whether the rest could be read or not.
+  std::string id;
   std::string method;
   /// As sent, without the query; starts with '/' or is "*".
   std::string path;
@@ -85,6 +87,13 @@ struct HttpRequest {
   }
 };
 
+/// Why a request reaches no handler.
+struct HttpFailure {
+  int status = 0;  // 0: there is none
+  std::string message;
+  explicit operator bool() const { return status != 0; }
+};
+
 /// Bytes of a response: its own, or some that outlive the server and are not copied.
 class HttpBody {
  public:
@@ -105,7 +114,7 @@ class HttpBody {
 };
 
 /// The server adds Content-Length or Transfer-Encoding, Connection, Date and Server; Cache-Control: no-store, unless
-/// there is one; and the headers of the route.
+/// there is one; the request's id and trace context; and the headers of the route.
 struct HttpResponse {
   int status = 200;
   std::string content_type;

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "server/http/http_target.h"
 
 namespace bertha::server {
@@ -28,11 +29,15 @@ bool IsTokenByte(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || (c != '\0' && absl::StrContains("!#$%&'*+-.^_`|~", c));
 }
 
+/// What the header so far has of the request target.
+absl::string_view TargetIn(absl::string_view data) {
+  const size_t space = data.find(' ');
+  const absl::string_view rest = space == absl::string_view::npos ? "" : data.substr(space + 1);
+  return rest.substr(0, rest.find_first_of(" \r\n"));
+}
+
 Failure CheckTargetLength(absl::string_view data, const HttpLimits& limits) {
-  const size_t begin = data.find(' ');
-  const size_t end = data.find_first_of(" \r\n", begin == absl::string_view::npos ? begin : begin + 1);
-  const size_t until = end == absl::string_view::npos ? data.size() : end;
-  if (begin == absl::string_view::npos || until - begin - 1 <= limits.max_target_bytes) return {};
+  if (TargetIn(data).size() <= limits.max_target_bytes) return {};
   return {414, absl::StrCat("the request target is longer than ", limits.max_target_bytes, " bytes")};
 }
 
@@ -45,6 +50,14 @@ Failure CheckUnfinished(absl::string_view data, const HttpLimits& limits) {
   if (!data.empty() && !IsTokenByte(data[0])) return Bad("this is no HTTP request");
   if (Failure failure = CheckTargetLength(data, limits)) return failure;
   return data.size() >= limits.max_header_bytes ? TooMuchHeader(limits) : Failure{};
+}
+
+/// Whether `data`, which begins where a chunk does, can become a chunk. `first`: of the body; before the others stands
+/// the end of the last one.
+bool MayBeChunk(absl::string_view data, bool first) {
+  if (!first && (data == "\r" || !absl::ConsumePrefix(&data, "\r\n"))) return data == "\r" || data.empty();
+  const size_t digits = std::min(data.size(), data.find_first_not_of("0123456789abcdefABCDEF"));
+  return data.empty() || (digits > 0 && (digits == data.size() || absl::StrContains("; \t\r", data[digits])));
 }
 
 /// What Beast would forgive. `header` ends in an empty line.
@@ -75,20 +88,9 @@ class HttpParser::Impl : public http::basic_parser<true> {
   }
 
   size_t ParseHeader(absl::string_view data, Failure& failure) {
-    const size_t from = scanned_ < kEndOfHeader.size() ? 0 : scanned_ - kEndOfHeader.size();
-    const size_t end = data.find(kEndOfHeader, from);
-    scanned_ = data.size();
-    const absl::string_view header = end == absl::string_view::npos ? data : data.substr(0, end + kEndOfHeader.size());
-    if ((failure = CheckUnfinished(header.substr(0, end), limits_)) || end == absl::string_view::npos) return 0;
-    if (header.size() > limits_.max_header_bytes) failure = TooMuchHeader(limits_);
-    if (failure || (failure = CheckLines(header, limits_))) return 0;
-    Error error;
-    const size_t used = put(boost::asio::buffer(header.data(), header.size()), error);
-    if (error || used != header.size()) {
-      failure = Explain(error);
-      return 0;
-    }
-    failure = CheckHeader();
+    const size_t used = TakeHeader(data, failure);
+    // For whoever answers: the path decides the form of an error.
+    if (failure && request.path.empty()) request.path = std::string(TargetIn(data));
     return used;
   }
 
@@ -112,6 +114,11 @@ class HttpParser::Impl : public http::basic_parser<true> {
         break;
       }
     }
+    const absl::string_view rest = data.substr(used);
+    if (!failure && !is_done() && chunked() && !in_chunk_ && rest.size() < least &&
+        !MayBeChunk(rest, chunked_bytes_ == 0)) {
+      failure = Bad("a chunk does not begin with its size in hexadecimal");
+    }
     return used;
   }
 
@@ -119,6 +126,24 @@ class HttpParser::Impl : public http::basic_parser<true> {
   bool http_1_0 = false;
 
  private:
+  size_t TakeHeader(absl::string_view data, Failure& failure) {
+    const size_t from = scanned_ < kEndOfHeader.size() ? 0 : scanned_ - kEndOfHeader.size();
+    const size_t end = data.find(kEndOfHeader, from);
+    scanned_ = data.size();
+    const absl::string_view header = end == absl::string_view::npos ? data : data.substr(0, end + kEndOfHeader.size());
+    if ((failure = CheckUnfinished(header.substr(0, end), limits_)) || end == absl::string_view::npos) return 0;
+    if (header.size() > limits_.max_header_bytes) failure = TooMuchHeader(limits_);
+    if (failure || (failure = CheckLines(header, limits_))) return 0;
+    Error error;
+    const size_t used = put(boost::asio::buffer(header.data(), header.size()), error);
+    if (error || used != header.size()) {
+      failure = Explain(error);
+      return 0;
+    }
+    failure = CheckHeader();
+    return used;
+  }
+
   void on_request_impl(http::verb, string_view method, string_view target, int version, Error&) override {
     request.method.assign(method.data(), method.size());
     target_.assign(target.data(), target.size());

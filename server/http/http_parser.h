@@ -20,12 +20,8 @@ namespace bertha::server {
 
 class HttpParser {
  public:
-  /// An HTTP status and what was wrong; status 0: nothing. After a failure nothing more can be understood.
-  struct Failure {
-    int status = 0;
-    std::string message;
-    explicit operator bool() const { return status != 0; }
-  };
+  /// After a failure nothing more can be understood.
+  using Failure = HttpFailure;
 
   explicit HttpParser(const HttpLimits& limits);
   ~HttpParser();
@@ -33,6 +29,7 @@ class HttpParser {
   /// `data`: all bytes of the request so far. Bytes consumed: 0 until the header is there as a whole.
   size_t ParseHeader(absl::string_view data, Failure& failure);
   bool has_header() const;
+  /// Before the header is there, at most method and path are.
   HttpRequest& request();
   /// The client wants the connection kept.
   bool keep_alive() const;

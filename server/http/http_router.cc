@@ -9,13 +9,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "server/http/http_error.h"
 
 namespace bertha::server {
 namespace {
 
-constexpr char kAllowedHeaders[] = "authorization, content-type, traceparent, tracestate, x-request-id";
-constexpr char kExposedHeaders[] = "retry-after, traceparent, x-request-id";
+constexpr char kAllowedHeaders[] =
+    "authorization, content-type, inference-header-content-length, traceparent, tracestate, x-request-id, x-timeout-ms";
+constexpr char kExposedHeaders[] = "inference-header-content-length, retry-after, traceparent, x-request-id";
 
 HttpHandler Always(HttpResponse response) {
   return [response = std::move(response)](HttpRequest, std::shared_ptr<HttpReply> reply) { reply->Send(response); };
@@ -122,6 +122,14 @@ std::vector<HttpHeader> HttpRouter::CorsHeaders(const HttpRequest& request) cons
   return headers;
 }
 
+HttpRoute HttpRouter::Refusal(const HttpRequest& request, HttpFailure failure, std::vector<HttpHeader> headers) const {
+  for (HttpHeader& header : CorsHeaders(request)) headers.push_back(std::move(header));
+  return {.handler = [this, failure = std::move(failure)](
+                         const HttpRequest& asked,
+                         const std::shared_ptr<HttpReply>& reply) { reply->Send(refuse_(asked, failure)); },
+          .headers = std::move(headers)};
+}
+
 HttpRoute HttpRouter::Preflight(const HttpRequest& request, const std::string& methods) const {
   HttpRoute route = {.headers = CorsHeaders(request)};
   HttpResponse response = {.status = 204, .headers = {{"Allow", methods}}};
@@ -150,15 +158,13 @@ HttpRoute HttpRouter::Route(HttpRequest& request) const {
   }
   const bool whole_server = request.path == "*" && wanted == "OPTIONS";
   if (methods.empty() && !whole_server) {
-    return {Always(TransportError(404, "there is nothing at this path")), nullptr, CorsHeaders(request)};
+    return Refusal(request, {404, "there is nothing at this path"});
   }
   if (whole_server) methods = {"GET", "HEAD", "POST"};
   methods.insert("OPTIONS");
   const std::string allow = absl::StrJoin(methods, ", ");
   if (wanted == "OPTIONS") return Preflight(request, allow);
-  HttpResponse response = TransportError(405, absl::StrCat("this path answers ", allow));
-  response.headers.emplace_back("Allow", allow);
-  return {Always(std::move(response)), nullptr, CorsHeaders(request)};
+  return Refusal(request, {405, absl::StrCat("this path answers ", allow)}, {{"Allow", allow}});
 }
 
 }  // namespace bertha::server

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "server/http/http_error.h"
 #include "server/http/http_reply.h"
 
 namespace bertha::server {
@@ -39,7 +40,9 @@ class CorsOrigins {
 
 class HttpRouter {
  public:
-  explicit HttpRouter(CorsOrigins cors = {}) : cors_(std::move(cors)) {}
+  /// `refuse` answers where there is nothing, or another method.
+  explicit HttpRouter(CorsOrigins cors = {}, HttpRefuse refuse = RefusePlainly)
+      : cors_(std::move(cors)), refuse_(std::move(refuse)) {}
 
   /// `pattern`: like "/v2/models/{model}/infer" or "/v1/models/{model}:classify". A parameter takes part of one
   /// segment, at least one byte. Where several patterns fit, text wins over a parameter, from left to right. GET
@@ -73,9 +76,11 @@ class HttpRouter {
   void Insert(absl::string_view method, absl::string_view pattern, HttpHandler handler, HttpStreamHandler stream);
   static bool Matches(const Entry& entry, const HttpRequest& request, Parameters* parameters);
   std::vector<HttpHeader> CorsHeaders(const HttpRequest& request) const;
+  HttpRoute Refusal(const HttpRequest& request, HttpFailure failure, std::vector<HttpHeader> headers = {}) const;
   HttpRoute Preflight(const HttpRequest& request, const std::string& methods) const;
 
   const CorsOrigins cors_;
+  const HttpRefuse refuse_;
   std::vector<Entry> entries_;
 };
 

@@ -17,8 +17,9 @@
 #include "batcher/mutex.h"
 #include "server/http/asio_stream.h"
 #include "server/http/http_connection.h"
-#include "server/http/http_error.h"
+#include "server/http/response_head.h"
 #include "server/http/tls_context.h"
+#include "server/trace.h"
 
 namespace bertha::server {
 namespace {
@@ -81,6 +82,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   Impl(HttpServerOptions options, Route route) : options_(std::move(options)) {
     context_->limits = options_.limits;
     context_->route = std::move(route);
+    context_->refuse = options_.refuse;
   }
 
   absl::Status Start() {
@@ -197,7 +199,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 
   void Admit(Worker& worker, tcp::socket socket) {
     HttpPeer peer = PeerOf(socket, tls_ != nullptr);
-    if (const int status = Count(peer.address); status != 0) return Refuse(std::move(socket), status);
+    if (const int status = Count(peer.address); status != 0) return Refuse(std::move(socket), std::move(peer), status);
     auto stream =
         std::make_shared<std::unique_ptr<ByteStream>>(MakeStream(std::move(socket), tls_ ? tls_->Current() : nullptr));
     worker.loop->Post([self = shared_from_this(), &worker, stream, peer = std::move(peer)]() mutable {
@@ -242,17 +244,18 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   /// Best effort: says why, if that needs no waiting.
-  void Refuse(tcp::socket socket, int status) {
+  void Refuse(tcp::socket socket, HttpPeer peer, int status) {
     context_->counters.refused += 1;
     if (tls_) return;
-    const HttpResponse response = TransportError(status, "too many connections are open; try again later");
-    const std::string head = ResponseHead(response, {}, {.keep_alive = false});
+    const HttpRequest unread = {.id = RequestIdFor("", ""), .peer = std::move(peer)};
+    const HttpResponse response = context_->refuse(unread, {status, "too many connections are open; try again later"});
+    const std::string head = ResponseHead(response, {{kRequestIdHeader, unread.id}}, {.keep_alive = false});
     const auto stream = MakeStream(std::move(socket), nullptr);
     if (!stream) return;
     stream->Write(head, response.body.view());
     stream->ShutdownWrite();
-    char unread[4096];  // unread bytes would destroy the answer on its way
-    stream->Read(unread, sizeof(unread));
+    char dropped[4096];  // unread bytes would destroy the answer on its way
+    stream->Read(dropped, sizeof(dropped));
   }
 
   void WaitUntilClosed(milliseconds grace) {

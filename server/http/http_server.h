@@ -16,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/client_address.h"
+#include "server/http/http_error.h"
 #include "server/http/http_limits.h"
 #include "server/http/http_message.h"
 #include "server/http/http_router.h"
@@ -33,6 +34,8 @@ struct HttpServerOptions {
   std::shared_ptr<const TlsWatch> tls;
   /// Not held to max_connections_per_client: many clients stand behind them.
   TrustedProxies trusted_proxies;
+  /// Of requests that are no HTTP, break a limit, or come on a connection too many.
+  HttpRefuse refuse = RefusePlainly;
 };
 
 /// Since the start, but for `open`.

@@ -1,5 +1,7 @@
 #include "server/oip/rest_paths.h"
 
+#include "absl/strings/match.h"
+
 namespace bertha::server::oip {
 namespace {
 
@@ -29,5 +31,7 @@ const std::vector<RestPath>& RestPaths() {
   static const auto* const paths = new std::vector<RestPath>(MakePaths());
   return *paths;
 }
+
+bool IsRestPath(absl::string_view path) { return path == "/v2" || absl::StartsWith(path, "/v2/"); }
 
 }  // namespace bertha::server::oip

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
+
 namespace bertha::server::oip {
 
 struct RestPath {
@@ -19,6 +21,9 @@ struct RestPath {
 };
 
 const std::vector<RestPath>& RestPaths();
+
+/// Whether a request's path is the protocol's, be there anything or not.
+bool IsRestPath(absl::string_view path);
 
 /// The name of the header that says how many bytes of a body are JSON.
 inline constexpr char kJsonLengthHeader[] = "Inference-Header-Content-Length";

@@ -1,6 +1,6 @@
 // Five minutes of scrapes, and what happened between one and the next: rates, histograms of the interval, gauges.
 
-import {addHistogram, histogram, quantile} from "./metrics.js";
+import {addHistogram, histogram, quantile, wholeQuantile} from "./metrics.js";
 
 export const SPAN_S = 300;
 export const GAP_S = 2.5;    // scrapes further apart than this leave a gap
@@ -148,7 +148,7 @@ function point(interval, i, intervals) {
   values.tokens = interval.tokens / interval.dt;
   values.padding = Math.max(0, interval.padded - interval.tokens) / interval.dt;
   const size = over((one) => one.size);
-  Object.assign(values, {size: mean(size), sizeP95: quantile(size.buckets, 0.95), waiting: interval.queueRequests,
+  Object.assign(values, {size: mean(size), sizeP95: wholeQuantile(size.buckets, 0.95), waiting: interval.queueRequests,
     waitingTokens: interval.queueTokens, inFlight: interval.inFlight});
   return {t: interval.t, restart: interval.restart, values};
 }

@@ -31,7 +31,7 @@ const CHARTS = [
     ],
   },
   {
-    title: "Batch size", note: "inputs computed together, over 5 s; p95 estimated", format: significant, least: 2,
+    title: "Batch size", note: "inputs computed together, over 5 s; p95 rounded up to 1, 2, 4, 8 …", format: significant, least: 2,
     series: [{key: "size", label: "mean", ink: 2}, {key: "sizeP95", label: "p95", ink: 0}],
   },
   {

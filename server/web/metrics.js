@@ -55,6 +55,15 @@ export function quantile(buckets, q) {
   return within > 0 ? lower + (bounds[at] - lower) * ((rank - below) / within) : bounds[at];
 }
 
+/**
+ * As quantile(), of whole numbers: a straight line would tell of sizes like 0.95. The upper bound of the bucket, which is
+ * whole, is a size that occurs.
+ */
+export function wholeQuantile(buckets, q) {
+  const value = quantile(buckets, q);
+  return value === null ? null : [...buckets.keys()].filter((bound) => bound >= value).reduce((l, r) => Math.min(l, r));
+}
+
 /** Adds histogram `more` to `sum`, both {count, sum, buckets}. */
 export function addHistogram(sum, more) {
   sum.count += more.count;

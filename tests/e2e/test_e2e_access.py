@@ -267,6 +267,24 @@ def test_mutual_tls_lets_in_only_who_has_a_certificate_of_the_authority(tls_daem
         assert failure(d.stub().Classify, REQUEST, timeout=10).code() is CODE.UNAVAILABLE
 
 
+def test_mutual_tls_holds_on_the_http_port_too(tls_daemon, authority, tmp_path):
+    stranger = Authority(tmp_path / "stranger", "stranger").issue("client")
+    client = authority.issue("client")
+    d = tls_daemon(trusting(authority, client), "--tls-client-ca", authority.ca)
+
+    def models(pair):
+        cert = tuple(map(str, pair)) if pair else None
+        url = f"https://{d.http_address}/v1/models"
+        return requests.get(url, cert=cert, verify=str(authority.ca), timeout=PATIENCE)
+
+    assert models(client).json()["models"]
+    for pair in (None, stranger):
+        with pytest.raises(requests.ConnectionError):
+            models(pair)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://{d.http_address}/v1/models", timeout=PATIENCE)
+
+
 def test_the_admin_listener_speaks_tls_if_told_to(tls_daemon, authority):
     d = tls_daemon(trusting(authority), "--admin-tls", "true")
     assert failure(d.control().Unload, model_control_pb2.UnloadRequest(model="nobody")).code() is CODE.NOT_FOUND

@@ -13,6 +13,7 @@ import time
 
 import grpc
 import pytest
+import requests
 
 from bertha.v1 import bertha_pb2 as pb
 from e2e_support import PATIENCE, failure, free_port, texts_request, wait_until
@@ -117,6 +118,33 @@ def test_without_a_database_votes_are_refused_and_the_setting_is_named(shared):
 def test_the_address_is_kept_only_if_configured(daemon, bertha, tmp_path):
     record(daemon("--feedback-database", tmp_path / "f.db", "--feedback-store-client-address", "true").stub(), "x")
     assert json.loads(export(bertha, tmp_path / "f.db", "--json"))["client"] == "127.0.0.1"
+
+
+def test_the_address_is_the_clients_behind_a_trusted_proxy(daemon, bertha, tmp_path):
+    where = tmp_path / "f.db"
+    flags = ["--feedback-database", where, "--feedback-store-client-address", "true", "--trusted-proxies"]
+    body = {"input": {"text": "x"}, "model": "sentiment-bert", "version": 1, "label": "positive", "score": 0.5,
+            "verdict": "VERDICT_RIGHT"}
+    headers = {"x-forwarded-for": "198.51.100.7, 203.0.113.9, 127.0.0.1", "forwarded": "for=192.0.2.60"}
+    for more in (["127.0.0.1"], ["127.0.0.1", "--trusted-proxy-header", "forwarded"], ["10.0.0.0/8"]):
+        d = daemon(*flags, *more)
+        url = f"http://{d.http_address}/v1/record-feedback"
+        assert requests.post(url, json=body, headers=headers, timeout=PATIENCE).status_code == 200
+        d.signal()
+        assert d.wait() == 0
+    clients = [json.loads(line)["client"] for line in export(bertha, where, "--json").splitlines()]
+    assert clients == ["203.0.113.9", "192.0.2.60", "127.0.0.1"]
+
+
+def test_what_the_model_cannot_have_answered_is_no_vote(daemon, tmp_path):
+    stub = daemon("--feedback-database", tmp_path / "f.db").stub()
+    for fields, words in (
+        ({"score": -3}, "score: is -3"),
+        ({"label": "splendid"}, "its labels are negative, neutral, positive"),
+    ):
+        error = failure(stub.RecordFeedback, vote("x", **fields))
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT and words in error.details(), error.details()
+    assert record(stub, "x") == 1
 
 
 def test_acknowledged_votes_survive_kill_9(daemon, bertha, tmp_path):

@@ -127,6 +127,17 @@ def test_request_id_and_trace_come_back_over_both_transports(shared):
     assert (trailers["x-request-id"], trailers["traceparent"]) == ("order-17", trace)
 
 
+def test_what_reaches_no_call_is_logged_with_its_id_if_requests_are(daemon):
+    d = daemon("--log-requests", "all")
+    named = requests.get(url(d, "/nothing"), headers={"x-request-id": "order-18"}, timeout=PATIENCE)
+    assert (named.status_code, named.headers["x-request-id"]) == (404, "order-18")
+    large = requests.post(url(d, "/v1/classify"), data=b" " * (9 << 20), timeout=PATIENCE)
+    assert large.status_code == 413
+    for name, code in (("order-18", 404), (large.headers["x-request-id"], 413)):
+        line = f"request {name}: refused over http from 127.0.0.1: {code}"
+        wait_until(lambda: d.log_lines(line), f"{code} is logged")
+
+
 def test_a_client_that_goes_away_cancels_its_call(daemon, slow_models):
     d = daemon(models=slow_models)
     with pytest.raises(requests.exceptions.ReadTimeout):

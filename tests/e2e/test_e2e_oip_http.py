@@ -71,6 +71,30 @@ def test_server_and_models_describe_themselves(client, name):
     assert client.get_inference_statistics(name)["model_stats"][0]["inference_count"] == before + 2
 
 
+def test_errors_of_what_reaches_no_call_have_the_protocols_form(client, shared, name):
+    with pytest.raises(InferenceServerException) as info:
+        client.get_trace_settings()
+    assert info.value.status() == "404" and "there is nothing at this path" in str(info.value)
+    with pytest.raises(InferenceServerException) as info:
+        client.infer(name, [tensor(["x" * (9 << 20)])])
+    assert info.value.status() == "413" and "the body is longer than" in str(info.value)
+    for path, body, code, words in (
+        (f"/v2/models/{name}/ready", b"{}", 405, "this path answers GET, HEAD, OPTIONS"),
+        ("/v2/" + "x" * 9000, None, 414, "longer than 8192 bytes"),
+        ("/v2/%zz", None, 400, "percent"),
+    ):
+        got, reply = post(shared, path, body)
+        assert got == code and words in json.loads(reply)["error"], (got, reply)
+    got, reply = post(shared, "/v2/models", None, x="y" * 20_000)
+    assert got == 431 and "the header is longer" in json.loads(reply)["error"]
+    assert json.loads(post(shared, "/v2x", None)[1])["error"]["status"] == "NOT_FOUND"
+    url = f"http://{shared.admin_http_address}/v2/repository/index"
+    admin = urllib.request.Request(url, b"", {"origin": "http://a.example"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(admin, timeout=PATIENCE)
+    assert refused.value.code == 403 and "web pages" in json.loads(refused.value.read())["error"]
+
+
 def test_errors_have_the_codes_of_http_and_the_words_of_grpc(client, shared, name):
     with pytest.raises(InferenceServerException, match='no model "nobody"') as info:
         client.infer("nobody", [tensor(["a"])])

@@ -124,6 +124,56 @@ TEST_CASE("AVoteThatMakesNoSenseIsRefusedAndTheFieldNamed") {
   CHECK(f.store->stats().stored == 0);
 }
 
+TEST_CASE("WhatTheModelCannotHaveAnsweredIsRefusedWhileItServes") {
+  using Request = v1::RecordFeedbackRequest;
+  const auto serving = [](models::Task task, models::ProblemType type) {
+    auto model = std::make_shared<ServingModel>();
+    model->key = {"known", 1};
+    model->manifest.task = task;
+    model->manifest.problem_type = type;
+    model->manifest.labels = {"positive", "negative"};
+    return model;
+  };
+  const auto with = [](float score, const std::string& label) {
+    Request request = Good();
+    request.set_score(score);
+    request.set_label(label);
+    return request;
+  };
+  using models::ProblemType, models::Task;
+  Fixture f;
+  f.table.SetServing(serving(Task::kSequenceClassification, ProblemType::kSingleLabel));
+  const std::string labels = "label: is none of this model's; its labels are positive, negative";
+  CHECK(Is(f.Record(with(-3, "positive")), StatusCode::kInvalidArgument, "score: is -3; this model's are from 0 to 1"));
+  CHECK(Is(f.Record(with(1.5f, "positive")), StatusCode::kInvalidArgument, "score: is 1.5"));
+  CHECK(Is(f.Record(with(0.5f, "great")), StatusCode::kInvalidArgument, labels));
+  CHECK(Is(f.Record(with(0.5f, "")), StatusCode::kInvalidArgument, labels));
+  CHECK(f.store->stats().stored == 0);
+  Request wrong = with(1, "negative");
+  wrong.set_verdict(v1::VERDICT_WRONG);
+  wrong.set_correct_label("neutral");  // which it should have had
+  CHECK(f.Record(wrong).ok());
+  CHECK(f.Record(with(0, "positive")).ok());
+  Request replaced = with(-3, "great");
+  replaced.set_version(2);
+  CHECK(f.Record(replaced).ok());
+
+  f.table.SetServing(serving(Task::kSequenceClassification, ProblemType::kRegression));
+  CHECK(f.Record(with(-3, "positive")).ok());
+  f.table.SetServing(serving(Task::kTokenClassification, ProblemType::kSingleLabel));
+  CHECK(f.Record(with(0.5f, "DISH")).ok());  // of "B-DISH"
+  CHECK(Is(f.Record(with(-3, "DISH")), StatusCode::kInvalidArgument, "score: "));
+}
+
+TEST_CASE("AMessageNamesTwentyLabelsAtMost") {
+  auto model = std::make_shared<ServingModel>();
+  model->key = {"known", 1};
+  for (int i = 0; i < 21; ++i) model->manifest.labels.push_back("l" + std::to_string(i));
+  Fixture f;
+  f.table.SetServing(std::move(model));
+  CHECK(Is(f.Record(Good()), StatusCode::kInvalidArgument, "l18, l19, ..."));
+}
+
 TEST_CASE("TheStoresErrorReachesTheCaller") {
   Fixture f;
   {

@@ -38,6 +38,18 @@ def test_quantiles_of_known_histograms(evaluate, buckets, q, expected):
     assert got == (None if expected is None else pytest.approx(expected))
 
 
+@pytest.mark.parametrize("buckets, q, expected", [
+    ([(1, 20), (2, 20), ("Infinity", 20)], 0.95, 1),  # all of size 1: nothing of size 0.95
+    ([(1, 0), (2, 20), ("Infinity", 20)], 0.5, 2),
+    ([(1, 10), (2, 10), (4, 30), ("Infinity", 30)], 0.5, 4),
+    ([(1, 10), (2, 20), ("Infinity", 40)], 0.95, 2),  # above the last bound nothing is known
+    ([(1, 0), ("Infinity", 0)], 0.5, None),
+])
+def test_quantiles_of_whole_numbers_are_whole_numbers_that_occur(evaluate, buckets, q, expected):
+    pairs = ",".join(f"[{bound},{count}]" for bound, count in buckets)
+    assert evaluate("metrics.js", f"m.wholeQuantile(new Map([{pairs}]), {q})") == expected
+
+
 def test_the_text_format_is_read(evaluate):
     text = "\n".join([
         "# HELP a Some help with {braces}", "# TYPE a counter", "a 1", 'b{x="1",y="a\\"b\\\\c\\nd}"} 2.5e-3 1700000000',
@@ -99,6 +111,15 @@ def test_one_model_can_be_looked_at_alone(evaluate):
     scrapes = [(0, page_of(1) + page_of(1, "b")), (1, page_of(5) + page_of(5, "b"))]
     assert points(evaluate, scrapes)[0]["values"]["size"] == pytest.approx(32 / 12)
     assert points(evaluate, scrapes, "b:1")[0]["values"]["size"] == 4
+
+
+def test_batches_of_one_have_no_quantile_below_one(evaluate):
+    def sizes(ones):
+        own = {"model": "a", "version": "1"}
+        return [["bertha_batch_size_bucket", {**own, "le": le}, ones] for le in ("1", "2", "+Inf")]
+
+    (made,) = points(evaluate, [(0, sizes(0)), (1, sizes(20))])
+    assert made["values"]["sizeP95"] == 1
 
 
 def test_a_code_that_occurs_for_the_first_time_is_counted(evaluate):

@@ -108,6 +108,13 @@ TEST_CASE("ChunksThatLieAreRefused") {
   const std::string post = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
   const std::vector<std::pair<std::string, int>> cases = {
       {"x\r\n\r\n", 400},
+      {"zz\r\n", 400},
+      {"z", 400},
+      {"5x", 400},
+      {";\r\n", 400},
+      {"\r\n", 400},
+      {"1\r\na\r\nz", 400},
+      {"1\r\na\rx", 400},
       {"-1\r\nx", 400},
       {"\r\n\r\n\r\n", 400},
       {"0x5\r\nhello\r\n0\r\n\r\n", 400},
@@ -131,6 +138,26 @@ TEST_CASE("ChunksThatLieAreRefused") {
     }
   }
   CHECK(Parse(post + "3e8\r\n" + std::string(1000, 'x') + "\r\n0\r\n\r\n", 7).done);
+}
+
+TEST_CASE("ABodyInPiecesOfAnySizeIsNoLie") {
+  const std::string post = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string chunks : {"0\r\n\r\n", "0\r\nA: b\r\nC: d\r\n\r\n", "1\r\na\r\n0\r\nA: b\r\n\r\n",
+                                   "1 ;x\r\na\r\n00\r\n\r\n", "A;x=1\r\n0123456789\r\n0\r\n\r\n"}) {
+    for (size_t step = 1; step < 12; ++step) {
+      CAPTURE(chunks, step);
+      const Parsed out = Parse(post + chunks, step);
+      CHECK(out.failure.message == "");
+      CHECK(out.done);
+    }
+  }
+}
+
+TEST_CASE("TheTargetOfARequestThatIsRefusedIsKnown") {
+  CHECK(Parse("POST /v2/models/m/infer HTTP/1.1\r\nHost: h\r\nX: " + std::string(2000, 'x'), 10).request.path ==
+        "/v2/models/m/infer");
+  CHECK(Parse("GET /v2/x HTTP/1.1\r\n\r\n", 100).request.path == "/v2/x");
+  CHECK(Parse("nonsense\x01\r\n\r\n", 100).request.path == "");
 }
 
 TEST_CASE("HeadersHaveLimits") {

@@ -91,6 +91,20 @@ TEST_CASE("TheWrongMethodIsToldTheRightOnes") {
   CHECK(Ask(router, "get", "/").status == 405);
 }
 
+TEST_CASE("WhoSaysHowARefusalLooksIsGivenRequestAndReason") {
+  HttpRouter router({}, [](const HttpRequest& request, const HttpFailure& failure) {
+    HttpResponse response = RefusePlainly(request, failure);
+    response.body = request.path + " " + failure.message;
+    return response;
+  });
+  router.Add("POST", "/a", Says("a"));
+  CHECK(std::string(Ask(router, "GET", "/b").body.view()) == "/b there is nothing at this path");
+  const HttpResponse wrong = Ask(router, "GET", "/a");
+  CHECK(wrong.status == 405);
+  CHECK(std::string(wrong.body.view()) == "/a this path answers OPTIONS, POST");
+  CHECK(Header(wrong, "Allow") == "OPTIONS, POST");
+}
+
 TEST_CASE("OptionsNamesTheMethods") {
   const HttpResponse response = Ask(Sample(), "OPTIONS", "/v2/models/m/infer", {{"Origin", "https://a.example"}});
   CHECK(response.status == 204);
@@ -121,7 +135,12 @@ TEST_CASE("APreflightIsAnswered") {
   CHECK(response.status == 204);
   CHECK(Header(response, "Access-Control-Allow-Origin") == "https://a.example");
   CHECK(Header(response, "Access-Control-Allow-Methods") == "OPTIONS, POST");
-  CHECK(Header(response, "Access-Control-Allow-Headers").find("authorization") != std::string::npos);
+  for (const char* name : {"authorization", "content-type", "inference-header-content-length", "traceparent",
+                           "tracestate", "x-request-id", "x-timeout-ms"}) {
+    CAPTURE(name);
+    CHECK((", " + Header(response, "Access-Control-Allow-Headers") + ",").find(" " + std::string(name) + ",") !=
+          std::string::npos);
+  }
   const HttpResponse refused = Ask(Sample("https://other.example"), "OPTIONS", "/v2/models/m/infer", headers);
   CHECK(Header(refused, "Access-Control-Allow-Origin").empty());
   CHECK(Header(refused, "Access-Control-Allow-Methods").empty());
