@@ -36,9 +36,9 @@ VOCABULARY = range(5, 30000)  # no special token of any family
 class Model:
     """Where a model's files are, and how its batches are padded."""
 
-    def __init__(self, name: str, work: pathlib.Path):
+    def __init__(self, name: str, work: pathlib.Path, package: pathlib.Path | None = None):
         self.name, self.work = name, work
-        self.checkpoint, self.package = work / "checkpoints" / name, work / "models" / name / "1"
+        self.checkpoint, self.package = work / "checkpoints" / name, package or work / "models" / name / "1"
         self.manifest = json.loads((self.package / "bertha.json").read_text())
 
     def padded(self, ids: list[list[int]]) -> list[numpy.ndarray]:
@@ -187,7 +187,7 @@ class OnnxRuntime:
 
         file = self.model.cached("onnx", "-fused.onnx")
         if not file.is_file():
-            network = optimizer.optimize_model(str(self.plain_file()), model_type="bert", num_heads=12, hidden_size=768, opt_level=1)
+            network = optimizer.optimize_model(str(self.plain_file()), model_type="bert", opt_level=1)  # finds heads and width
             save(file, lambda new: network.save_model_to_file(str(new)))
         return file
 

@@ -20,7 +20,7 @@ CONTENT_TYPES = {
 HEADER = """#pragma once
 #include <span>
 
-#include "server/http/static_files.h"
+#include "server/http/static_file.h"
 
 namespace bertha::server {{
 std::span<const StaticFile> {function}();

@@ -2,24 +2,11 @@
 
 #include <memory>
 
+#include "clients/cli/classify_task.h"
 #include "clients/cli/labels_output.h"
-#include "clients/cli/rpc_caller.h"
 
 namespace bertha::cli {
 namespace {
-
-struct ClassifyTask {
-  using Request = v1::ClassifyRequest;
-  using Response = v1::ClassifyResponse;
-  static constexpr auto kMethod = &v1::Bertha::Stub::Classify;
-
-  static void AddInput(const Input& input, Request& request) { AddText(input, *request.add_inputs()); }
-  static Labels ToBody(const v1::ClassifyResult& result) {
-    Labels labels{.logits = {result.logits().begin(), result.logits().end()}};
-    for (const v1::LabelScore& s : result.scores()) labels.scores.push_back({s.label(), s.score()});
-    return labels;
-  }
-};
 
 v1::ClassifyRequest Prototype(const ClassifyOptions& options) {
   auto request = RequestOf<v1::ClassifyRequest>(options.run);

@@ -20,6 +20,9 @@ struct Runner {
   int operator()(const TokenizeOptions& options) const { return RunTokenize(options); }
   int operator()(const FeedbackExportOptions& options) const { return RunFeedbackExport(options); }
   int operator()(const FeedbackReportOptions& options) const { return RunFeedbackReport(options); }
+  int operator()(const LoadOptions& options) const { return RunLoad(options); }
+  int operator()(const EvalOptions& options) const { return RunEval(options); }
+  int operator()(const LoadReportOptions& options) const { return RunLoadReport(options); }
 };
 
 int Main(int argc, char** argv) {

@@ -1,70 +1,16 @@
 #include "clients/cli/models_command.h"
 
-#include <grpcpp/client_context.h>
-
-#include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "bertha/v1/bertha.grpc.pb.h"
 #include "clients/cli/exit_code.h"
+#include "clients/cli/list_models.h"
 #include "clients/cli/models_output.h"
-#include "clients/cli/output.h"
-#include "clients/cli/rpc_channel.h"
 #include "clients/cli/terminal.h"
 
 namespace bertha::cli {
-namespace {
-
-std::string StateName(v1::ModelStatus::State state) {
-  switch (state) {
-    case v1::ModelStatus::STATE_LOADING:
-      return "LOADING";
-    case v1::ModelStatus::STATE_SERVING:
-      return "SERVING";
-    case v1::ModelStatus::STATE_FAILED:
-      return "FAILED";
-    default:
-      return "UNKNOWN";
-  }
-}
-
-ModelEntry ToEntry(const v1::ModelStatus& status) {
-  const v1::ModelInfo& m = status.model();
-  return {.model = {m.name(), m.version(), m.engine(), m.device(), m.dtype()},
-          .state = StateName(status.state()),
-          .reason = status.reason(),
-          .family = status.family(),
-          .task = status.task(),
-          .labels = {status.labels().begin(), status.labels().end()},
-          .max_length = status.max_length(),
-          .accepts_pairs = status.accepts_pairs(),
-          .probe_max_abs_diff = status.probe_max_abs_diff(),
-          .probe_count = status.probe_count(),
-          .is_default = status.is_default(),
-          .version_labels = {status.version_labels().begin(), status.version_labels().end()},
-          .refused_update = status.refused_update(),
-          .dimension = status.dimension(),
-          .weight_bytes = status.weight_bytes()};
-}
-
-}  // namespace
 
 int RunModels(const ModelsOptions& options) {
-  const auto channel = OpenChannel(options.server);
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(options.timeout_seconds)));
-  Authorize(options.server, context);
-  v1::ListModelsResponse response;
-  const grpc::Status status = v1::Bertha::NewStub(channel)->ListModels(&context, {}, &response);
-  if (!status.ok()) {
-    const bool unreachable = IsUnreachable(status, *channel);
-    const absl::Status error = ToStatus(status);
-    PrintError(unreachable ? UnreachableMessage(options.server.address, error)
-                           : absl::StrCat(CodeName(error.code()), ": ", error.message()));
-    return unreachable ? kExitUnreachable : kExitFailed;
-  }
-  std::vector<ModelEntry> entries;
-  for (const v1::ModelStatus& model : response.models()) entries.push_back(ToEntry(model));
-  WriteOut(options.json ? ModelsJson(entries) : ModelsTable(entries));
+  const ListedModels listed = ListModels(options.server, options.timeout_seconds);
+  if (listed.exit_code != kExitOk) return listed.exit_code;
+  WriteOut(options.json ? ModelsJson(listed.entries) : ModelsTable(listed.entries));
   return kExitOk;
 }
 

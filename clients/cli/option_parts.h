@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "clients/cli/run_texts.h"
 #include "clients/cli/server.h"
 
 namespace bertha::cli {
@@ -38,6 +39,14 @@ void AddChoice(CLI::App& app, const std::string& name, T& value, const std::map<
 /// How to reach the server, and the token.
 void AddServer(CLI::App& app, Server& server);
 void AddTimeout(CLI::App& app, double& seconds, const std::string& what);
+
+/// Tokens that windows share.
+void AddStride(CLI::App& app, RunOptions& run, const std::string& preset);
+/// What becomes of texts that are longer than the model takes.
+void AddLongTexts(CLI::App& app, RunOptions& run);
+void CheckLongTexts(const RunOptions& run);
+/// How the texts travel.
+void AddCalls(CLI::App& app, RunOptions& run);
 
 /// Refuses "-" among other texts, and a pair that is not UTF-8.
 void CheckTexts(const std::vector<std::string>& texts, const std::optional<std::string>& pair);

@@ -26,6 +26,9 @@ Examples:
   bertha health --wait 60 && echo ready           wait for a server that is starting
   bertha tokenize --package my-models/mood/1 "I love it"    tokens, ids and offsets; needs no server
   bertha feedback report --database feedback.db   what people said about the answers; needs no server
+  bertha load --rate 500                          latency at 500 calls a second; --find-capacity: how many it can do
+  bertha eval --file labelled.csv                 which classifier is right how often, and how fast
+  bertha load-report before/ after/ -o page.html  what two runs of `bertha load` measured; needs no server
 
 `bertha COMMAND --help` explains a command.)";
 
@@ -130,6 +133,9 @@ Command ParseCommandLine(int argc, char** argv) {
   TokenizeOptions tokenize;
   FeedbackExportOptions feedback_export;
   FeedbackReportOptions feedback_report;
+  LoadOptions load;
+  EvalOptions eval;
+  LoadReportOptions load_report;
   AddClassify(app, classify);
   AddTag(app, tag);
   AddAnswer(app, answer);
@@ -138,6 +144,9 @@ Command ParseCommandLine(int argc, char** argv) {
   AddHealth(app, health);
   AddTokenize(app, tokenize);
   AddFeedback(app, feedback_export, feedback_report);
+  AddLoad(app, load, {argv, argv + argc});
+  AddEval(app, eval, {argv, argv + argc});
+  AddLoadReport(app, load_report);
   app.add_subcommand("package", "Check, seal or complete a model package: see `bertha package --help`");
   UnmarkValues(app);
   try {
@@ -151,6 +160,9 @@ Command ParseCommandLine(int argc, char** argv) {
   if (app.got_subcommand("models")) return models;
   if (app.got_subcommand("health")) return health;
   if (app.got_subcommand("tokenize")) return tokenize;
+  if (app.got_subcommand("load")) return load;
+  if (app.got_subcommand("eval")) return eval;
+  if (app.got_subcommand("load-report")) return load_report;
   if (app.got_subcommand("feedback")) {
     if (app.get_subcommand("feedback")->got_subcommand("export")) return feedback_export;
     return feedback_report;

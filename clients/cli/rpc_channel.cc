@@ -16,17 +16,22 @@ std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const Server& server) {
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> OpenChannel(const Server& server) {
+std::shared_ptr<grpc::Channel> OpenChannel(const Server& server, Connection connection) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a proxy for the web must not stand between here and localhost
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);  // a server that is starting is found soon
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetMaxReceiveMessageSize(-1);
+  if (connection == Connection::kOwn) arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return grpc::CreateCustomChannel(server.address, CredentialsOf(server), arguments);
 }
 
+std::string Authorization(const Server& server) {
+  return server.token.empty() ? std::string() : absl::StrCat("Bearer ", server.token);
+}
+
 void Authorize(const Server& server, grpc::ClientContext& context) {
-  if (!server.token.empty()) context.AddMetadata("authorization", absl::StrCat("Bearer ", server.token));
+  if (!server.token.empty()) context.AddMetadata("authorization", Authorization(server));
 }
 
 absl::Status ToStatus(const grpc::Status& status) {

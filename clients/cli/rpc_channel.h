@@ -15,8 +15,14 @@
 
 namespace bertha::cli {
 
+/// Whether channels to the same server share a connection, as they do by default.
+enum class Connection { kShared, kOwn };
+
 /// Never fails; the connection is made by the first call.
-std::shared_ptr<grpc::Channel> OpenChannel(const Server& server);
+std::shared_ptr<grpc::Channel> OpenChannel(const Server& server, Connection connection = Connection::kShared);
+
+/// What calls carry as "authorization"; empty if there is no token.
+std::string Authorization(const Server& server);
 
 /// Adds the token, if there is one, to a call.
 void Authorize(const Server& server, grpc::ClientContext& context);

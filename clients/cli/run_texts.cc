@@ -5,57 +5,35 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/exit_code.h"
 #include "clients/cli/pipeline.h"
-#include "clients/cli/progress.h"
+#include "clients/cli/progress_bar.h"
 #include "clients/cli/rpc_channel.h"
 #include "clients/cli/terminal.h"
 
 namespace bertha::cli {
 namespace {
 
-/// Draws on standard error, and only where it cannot tangle with the rows or with what somebody types.
-class ProgressBar {
- public:
-  explicit ProgressBar(int input_fd)
-      : shown_(isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO) && input_fd >= 0 && !isatty(input_fd)) {
-    struct stat info {};
-    if (input_fd >= 0 && fstat(input_fd, &info) == 0 && S_ISREG(info.st_mode)) {
-      state_.total_bytes = static_cast<uint64_t>(info.st_size);
-    }
-  }
-  ~ProgressBar() { Erase(); }
+/// Only where it cannot tangle with the rows or with what somebody types.
+bool ShowsProgress(int input_fd) {
+  return isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO) && input_fd >= 0 && !isatty(input_fd);
+}
 
-  void Advance(uint64_t inputs, uint64_t failed, uint64_t end_bytes) {
-    state_.inputs += inputs;
-    state_.failed += failed;
-    state_.bytes = end_bytes;
-    state_.elapsed = absl::Now() - start_;
-    if (shown_ && pace_.IsDue(state_.elapsed))
-      std::fputs(absl::StrCat("\r\033[K", ProgressLine(state_)).c_str(), stderr);
-  }
-  void Erase() {
-    if (pace_.started()) std::fputs("\r\033[K", stderr);
-    pace_ = {};
-  }
-
- private:
-  const bool shown_;
-  const absl::Time start_ = absl::Now();
-  ProgressState state_;
-  ProgressPace pace_;
-};
+std::optional<uint64_t> SizeOf(int input_fd) {
+  struct stat info {};
+  if (input_fd < 0 || fstat(input_fd, &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  return static_cast<uint64_t>(info.st_size);
+}
 
 /// Writes the outcomes and keeps count of the run.
 class Run {
  public:
   Run(const std::string& address, RowWriter& writer, int input_fd)
-      : address_(address), writer_(writer), bar_(input_fd) {}
+      : address_(address), writer_(writer), bar_(ShowsProgress(input_fd), SizeOf(input_fd)) {}
 
   void Write(const Outcome& outcome) {
     if (!outcome.fatal.ok()) Stop(outcome);

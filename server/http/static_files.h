@@ -9,22 +9,11 @@
 
 #include <span>
 
-#include "absl/strings/string_view.h"
 #include "server/http/http_message.h"
 #include "server/http/http_router.h"
+#include "server/http/static_file.h"
 
 namespace bertha::server {
-
-struct StaticFile {
-  /// Below the folder, e.g. "js/app.js".
-  absl::string_view name;
-  absl::string_view content_type;
-  /// Of the contents, hexadecimal.
-  absl::string_view digest;
-  absl::string_view bytes;
-  /// Empty if gzip does not make it smaller.
-  absl::string_view gzip;
-};
 
 /// 200 or 304. HTML may load nothing but what this server has, and may stand in no frame.
 HttpResponse ServeStaticFile(const StaticFile& file, const HttpRequest& request);

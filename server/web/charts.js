@@ -3,6 +3,7 @@
 
 import {el, setText, svg} from "./dom.js";
 import {GAP_S, SPAN_S} from "./history.js";
+import {ticks} from "./ticks.js";
 
 const HEIGHT = 168;
 const TOP = 14;     // room for the highest tick's text
@@ -10,17 +11,6 @@ const BOTTOM = 20;  // for the time axis
 const LEFT = 46;    // for the value axis
 const MINUTES = [5, 4, 3, 2, 1];
 const ROWS = 12;    // of the table
-
-/** At most `most` round steps from 0 to at least `top`. */
-export function ticks(top, most = 4) {
-  if (!(top > 0)) return [0, 1];
-  const rough = top / most;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * 0.999);
-  const made = [0];
-  while (made.at(-1) < top * 0.999) made.push(Number((made.length * step).toPrecision(6)));
-  return made;
-}
 
 /** Neighbouring points without a gap between them or in `known`. */
 function runs(points, known) {

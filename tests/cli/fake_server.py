@@ -47,12 +47,20 @@ class Failure:
 class FakeBertha(bertha_pb2_grpc.BerthaServicer):
     def __init__(self):
         self.lock = threading.Lock()
-        self.failures = []  # taken one a call, first first
+        self.failures = []  # taken one a call, first first; None: this call succeeds
         self.calls = []  # (arrival, request)
         self.models = []  # ModelStatus to list
         self.now_in_flight = 0
         self.most_in_flight = 0
         self.hold = None  # a Barrier at which calls meet
+
+    def serve_classifiers(self, *names, labels=LABELS):
+        """Lists models of these names, all of which answer by the same rule."""
+        for name in names:
+            model = bertha_pb2.ModelInfo(name=name, version=3, engine="rule", device="cpu", dtype="fp32")
+            self.models.append(bertha_pb2.ModelStatus(
+                model=model, state=bertha_pb2.ModelStatus.STATE_SERVING, task="sequence-classification", labels=labels,
+                weight_bytes=2_000_000))
 
     def Classify(self, request, context):
         return self._serve(request, context, bertha_pb2.ClassifyResponse, self._classify)
@@ -80,7 +88,7 @@ class FakeBertha(bertha_pb2_grpc.BerthaServicer):
                 if failure.pushback_ms is not None:
                     context.set_trailing_metadata((("grpc-retry-pushback-ms", str(failure.pushback_ms)),))
                 context.abort(failure.code, failure.message)
-            if request.model not in ("", "fake"):
+            if request.model not in ("", "fake", *(status.model.name for status in self.models)):
                 context.abort(grpc.StatusCode.NOT_FOUND, f'no model "{request.model}"; loaded: fake')
             return self._respond(request, context, response_type(), fill)
         finally:

@@ -6,6 +6,7 @@ from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 
 PATIENCE = 20  # seconds
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 class Page:
@@ -52,6 +53,21 @@ class Page:
         script = f"const done = arguments[0]; (async () => {{ {body} }})().then(done, (e) => done('failed: ' + e))"
         return self.driver.execute_async_script(script)
 
+    def violations(self, axe):
+        """What axe-core (its source) finds on the page as it stands."""
+        self.js(axe)
+        return self.module(f"const {{violations}} = await axe.run(document, {{runOnly: {RULES}}});"
+                           "return violations.map((v) => [v.id, v.nodes.map((n) => n.html + n.failureSummary)])")
+
+    def width(self):
+        """What its content takes, once it is laid out."""
+        self.module("await new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
+        return self.js("return document.documentElement.scrollWidth")
+
+    def panel(self, title):
+        """The figure of a report with this heading."""
+        return next(one for one in self.all(".figure") if one.find_element(By.CSS_SELECTOR, "h2").text == title)
+
     def all(self, selector):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
@@ -97,3 +113,12 @@ class Page:
 
     def button(self, within, word):
         return next(b for b in within.find_elements(By.TAG_NAME, "button") if b.text == word)
+
+
+def inside(element, selector):
+    return element.find_elements(By.CSS_SELECTOR, selector)
+
+
+def plain(text):
+    """With ordinary spaces between figures and units."""
+    return text.replace("\u202f", " ")

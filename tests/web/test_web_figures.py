@@ -146,7 +146,7 @@ def test_codes_fall_into_classes(evaluate):
     "top, expected", [(0, [0, 1]), (1, [0, 0.5, 1]), (7, [0, 2, 4, 6, 8]), (120, [0, 50, 100, 150])]
 )
 def test_axes_have_round_marks(evaluate, top, expected):
-    assert evaluate("charts.js", f"m.ticks({top})") == expected
+    assert evaluate("ticks.js", f"m.ticks({top})") == expected
 
 
 @pytest.mark.parametrize("expression, expected", [

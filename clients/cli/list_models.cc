@@ -1,0 +1,70 @@
+#include "clients/cli/list_models.h"
+
+#include <grpcpp/client_context.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "bertha/v1/bertha.grpc.pb.h"
+#include "clients/cli/output.h"
+#include "clients/cli/rpc_channel.h"
+#include "clients/cli/terminal.h"
+
+namespace bertha::cli {
+namespace {
+
+std::string StateName(v1::ModelStatus::State state) {
+  switch (state) {
+    case v1::ModelStatus::STATE_LOADING:
+      return "LOADING";
+    case v1::ModelStatus::STATE_SERVING:
+      return "SERVING";
+    case v1::ModelStatus::STATE_FAILED:
+      return "FAILED";
+    default:
+      return "UNKNOWN";
+  }
+}
+
+ModelEntry ToEntry(const v1::ModelStatus& status) {
+  const v1::ModelInfo& m = status.model();
+  return {.model = {m.name(), m.version(), m.engine(), m.device(), m.dtype()},
+          .state = StateName(status.state()),
+          .reason = status.reason(),
+          .family = status.family(),
+          .task = status.task(),
+          .labels = {status.labels().begin(), status.labels().end()},
+          .max_length = status.max_length(),
+          .accepts_pairs = status.accepts_pairs(),
+          .probe_max_abs_diff = status.probe_max_abs_diff(),
+          .probe_count = status.probe_count(),
+          .is_default = status.is_default(),
+          .version_labels = {status.version_labels().begin(), status.version_labels().end()},
+          .refused_update = status.refused_update(),
+          .dimension = status.dimension(),
+          .weight_bytes = status.weight_bytes()};
+}
+
+}  // namespace
+
+ListedModels ListModels(const Server& server, double timeout_seconds) {
+  const auto channel = OpenChannel(server);
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(timeout_seconds)));
+  Authorize(server, context);
+  v1::ListModelsResponse response;
+  const grpc::Status status = v1::Bertha::NewStub(channel)->ListModels(&context, {}, &response);
+  if (!status.ok()) {
+    const bool unreachable = IsUnreachable(status, *channel);
+    const absl::Status error = ToStatus(status);
+    PrintError(unreachable ? UnreachableMessage(server.address, error)
+                           : absl::StrCat(CodeName(error.code()), ": ", error.message()));
+    return {.exit_code = unreachable ? kExitUnreachable : kExitFailed};
+  }
+  ListedModels listed;
+  for (const v1::ModelStatus& model : response.models()) listed.entries.push_back(ToEntry(model));
+  return listed;
+}
+
+}  // namespace bertha::cli
