@@ -43,8 +43,8 @@ TEST_CASE("ADocumentThatIsNoJsonObjectIsRefusedWithTheReason") {
       {R"("{}")", "$: expected an object"},
       {R"({"a":1,"a":1})", "the key \"a\" is there twice"},
       {R"({"a":1,"\u0061":2})", "the key \"a\" is there twice"},
-      {R"({"a":{"b":1,"b":2}})", "the key \"b\" is there twice"},
-      {R"({"a":[{},{"b":1,"c":2,"b":null}]})", "the key \"b\" is there twice"},
+      {R"({"a":{"b":1,"b":2}})", "a: the key \"b\" is there twice"},
+      {R"({"a":[{},{"b":1,"c":2,"b":null}]})", "a[1]: the key \"b\" is there twice"},
       {R"({"":1,"":2})", "the key \"\" is there twice"},
   };
   for (const Case& c : cases) {
