@@ -125,7 +125,7 @@ TEST_CASE("reports side by side say what is better, worse or not to be believed"
 TEST_CASE("of many reasons the first are printed") {
   nlohmann::json report = {{"valid", false}, {"invalid", nlohmann::json::array()}};
   for (int i = 0; i < 9; ++i) report["invalid"].push_back("reason " + std::to_string(i));
-  const std::string text = LoadReportTable({.reports = {report}, .names = {"a"}});
+  const std::string text = LoadReportTable({.reports = nlohmann::json::array({report}), .names = {"a"}});
   CHECK(absl::StrContains(text, "  reason 5\n  and 3 more\n"));
   CHECK_FALSE(absl::StrContains(text, "reason 6"));
 }
