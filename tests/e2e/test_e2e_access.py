@@ -62,7 +62,7 @@ def test_recording_feedback_needs_the_scope_feedback(daemon, tmp_path):
     voter = "voter-token-0123456789"
     (tmp_path / "tokens").write_text(f"shop infer {SHOP}\nvoter feedback {voter}\n")
     d = daemon("--auth-tokens-file", tmp_path / "tokens", "--feedback-database", tmp_path / "votes.db")
-    vote = pb.RecordFeedbackRequest(input=pb.TextInput(text="x"), model="sentiment-bert", version=1, label="l")
+    vote = pb.RecordFeedbackRequest(input=pb.TextInput(text="x"), model="sentiment-bert", version=1, label="neutral")
     vote.verdict = pb.VERDICT_RIGHT
     without_scope = failure(d.stub().RecordFeedback, vote, metadata=bearer(SHOP))
     assert without_scope.code() is CODE.PERMISSION_DENIED

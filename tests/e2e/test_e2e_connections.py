@@ -134,9 +134,15 @@ def test_who_pings_too_often_is_told_so(daemon):
         for _ in range(3):  # the first one is welcome, two that come too soon are forgiven
             assert answers(connection)
         assert not connection.closed_within(0.3)
-        connection.socket.settimeout(60)
+        connection.socket.settimeout(20)
         ping(connection)
-        assert connection.goodbyes() == [(h2.ENHANCE_YOUR_CALM, "too_many_pings")]
+        for kind, payload in connection.frames():
+            if kind == h2.GOAWAY:
+                break
+            if kind == h2.PING:  # whatever gRPC itself sends meanwhile forgives some more
+                ping(connection)
+        assert kind == h2.GOAWAY
+        assert (int.from_bytes(payload[4:8], "big"), payload[8:]) == (h2.ENHANCE_YOUR_CALM, b"too_many_pings")
 
 
 @pytest.mark.parametrize(("interval", "pause"), [("0", 0), ("20", 0.04)])

@@ -273,7 +273,9 @@ def test_a_terminal_shows_how_it_goes(shared, program):
         (["--rate", "5", "--file", "/nowhere/at-all"], "--file"),
         (["--rate", "5", "--column", "text", "a text"], "--file"),
         (["--rate", "5", "--synthetic", "fixed:3", "a text"], "one of them"),
-        (["--in-flight", "5", "--protocol", "http"], "--protocol"),
+        (["--in-flight", "5", "--protocol", "soap"], "--protocol"),
+        (["--in-flight", "5", "--protocol", "http", "--stream"], "--stream"),
+        (["--in-flight", "5", "--protocol", "http", "--http-body", "{}"], "{text}"),
         (["--rate", "5", "--out", "/proc/nothing"], "/proc/nothing"),
     ],
 )
