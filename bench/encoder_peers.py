@@ -11,7 +11,9 @@ Classifiers of the published base sizes with random weights (bench/encoder_packa
   onnx-DTYPE      ONNX Runtime, fused fp32, and dynamic int8, padded
 Every engine is a process of its own, stopped (SIGSTOP) while another is timed, and all are bound to as many cores as there are
 threads. Turns alternate within each round (A B A B, then B A B A). A time is a median over all passes, a ratio the median of
-the rounds' ratios, beside it the least and the largest. "GEMM" is what matrix products alone gave in the same rounds.
+the rounds' ratios, beside it the least and the largest. "GEMM" is what matrix products alone gave in the same rounds, "memory"
+what reading it gave; "of the limit" is the larger of the two times that a pass cannot be shorter than (its products by the one, its
+weights by the other), by the time that it took.
 Where other programs took more than a few percent of the cores' time, only large ratios mean something.
 |Δlogit| is the largest difference to torchscript over 8 texts: whoever computes something else is no peer.
 
@@ -61,6 +63,7 @@ MODELS = {
 OURS = ("ours-fp32", "ours-bf16", "ours-int8")
 ENGINES = ("torchscript", *OURS, *(name for name in PEERS if name != "torchscript"))
 CLOSE_ENOUGH = 0.95
+BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
 
 # --isa: what tells the peers' libraries.
 ENVIRONMENT = {
@@ -259,8 +262,9 @@ def measure_shape(name: str, shape: str, engines: dict[str, Engine], others: Oth
     timed = [engine for engine in engines if engine != "gemm"]
     medians: dict[str, list[float]] = {engine: [] for engine in timed}
     passes: dict[str, list[float]] = {engine: [] for engine in timed}
-    operations = None
+    operations = weights = None
     gemm: dict[str, list[float]] = {}
+    memory: list[float] = []
     ceiling = next((engines[engine].child for engine in (*OURS, "gemm") if engine in engines), None)
     for engine in timed:
         engines[engine].times(SHAPES[shape], 0)  # warms up
@@ -269,6 +273,8 @@ def measure_shape(name: str, shape: str, engines: dict[str, Engine], others: Oth
             with contextlib.suppress(RuntimeError):  # not every machine has all of them
                 gflops = ceiling.ask(gemm=dtype, seconds=0.1)["gflops"]
                 gemm.setdefault(dtype, []).append(gflops)
+        if ceiling:
+            memory.append(ceiling.ask(read=True, seconds=0.1)["gb_per_s"])
         for engine in timed if turn % 2 == 0 else reversed(timed):
             progress(f"{name} {shape}, round {turn + 1} of {wish.rounds}: {engine}")
             others.start()
@@ -278,17 +284,34 @@ def measure_shape(name: str, shape: str, engines: dict[str, Engine], others: Oth
             passes[engine] += answer["ms"]
             operations = answer.get("operations") or operations
     progress("")
+    if ceiling and not name.startswith("albert"):  # whose layers share weights, which stay in the cache
+        one = ceiling.ask(engine=0, lengths=[1], seconds=0)["operations"]
+        weights = one and one / 2  # one token meets each weight once
     tokens = sum(SHAPES[shape])
+    bound = {dtype: limit(operations, weights, dtype, statistics.median(rates), statistics.median(memory)) for dtype, rates in gemm.items()}
     return {
-        "shape": shape, "tokens": tokens, "operations": operations,
+        "shape": shape, "tokens": tokens, "operations": operations, "weights": weights,
+        "memory_gb_per_s": statistics.median(memory) if memory else None, "limit_ms": bound,
         "gemm_gflops": {dtype: statistics.median(values) for dtype, values in gemm.items()},
         "engines": {engine: {
             "ms": statistics.median(passes[engine]), "min_ms": min(passes[engine]), "p10_ms": quantile(passes[engine], 0.1),
             "p90_ms": quantile(passes[engine], 0.9), "passes": len(passes[engine]), "rounds_ms": medians[engine],
             "tokens_per_s": tokens / statistics.median(passes[engine]) * 1e3,
-            "of_gemm": fraction(operations, passes[engine], gemm.get(engine.split("-")[-1])),
+            "of_gemm": fraction(operations, passes[engine], gemm.get(dtype_of(engine))),
+            "of_limit": bound[dtype_of(engine)] / statistics.median(passes[engine]) if bound.get(dtype_of(engine)) else None,
         } for engine in timed},
     }
+
+
+def dtype_of(engine: str) -> str:
+    return "fp32" if engine == "torchscript" else engine.split("-")[-1]
+
+
+def limit(operations: float | None, weights: float | None, dtype: str, gflops: float, gb_per_s: float) -> float | None:
+    """Milliseconds that a pass takes at least."""
+    if not operations:
+        return None
+    return max(operations / gflops, (weights or 0) * BYTES[dtype] / gb_per_s) / 1e6
 
 
 def fraction(operations: float | None, passes: list[float], gemm: list[float] | None) -> float | None:
@@ -363,6 +386,11 @@ def print_model(result: dict) -> None:
             cells.append(f"{milliseconds(e['ms'])} ({milliseconds(e['p10_ms'])} to {milliseconds(e['p90_ms'])})")
         off = result["differences"].get(engine)
         print(f"  {engine:17}" + "".join(f"{cell:>26}" for cell in cells) + (f"{off:14.2e}" if off is not None else ""))
+    print("  of the limit")
+    for engine in engines:
+        parts = (shape["engines"][engine]["of_limit"] for shape in result["shapes"])
+        print(f"  {engine:17}" + "".join(f"{f'{part:.0%}' if part else '-':>26}" for part in parts))
+    print(f"  {'memory':17}" + "".join(f"{shape['memory_gb_per_s'] or float('nan'):>21.1f} GB/s" for shape in result["shapes"]))
     for dtype in dict.fromkeys(dtype for shape in result["shapes"] for dtype in shape["gemm_gflops"]):
         print(f"  {f'GEMM {dtype}':17}" + "".join(
             f"{shape['gemm_gflops'].get(dtype, float('nan')):>18.0f} GFLOP/s" for shape in result["shapes"]))

@@ -7,10 +7,14 @@
 #include "bench/encoder/logits.h"
 #include "bench/encoder/measure.h"
 #include "bench/encoder/report.h"
+#include "bench/micro/bandwidth.h"
 #include "models/gemm_ceiling.h"
 
 namespace bertha::bench {
 namespace {
+
+/// Far beyond what any cache holds.
+constexpr size_t kMemoryBytes = size_t{512} << 20;
 
 class Server {
  public:
@@ -23,6 +27,10 @@ class Server {
         request.contains("seconds") && request["seconds"].is_number() ? request["seconds"].get<double>() : 0;
     if (request.contains("gemm") && request["gemm"].is_string())
       return Gemm(request["gemm"].get<std::string>(), seconds);
+    if (request.contains("read")) {
+      return Json(
+          {{"gb_per_s", static_cast<float>(MeasureBandwidth(kMemoryBytes, engines_[0].choice.threads, seconds).read)}});
+    }
     const auto engine = request.find("engine");
     if (engine == request.end() || !engine->is_number_unsigned() || engine->get<uint64_t>() >= engines_.size()) {
       return absl::InvalidArgumentError(absl::StrCat("engine must be a number below ", engines_.size()));
@@ -30,7 +38,7 @@ class Server {
     const Engine& chosen = engines_[engine->get<uint64_t>()];
     if (request.contains("ids")) return LogitsOf(chosen, request["ids"]);
     if (request.contains("lengths")) return Time(chosen, request["lengths"], seconds);
-    return absl::InvalidArgumentError("neither lengths, ids nor gemm");
+    return absl::InvalidArgumentError("none of lengths, ids, gemm and read");
   }
 
  private:

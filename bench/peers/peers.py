@@ -1,22 +1,23 @@
 """The servers that people use instead: how each is installed, started and spoken to.
 
-Every peer gets a virtual environment of its own below the work folder, which sees the project's packages (torch, tokenizers,
-transformers) wherever the peer does not ask for other versions of them.
+Every peer gets a virtual environment of its own below the work folder. Behind it, it sees the engines (bench/encoder_peers.txt, one
+environment for all) and the project's packages (torch, tokenizers, transformers), wherever the peer does not ask for other versions
+of them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -24,10 +25,29 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE / "servers"), str(ROOT / "bench")]
 
 from berthad import BIN, free_address  # noqa: E402
-from classifier import MAX_BATCH, MAX_DELAY_MS, Settings  # noqa: E402
+from classifier import ENGINES, MAX_BATCH, MAX_DELAY_MS, Settings  # noqa: E402
 
 SERVERS = HERE / "servers"
 STARTS_WITHIN_S = 180
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """ENGINE:WORKERSxTHREADS, e.g. openvino-fp32:1x2."""
+
+    engine: str
+    workers: int  # processes that compute
+    threads: int  # of each
+
+    @staticmethod
+    def parse(text: str) -> Setting:
+        found = re.fullmatch(r"([a-z0-9-]+):(\d+)x(\d+)", text)
+        if not found or found[1] not in ENGINES:
+            raise ValueError(f"{text!r} is no setting: ENGINE:WORKERSxTHREADS, of {', '.join(ENGINES)}")
+        return Setting(found[1], int(found[2]), int(found[3]))
+
+    def __str__(self) -> str:
+        return f"{self.engine}, {self.workers} x {self.threads}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +59,9 @@ class Peer:
     command: Callable[[pathlib.Path, Settings, pathlib.Path], list[str]]
     # Of `bertha load`: how it is spoken to.
     protocol: tuple[str, ...]
-    engine: str
-    # Worker processes and threads of each on two cores, for a model of less than a millisecond and for a larger one.
-    small: tuple[int, int] = (1, 1)
-    large: tuple[int, int] = (1, 2)
+    # The best of those tried on two cores, for a model of less than a millisecond and for a larger one.
+    small: Setting
+    large: Setting
     environment: Callable[[pathlib.Path], dict[str, str]] = lambda venv: {}
     batches: bool = True
     needs: str = ""  # a program besides Python
@@ -125,54 +144,88 @@ def triton_environment(venv: pathlib.Path) -> dict[str, str]:
     return {"LD_LIBRARY_PATH": str(site / "nvidia_pytriton.libs"), "PYTHONPATH": ":".join(paths)}
 
 
-PEERS = {peer.name: peer for peer in (
-    Peer("python-grpc", (), script("plain_grpc_server.py"), OIP, "eager", batches=False),
-    Peer("triton", ("nvidia-pytriton==0.7.0", "numpy<2"), triton_command, OIP, "torchscript", environment=triton_environment),
-    Peer("pytriton", ("nvidia-pytriton==0.7.0", "numpy<2"), script("pytriton_server.py"), OIP, "torchscript"),
-    Peer("torchserve", ("torchserve==0.12.0", "torch-model-archiver==0.12.0"), torchserve_command,
-         http("/predictions/{model}", TEXT), "torchscript", needs="java"),
-    Peer("mosec", ("mosec==0.9.8",), script("mosec_server.py"), http("/inference", TEXT), "torchscript"),
-    Peer("litserve", ("litserve==0.2.19",), script("litserve_server.py"), http("/predict", TEXT), "torchscript"),
-    Peer("bentoml", ("bentoml==1.4.39",), bentoml_command, http("/classify", '{"texts": [{text}]}'), "torchscript"),
-    Peer("ray-serve", ("ray[serve]==2.60.0",), script("ray_server.py"), http("/classify", TEXT), "torchscript"),
-    Peer("kserve", ("kserve==0.21.0",), script("kserve_server.py"), OIP, "torchscript", batches=False),
-    Peer("infinity", ("infinity-emb[server]==0.0.78",), infinity_command,
-         http("/classify", '{"model": "{model}", "input": [{text}]}'), "eager"),
-)}
+def servers() -> tuple[Peer, ...]:
+    triton = ("nvidia-pytriton==0.7.0", "numpy<2")
+    base = Setting("openvino-fp32", 1, 2)
+    onnx, onnx_pair, traced = Setting("onnx-fp32", 1, 1), Setting("onnx-fp32", 1, 2), Setting("torchscript", 1, 1)
+    return (
+        Peer("python-grpc", (), script("plain_grpc_server.py"), OIP, Setting("eager", 1, 1), Setting("eager", 1, 2), batches=False),
+        Peer("triton", triton, triton_command, OIP, onnx_pair, base, environment=triton_environment),
+        Peer("pytriton", triton, script("pytriton_server.py"), OIP, onnx, base),
+        Peer("torchserve", ("torchserve==0.12.0", "torch-model-archiver==0.12.0"), torchserve_command,
+             http("/predictions/{model}", TEXT), Setting("torchscript", 2, 1), base, needs="java"),
+        Peer("mosec", ("mosec==0.9.8",), script("mosec_server.py"), http("/inference", TEXT), onnx_pair, base),
+        Peer("litserve", ("litserve==0.2.19",), script("litserve_server.py"), http("/predict", TEXT), traced, base),
+        Peer("bentoml", ("bentoml==1.4.39",), bentoml_command, http("/classify", '{"texts": [{text}]}'), traced, base),
+        Peer("ray-serve", ("ray[serve]==2.60.0",), script("ray_server.py"), http("/classify", TEXT), onnx, base),
+        Peer("kserve", ("kserve==0.21.0",), script("kserve_server.py"), OIP, onnx, base, batches=False),
+        Peer("infinity", ("infinity-emb[server]==0.0.78",), infinity_command,
+             http("/classify", '{"model": "{model}", "input": [{text}]}'), Setting("eager", 1, 1), Setting("eager", 1, 2)),
+    )
 
 
-def venv_of(peer: Peer, work: pathlib.Path) -> pathlib.Path:
-    return work / "venvs" / (peer.packages[0].split("==")[0].split("[")[0] if peer.packages else "plain")
+PEERS = {peer.name: peer for peer in servers()}
 
 
-def install(peer: Peer, work: pathlib.Path) -> pathlib.Path:
-    """Python of the peer's environment, made if need be."""
-    if not peer.packages:
-        return pathlib.Path(sys.executable)
-    venv = venv_of(peer, work)
+def environment(venv: pathlib.Path, behind: list[str], what: list[str]) -> pathlib.Path:
+    """Python of a virtual environment with `what` pip installs, made if need be; it also sees the packages in `behind`."""
     python = venv / "bin" / "python"
     if not (venv / "installed").exists():
-        print(f"installing {', '.join(peer.packages)}", file=sys.stderr, flush=True)
+        print(f"installing {', '.join(what)}", file=sys.stderr, flush=True)
         subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", str(venv)], check=True)
-        ours = [path for path in sys.path if path.endswith("site-packages")]
-        (site_packages(python) / "zz_bertha.pth").write_text("".join(path + "\n" for path in ours))
-        done = subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
-                               *peer.packages], capture_output=True, text=True)
+        (site_packages(python) / "zz_bertha.pth").write_text("".join(path + "\n" for path in behind))
+        done = subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *what],
+                              capture_output=True, text=True)
         if done.returncode != 0:
-            raise PeerError(f"pip cannot install {peer.name}: {done.stderr.strip().splitlines()[-1:]}")
+            raise PeerError(f"pip cannot install {', '.join(what)}: {' '.join(done.stderr.strip().splitlines()[-1:])}")
         (venv / "installed").touch()
     return python
 
 
-def version(peer: Peer, python: pathlib.Path) -> str:
-    """As the environment has it; of peers without a package, gRPC's and transformers'."""
-    names = [package.split("==")[0].split("[")[0] for package in peer.packages[:1]] or ["grpcio", "transformers"]
+def engines(work: pathlib.Path) -> pathlib.Path:
+    """Python of the environment of bench/encoder_peers.py."""
+    ours = [path for path in sys.path if path.endswith("site-packages")]
+    return environment(work / "venvs" / "engines", ours, ["-r", str(ROOT / "bench" / "encoder_peers.txt")])
+
+
+def install(peer: Peer, work: pathlib.Path, engine: str) -> pathlib.Path:
+    """Python of the peer's environment, made if need be."""
+    if not peer.packages and engine in ("eager", "torchscript"):
+        return pathlib.Path(sys.executable)
+    shared = engines(work)
+    if not peer.packages:
+        return shared
+    ours = [path for path in sys.path if path.endswith("site-packages")]
+    name = peer.packages[0].split("==")[0].split("[")[0]
+    return environment(work / "venvs" / name, [str(site_packages(shared)), *ours], list(peer.packages))
+
+
+def versions_of(names: list[str], python: pathlib.Path) -> str:
+    """As the environment has them."""
     code = f"import importlib.metadata as m; print(', '.join(n + ' ' + m.version(n) for n in {names!r}))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def version(peer: Peer, python: pathlib.Path) -> str:
+    """Of peers without a package, gRPC's."""
+    return versions_of([package.split("==")[0].split("[")[0] for package in peer.packages[:1]] or ["grpcio"], python)
+
+
+def engine_versions(work: pathlib.Path) -> str:
+    return versions_of(["torch", "transformers", "tokenizers", "onnxruntime", "openvino"], engines(work))
+
+
 class PeerError(Exception):
     """A peer that cannot be measured here, and why."""
+
+
+@functools.cache
+def prepare(settings: Settings, python: pathlib.Path) -> None:
+    """Converts the package for its engine, once, before several workers would; and says what is wrong with it."""
+    done = subprocess.run([python, "-c", "import classifier; classifier.Classifier.from_environment()"], capture_output=True, text=True,
+                          env={**os.environ, **settings.environment(), "PYTHONPATH": str(SERVERS)})
+    if done.returncode != 0:
+        raise PeerError(f"{settings.engine} cannot compute {settings.model}: {' '.join(done.stderr.strip().splitlines()[-1:])}")
 
 
 class Running:
@@ -181,6 +234,7 @@ class Running:
     def __init__(self, peer: Peer, settings: Settings, python: pathlib.Path, folder: pathlib.Path):
         if peer.needs and not shutil.which(peer.needs):
             raise PeerError(f"needs {peer.needs}, which is not installed")
+        prepare(dataclasses.replace(settings, port=0, workers=1), python)
         folder.mkdir(parents=True, exist_ok=True)
         self.peer, self.settings, self.log = peer, settings, folder / "server.log"
         environment = {**os.environ, **settings.environment(), **peer.environment(python.parents[1]),
@@ -201,9 +255,11 @@ class Running:
         until = time.monotonic() + STARTS_WITHIN_S
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > until:
-                tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
                 self.stop()
-                raise PeerError(f"did not start: {tail}")
+                kept = self.settings.work / "logs" / f"{self.peer.name}.log"
+                kept.parent.mkdir(exist_ok=True)
+                shutil.copy(self.log, kept)
+                raise PeerError(f"did not start: see {kept}")
             time.sleep(0.2)
         return self
 

@@ -241,15 +241,15 @@ def test_serve_answers_line_by_line(bench):
     text = probes(PACKAGE)[0]
     requests = [{"engine": 0, "lengths": [16, 5], "seconds": 0.01}, {"engine": 0, "ids": [text["ids"], [2, 3]]},
                 {"gemm": "fp32", "seconds": 0.01}, {"gemm": "fp1", "seconds": 0.01}, {"engine": 1, "lengths": [16]}, {"engine": 0},
-                {"engine": 0, "lengths": [LONGEST + 1]}, {"engine": 0, "lengths": []}, {"engine": 0, "ids": [[2], []]}, 7]
+                {"engine": 0, "lengths": [LONGEST + 1]}, {"engine": 0, "lengths": []}, {"engine": 0, "ids": [[2], []]}, 7, {"read": True, "seconds": 0.01}]
     stdin = "".join(json.dumps(request) + "\n" for request in requests) + "nonsense\n"
-    ready, timed, logits, gemm, *refused = lines_of(bench("--package", PACKAGE, "--threads", 1, "--serve", stdin=stdin))
+    ready, timed, logits, gemm, *refused, memory, nonsense = lines_of(bench("--package", PACKAGE, "--threads", 1, "--serve", stdin=stdin))
     assert ready["ready"] is True and ready["engines"][0]["engine"] == "torchscript"
     assert all(ms > 0 for ms in timed["ms"]) and timed["operations"] > 0
     assert_close(logits["logits"], python_logits(PACKAGE, [{"ids": text["ids"], "type_ids": [0] * len(text["ids"])},
                                                            {"ids": [2, 3], "type_ids": [0, 0]}]))
-    assert gemm["gflops"] > 0
-    reasons = ["no ceiling is known for fp1", "engine must be a number below 1", "neither lengths, ids nor gemm",
+    assert gemm["gflops"] > 0 and 0.5 < memory["gb_per_s"] < 5000
+    reasons = ["no ceiling is known for fp1", "engine must be a number below 1", "none of lengths, ids, gemm and read",
                f"a length must be a number from 1 to {LONGEST}", "lengths must be a list of numbers", "ids is empty",
-               "not a JSON object", "not a JSON object"]
-    assert [answer["error"] for answer in refused] == reasons
+               "not a JSON object"]
+    assert [answer["error"] for answer in refused] == reasons and nonsense["error"] == "not a JSON object"

@@ -1,12 +1,12 @@
 """What the peers serve: the weights of a bertha package, behind the same texts, in the way that Python programs do it.
 
 The text goes through Hugging Face's `tokenizers`, the batch is padded to its longest text, the labels are those of the
-package's manifest. ENGINE is how the network is computed:
-  eager        transformers, as people load a checkpoint
-  torchscript  the package's own traced module, frozen
-  onnx         ONNX Runtime with fused operators
-  openvino     OpenVINO, fp32
-All in fp32. Every engine must give the package's golden answers, or it is no peer.
+package's manifest. How the network is computed:
+  eager          transformers, as people load a checkpoint
+  torchscript    the package's own traced module, frozen
+  onnx-fp32      ONNX Runtime with fused operators
+  openvino-fp32, openvino-bf16
+In fp32 but the last. Every engine must give the package's golden answers, or it is no peer.
 
 A server reads its Settings from the environment: most peers start their own worker processes.
 """
@@ -23,7 +23,9 @@ import sys
 BENCH = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(BENCH))
 
+ENGINES = ("eager", "torchscript", "onnx-fp32", "onnx-int8", "openvino-fp32", "openvino-bf16", "openvino-int8")
 TOLERANCE = 2e-3  # of a logit: other orders of summing fp32
+OF_RANGE = {"bf16": 0.05, "int8": 0.1}  # of the range of the package's logits: what berthad grants itself
 MAX_BATCH = 32
 MAX_DELAY_MS = 2
 
@@ -108,8 +110,8 @@ class Prepared:
         import encoder_workers
 
         kind = {"torchscript": encoder_workers.TorchScript, "onnx": encoder_workers.OnnxRuntime,
-                "openvino": encoder_workers.OpenVino}[engine]
-        self.engine = kind(engine if engine == "torchscript" else f"{engine}-fp32", model, threads)
+                "openvino": encoder_workers.OpenVino}[engine.split("-")[0]]
+        self.engine = kind(engine, model, threads)
 
     def logits(self, ids):
         import numpy
@@ -156,10 +158,13 @@ class Classifier:
         """Against the golden answers of the exporter; warms the engine up as well."""
         probes = json.loads((self.settings.package / "probes.json").read_text())["probes"]
         single = [probe for probe in probes if probe.get("text_pair") is None]
+        golden = [value for probe in single for value in probe["logits"]]
+        of_range = OF_RANGE.get(self.settings.engine.split("-")[-1], 0)
+        tolerance = max(TOLERANCE, of_range * (max(golden) - min(golden)))
         for begin in range(0, len(single), MAX_BATCH):
             part = single[begin:begin + MAX_BATCH]
             logits = self.logits([probe["text"] for probe in part])
             for probe, row in zip(part, logits.tolist()):
                 worst = max(abs(a - b) for a, b in zip(row, probe["logits"]))
-                if not worst <= TOLERANCE:
+                if not worst <= tolerance:
                     raise SystemExit(f"{self.settings.engine} is off by {worst:.2g} from the package's answers: no peer")
