@@ -13,7 +13,7 @@ import requests
 
 from bertha.v1 import bertha_pb2 as pb
 from bertha.v1 import bertha_pb2_grpc, model_control_pb2, model_control_pb2_grpc
-from e2e_certificates import Authority
+from certificates import Authority
 from e2e_support import PATIENCE, Daemon, Stream, failure, texts_request, wait_until
 
 CODE = grpc.StatusCode
