@@ -37,12 +37,12 @@ import tokenizers
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "tokenizer" / "campaign"))
 
-import campaign
 import corpus
+import families
 import inputs
 import standins
+from implementations import BINARY
 
-BINARY = campaign.BINARY
 # Family: (kind of model, least ratio to HF one by one, least ratio to the peer).
 FAMILIES = {
     "bert-uncased": ("wordpiece", 12, 1.5),
@@ -217,7 +217,7 @@ def fastest(speeds, names):
 
 def measure(folder, name, rounds):
     kind, least_hf, least_peer = FAMILIES[name]
-    content = campaign.loaded(campaign.family_file(folder, name))
+    content = families.loaded(families.family_file(folder, name))
     methods = hf_methods(content)
     peer, ways = PEERS[kind](content, folder, name)
     ways = {f"{peer} {number}": way for number, way in enumerate(ways)}

@@ -1,4 +1,6 @@
-"""One file of a page that has several: inline_page.py PAGE.html OUT.html
+"""One file of a page that has several: inline_page.py PAGE.html OUT.html [NAME=VALUE...]
+
+Pages that differ in a few words share a PAGE.html: each `$NAME` in it becomes VALUE.
 
 Style sheets, pictures and the module that PAGE.html names, and what that module imports, go into OUT.html, which then
 needs no server and no network. Its policy lets nothing else run: the script and the style are allowed by their hashes.
@@ -13,7 +15,9 @@ import base64
 import hashlib
 import pathlib
 import re
+import string
 import sys
+from typing import NoReturn
 
 STYLE = re.compile(r'[ \t]*<link rel="stylesheet" href="([^"]+)">\n')
 SCRIPT = re.compile(r'<script type="module" src="([^"]+)"></script>')
@@ -23,7 +27,7 @@ EXPORT = re.compile(r"^export (?=(?:(?:async )?function|class|const|let) +(\w+))
 POLICY = '<meta http-equiv="Content-Security-Policy">'
 
 
-def refuse(why: str) -> None:
+def refuse(why: str) -> NoReturn:
     sys.exit(f"inline_page.py: {why}")
 
 
@@ -69,8 +73,15 @@ def picture(path: pathlib.Path) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-def inline(page: pathlib.Path) -> str:
-    html = page.read_text(encoding="utf-8")
+def filled(page: pathlib.Path, values: dict[str, str]) -> str:
+    try:
+        return string.Template(page.read_text(encoding="utf-8")).substitute(values)
+    except KeyError as missing:
+        refuse(f"{page.name} needs a value for ${missing.args[0]}")
+
+
+def inline(page: pathlib.Path, values: dict[str, str]) -> str:
+    html = filled(page, values)
     style = "\n" + "".join((page.parent / name).read_text(encoding="utf-8") for name in STYLE.findall(html))
     scripts = SCRIPT.findall(html)
     if len(scripts) != 1 or POLICY not in html:
@@ -84,6 +95,6 @@ def inline(page: pathlib.Path) -> str:
 
 
 if __name__ == "__main__":
-    source, out = map(pathlib.Path, sys.argv[1:])
+    source, out = map(pathlib.Path, sys.argv[1:3])
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(inline(source), encoding="utf-8")
+    out.write_text(inline(source, dict(word.split("=", 1) for word in sys.argv[3:])), encoding="utf-8")

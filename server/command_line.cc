@@ -12,7 +12,7 @@ namespace bertha::server {
 namespace {
 
 constexpr char kIntro[] =
-    "berthad serves text classifiers over gRPC: raw text in, label and latency out.\n"
+    "berthad serves text classifiers over gRPC and HTTP: raw text in, label and latency out.\n"
     "Example: berthad --models demo/models\n"
     "Every setting below may also stand in a YAML file (--config FILE); its key is the flag's words, e.g.\n"
     "  queue:\n    max_requests: 4096      # --queue-max-requests 4096";

@@ -9,7 +9,7 @@
 namespace bertha::report {
 namespace {
 
-/// Of every page of bench/report/pages.
+/// Of every page.
 constexpr absl::string_view kDataElement = "<script type=\"application/json\" id=\"data\">";
 
 /// JSON that stands in a script element: `<` occurs in strings only, where it may be written so.

@@ -9,8 +9,8 @@
 
 namespace bertha::report {
 
-/// The page `name` ("load.html", "eval.html") of bench/report/pages with `data` in it. Nothing in `data` can end the
-/// element in which it stands; what is not UTF-8 becomes U+FFFD.
+/// The page `name` ("load.html", "eval.html") with `data` in it. Nothing in `data` can end the element in which it
+/// stands; what is not UTF-8 becomes U+FFFD.
 std::string RenderPage(absl::string_view name, const nlohmann::json& data);
 
 }  // namespace bertha::report

@@ -46,15 +46,10 @@ def reference(package):
 @pytest.fixture(scope="session")
 def shared(program, models_dir, tmp_path_factory):
     """One daemon for all tests that only ask; it must survive them all and drain in the end."""
-    from e2e_support import Daemon, with_quick
+    from e2e_support import serving, with_quick
 
-    d = Daemon(program("berthad"), models_dir, tmp_path_factory.mktemp("shared") / "log", *with_quick(()))
-    try:
-        yield d.wait_serving()
-        d.signal()
-        assert d.wait() == 0, d.log()
-    finally:
-        d.close()
+    with serving(program("berthad"), models_dir, tmp_path_factory.mktemp("shared") / "log", *with_quick(())) as d:
+        yield d
 
 
 @pytest.fixture

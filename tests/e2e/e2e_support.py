@@ -24,6 +24,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOLERANCE = 1e-4  # largest |logit difference| in fp32
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+# No proxy, no retries, and no connection that other channels share.
+CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
 PATIENCE = 300  # seconds; longer than anything here takes on a busy machine, short enough to see a hang
 # Skips what is measured at load, and leaves nothing of what it learns to the next daemon. One worker: what waits, waits.
 # Nobody needs time to look elsewhere.
@@ -105,9 +107,7 @@ class Daemon:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime of proc(5)
 
     def channel(self, address=None):
-        """A connection of its own: nothing is shared with other channels."""
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
-        channel = grpc.insecure_channel(address or self.address, options=options)
+        channel = grpc.insecure_channel(address or self.address, options=CHANNEL_OPTIONS)
         self._channels.append(channel)
         return channel
 
@@ -149,6 +149,18 @@ class Daemon:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+
+@contextlib.contextmanager
+def serving(*arguments):
+    """Daemon(ARGUMENTS...) once it serves; in the end it must drain and exit with 0."""
+    d = Daemon(*arguments)
+    try:
+        yield d.wait_serving()
+        d.signal()
+        assert d.wait() == 0, d.log()
+    finally:
+        d.close()
 
 
 # --- calls ---

@@ -14,8 +14,7 @@ import grpc
 import pytest
 
 import http2_frames as h2
-from bertha.v1 import bertha_pb2 as pb
-from e2e_support import texts_request, wait_until
+from e2e_support import Daemon, serving, texts_request, wait_until, with_quick
 
 PATHS = {name: f"/bertha.v1.Bertha/{name}" for name in ("Classify", "StreamClassify", "NoSuchMethod")}
 REQUEST = texts_request(["I love it"])
@@ -68,16 +67,8 @@ class Bystander:
 @pytest.fixture(scope="module")
 def target(program, models_dir, tmp_path_factory):
     """One daemon for all floods: it must survive them all."""
-    from e2e_support import with_quick
-    from e2e_support import Daemon
-
-    d = Daemon(program("berthad"), models_dir, tmp_path_factory.mktemp("abuse") / "log", *with_quick(()))
-    try:
-        yield d.wait_serving()
-        d.signal()
-        assert d.wait() == 0, d.log()
-    finally:
-        d.close()
+    with serving(program("berthad"), models_dir, tmp_path_factory.mktemp("abuse") / "log", *with_quick(())) as d:
+        yield d
 
 
 def reset(_stream, before=b""):
@@ -171,9 +162,6 @@ def test_connections_beyond_the_limits_are_closed_at_once(daemon):
 
 def test_running_out_of_descriptors_is_not_the_end(program, models_dir, tmp_path):
     """gRPC's own listener would be deaf from then on."""
-    from e2e_support import with_quick
-    from e2e_support import Daemon
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wrapped = tmp_path / "few_files"
     wrapped.write_text(f'#!/bin/sh\nulimit -n 128\nexec "{program("berthad")}" "$@"\n')

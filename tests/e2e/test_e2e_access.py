@@ -12,9 +12,9 @@ import pytest
 import requests
 
 from bertha.v1 import bertha_pb2 as pb
-from bertha.v1 import bertha_pb2_grpc, model_control_pb2, model_control_pb2_grpc
-from e2e_certificates import Authority
-from e2e_support import PATIENCE, Daemon, Stream, failure, texts_request, wait_until
+from bertha.v1 import bertha_pb2_grpc, model_control_pb2
+from certificates import Authority
+from e2e_support import CHANNEL_OPTIONS, PATIENCE, Daemon, Stream, failure, texts_request, wait_until, with_quick
 
 CODE = grpc.StatusCode
 SHOP, OPS = "shop-token-0123456789", "ops-token-0123456789"
@@ -175,16 +175,13 @@ class TlsDaemon(Daemon):
     credentials = None
 
     def channel(self, address=None):
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
-        channel = grpc.secure_channel(address or self.address, self.credentials, options)
+        channel = grpc.secure_channel(address or self.address, self.credentials, CHANNEL_OPTIONS)
         self._channels.append(channel)
         return channel
 
 
 @pytest.fixture
 def tls_daemon(program, models_dir, tmp_path, authority):
-    from e2e_support import with_quick
-
     started = []
 
     def start(credentials, *flags):

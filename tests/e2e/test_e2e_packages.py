@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from bertha.v1 import bertha_pb2 as pb
-from e2e_support import copy_package, edit_json, failure, flip_bit, seal, texts_request, wait_until
+from e2e_support import copy_package, edit_json, failure, flip_bit, seal, serving, texts_request, wait_until
 
 FILES = ["bertha.json", "model.pt", "tokenizer.json", "probes.json", "SHA256SUMS"]
 
@@ -90,16 +90,8 @@ def damaged(tmp_path_factory, package):
 @pytest.fixture(scope="module")
 def loaded(program, damaged, tmp_path_factory):
     """A daemon over all of them: what it says of each, and its log."""
-    from e2e_support import Daemon
-
-    d = Daemon(program("berthad"), damaged, tmp_path_factory.mktemp("log") / "log", "--cpu-threads", "1")
-    try:
-        d.wait_serving()
+    with serving(program("berthad"), damaged, tmp_path_factory.mktemp("log") / "log", "--cpu-threads", "1") as d:
         yield d
-        d.signal()
-        assert d.wait() == 0
-    finally:
-        d.close()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from e2e_support import NOT_SERVING, PATIENCE, SERVING, failure, free_port, texts_request, wait_until
+from e2e_support import (NOT_SERVING, PATIENCE, SERVING, copy_package, failure, flip_bit, free_port, texts_request,
+                         wait_until)
 
 CODE = grpc.StatusCode
 Request = health_pb2.HealthCheckRequest
@@ -193,8 +194,6 @@ def test_sigterm_while_loading_ends_cleanly(daemon, very_slow_models):
 
 
 def test_each_model_has_its_own_health(daemon, package, tmp_path):
-    from e2e_support import copy_package, flip_bit
-
     copy_package(package, tmp_path / "m" / "good" / "1")
     flip_bit(copy_package(package, tmp_path / "m" / "bad" / "1") / "model.pt")
     health = daemon(models=tmp_path / "m").health()
@@ -219,8 +218,6 @@ def test_reflection_lists_the_services_and_describes_them(shared):
 
 
 def test_two_models_need_a_name_or_a_default(daemon, package, tmp_path):
-    from e2e_support import copy_package
-
     for name in ("one", "two"):
         copy_package(package, tmp_path / "m" / name / "1")
     stub = daemon(models=tmp_path / "m").stub()

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from bertha.v1 import bertha_pb2 as pb
-from e2e_support import TOLERANCE, failure, largest_difference, texts_request
+from e2e_support import TOLERANCE, failure, largest_difference, serving, texts_request
 from e2e_texts import LINES, long_text, pairs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "export"))
@@ -49,19 +49,13 @@ def checkpoints(tmp_path_factory):
 def served(program, checkpoints, tmp_path_factory):
     """One daemon with the twenty packages."""
     from bertha_export import Request, export
-    from e2e_support import Daemon
 
     folder = tmp_path_factory.mktemp("task_models")
     for name, checkpoint in checkpoints.items():
         export(Request(checkpoint=checkpoint, output=folder, name=name, max_length=LENGTH))
-    d = Daemon(program("berthad"), folder, tmp_path_factory.mktemp("tasks") / "log", "--cpu-threads", "1")
-    try:
-        yield d.wait_serving()
-        d.signal()
-        assert d.wait() == 0, d.log()
-    finally:
-        d.close()
-        shutil.rmtree(folder)
+    with serving(program("berthad"), folder, tmp_path_factory.mktemp("tasks") / "log", "--cpu-threads", "1") as d:
+        yield d
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

@@ -8,55 +8,33 @@ import time
 
 import pytest
 
+from certificates import Authority
 from e2e_support import wait_until
 from http_core_support import Probe, get, seconds
 
 QUICK = {"tls_poll": 50, "header_timeout": 500}
 
 
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-class Authority:
-    """Signs certificates for localhost and for clients."""
-
-    def __init__(self, folder, name):
-        self.folder, self.certificate, self.key = folder, folder / f"{name}.pem", folder / f"{name}.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                "-subj", f"/CN={name}", "-keyout", self.key, "-out", self.certificate)
-
-    def sign(self, name):
-        """(certificate, key) of `name`."""
-        key, request, out = (self.folder / f"{name}.{end}" for end in ("key", "csr", "crt"))
-        extensions = self.folder / "extensions"
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/O=Test/CN={name}",
-                "-keyout", key, "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", "2",
-                "-extfile", extensions, "-out", out)
-        return out, key
-
-    def trust(self, certificate=None, **versions):
-        """A client's context that trusts this authority, and shows `certificate`."""
-        context = ssl.create_default_context(cafile=str(self.certificate))
-        for name, version in versions.items():
-            setattr(context, name, version)
-        if certificate:
-            context.load_cert_chain(*map(str, certificate))
-        return context
+def trusting(authority, certificate=None, **versions):
+    """A client's context that trusts the authority, and shows `certificate`."""
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    for name, version in versions.items():
+        setattr(context, name, version)
+    if certificate:
+        context.load_cert_chain(*map(str, certificate))
+    return context
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"), "authority")
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture
 def files(authority, tmp_path):
     """The server's own certificate and key, which tests may replace."""
     certificate, key = tmp_path / "server.crt", tmp_path / "server.key"
-    put(authority.sign("first"), (certificate, key))
+    put(authority.issue("first"), (certificate, key))
     return certificate, key
 
 
@@ -92,7 +70,7 @@ def name_shown(server, context):
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_requests_are_answered_over_tls(tls, authority, version):
     server = tls()
-    context = authority.trust(minimum_version=version, maximum_version=version)
+    context = trusting(authority, minimum_version=version, maximum_version=version)
     context.set_alpn_protocols(["h2", "http/1.1"])
     with server.connect(context=context) as raw:
         assert raw.socket.selected_alpn_protocol() == "http/1.1"
@@ -103,7 +81,7 @@ def test_requests_are_answered_over_tls(tls, authority, version):
 
 def test_streams_work_over_tls(tls, authority):
     server = tls()
-    command = ["curl", "-sS", "--cacert", str(authority.certificate), "-T", "-", "-X", "POST", "--max-time", "60",
+    command = ["curl", "-sS", "--cacert", str(authority.ca), "-T", "-", "-X", "POST", "--max-time", "60",
                f"https://localhost:{server.port}/stream"]
     data = b"".join(b"%d\n" % i for i in range(100_000))
     assert subprocess.run(command, input=data, capture_output=True, check=True).stdout == data
@@ -112,11 +90,11 @@ def test_streams_work_over_tls(tls, authority):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_old_versions_and_other_protocols_are_turned_away(tls, authority):
     server = tls()
-    context = authority.trust(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+    context = trusting(authority, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises(ssl.SSLError):
         server.connect(context=context)
-    only_h2 = authority.trust()
+    only_h2 = trusting(authority)
     only_h2.set_alpn_protocols(["h2"])
     with pytest.raises(ssl.SSLError, match="(?i)no application protocol"):
         server.connect(context=only_h2)
@@ -126,7 +104,7 @@ def test_old_versions_and_other_protocols_are_turned_away(tls, authority):
             while raw._more():
                 pass
         assert b"HTTP/" not in raw._read
-    assert server.ask(get("/"), context=authority.trust()).status == 200
+    assert server.ask(get("/"), context=trusting(authority)).status == 200
 
 
 def test_a_handshake_must_end_in_time(tls, authority):
@@ -140,7 +118,7 @@ def test_a_handshake_must_end_in_time(tls, authority):
 
 def test_a_client_that_goes_is_noticed_over_tls(tls, authority):
     server = tls()
-    with server.connect(context=authority.trust()) as raw:
+    with server.connect(context=trusting(authority)) as raw:
         raw.send(get("/later?ms=600000"))
         wait_until(lambda: server.stats()["requests"] == 1, "it is computed")
     server.wait_seen("abandoned")
@@ -148,22 +126,22 @@ def test_a_client_that_goes_is_noticed_over_tls(tls, authority):
 
 
 def test_mutual_tls_lets_in_only_certified_clients(tls, authority, tmp_path):
-    server = tls(client_ca=authority.certificate)
-    with server.connect(context=authority.trust(authority.sign("client"))) as raw:
+    server = tls(client_ca=authority.ca)
+    with server.connect(context=trusting(authority, authority.issue("client"))) as raw:
         raw.send(get("/describe"))
         assert b"subject CN=client,O=Test\n" in raw.answer().body
-    stranger = Authority(tmp_path, "stranger").sign("client")
+    stranger = Authority(tmp_path, "stranger").issue("client")
     for certificate in (None, stranger):
         with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
-            server.ask(get("/describe"), context=authority.trust(certificate))
+            server.ask(get("/describe"), context=trusting(authority, certificate))
     assert server.stats()["requests"] == 1
 
 
 def test_new_certificates_are_used_without_a_restart(tls, authority, files):
-    server, context = tls(), authority.trust()
+    server, context = tls(), trusting(authority)
     with server.connect(context=context) as kept:
         assert name_shown(server, context) == "first"
-        put(authority.sign("second"), files)
+        put(authority.issue("second"), files)
         wait_until(lambda: name_shown(server, context) == "second", "the new one is shown")
         kept.send(get("/describe"))
         assert kept.answer().status == 200  # what is open stays open
@@ -171,9 +149,9 @@ def test_new_certificates_are_used_without_a_restart(tls, authority, files):
 
 
 def test_a_broken_pair_keeps_the_old_one(tls, authority, files):
-    server, context = tls(), authority.trust()
+    server, context = tls(), trusting(authority)
     certificate, key = files
-    _, other_key = authority.sign("other")
+    _, other_key = authority.issue("other")
     put([other_key], [key])  # does not fit
     wait_until(lambda: server.logged("does not belong to the certificate"), "it says so")
     assert name_shown(server, context) == "first"
@@ -184,7 +162,7 @@ def test_a_broken_pair_keeps_the_old_one(tls, authority, files):
     time.sleep(0.3)  # several looks later
     assert server.logged("cannot be used") == 3  # each once
     assert name_shown(server, context) == "first"
-    put(authority.sign("third"), files)
+    put(authority.issue("third"), files)
     wait_until(lambda: name_shown(server, context) == "third", "the good pair is shown")
 
 
@@ -203,7 +181,7 @@ def test_files_that_are_no_use_stop_the_start(program, files, tmp_path, broken, 
 
 
 def test_idle_tls_connections_cost_little(tls, authority):
-    server, context, count = tls(per_client=0), authority.trust(), 500
+    server, context, count = tls(per_client=0), trusting(authority), 500
     with contextlib.ExitStack() as stack:
         assert server.ask(get("/"), context=context).status == 200
         before = server.resident_bytes()

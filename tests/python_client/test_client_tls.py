@@ -1,37 +1,23 @@
 """TLS of both Python clients: the server is checked, and the client too if the server asks for it."""
 
-import pathlib
-import subprocess
-
 import grpc
 import pytest
 
 from bertha import Unavailable
+from certificates import Authority
 from client_fake import serving
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """A certificate authority, and what it signed for the server ("localhost") and a client."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
-    for name, host in (("server", "localhost"), ("client", "client")):
-        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={host}")
-        (folder / "names").write_text(f"subjectAltName=DNS:{host}")
-        signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names"]
-        openssl("x509", "-req", "-in", f"{name}.csr", *signing, "-out", f"{name}.pem")
-    return folder
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def server_credentials(folder: pathlib.Path, check_clients):
-    pair = ((folder / "server.key").read_bytes(), (folder / "server.pem").read_bytes())
-    roots = (folder / "ca.pem").read_bytes()
-    return grpc.ssl_server_credentials([pair], roots if check_clients else None, check_clients)
+def server_credentials(authority, check_clients):
+    """Of a server that is only known as "localhost"."""
+    certificate, key = authority.issue("server", "DNS:localhost")
+    roots = authority.ca.read_bytes() if check_clients else None
+    return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())], roots, check_clients)
 
 
 def classify(client):
@@ -42,9 +28,9 @@ def give_up_soon(client):
     return client.classify("a", timeout=1)
 
 
-def test_the_servers_certificate_is_checked(ask, certificates):
-    with serving(credentials=server_credentials(certificates, False)) as server:
-        ca = certificates / "ca.pem"
+def test_the_servers_certificate_is_checked(ask, authority):
+    with serving(credentials=server_credentials(authority, False)) as server:
+        ca = authority.ca
         for roots in (ca, str(ca), ca.read_bytes()):
             assert ask(classify, address=server.address, root_certificates=roots, token="t").model == "fake"
         assert server.bertha.metadata[0]["authorization"] == "Bearer t"
@@ -56,17 +42,17 @@ def test_the_servers_certificate_is_checked(ask, certificates):
                 ask(give_up_soon, address=server.address, **options)
 
 
-def test_a_server_that_asks_for_certificates_gets_the_clients(ask, certificates):
-    with serving(credentials=server_credentials(certificates, True)) as server:
-        pair = {"client_certificate": certificates / "client.pem", "client_key": certificates / "client.key"}
-        roots = {"root_certificates": certificates / "ca.pem"}
+def test_a_server_that_asks_for_certificates_gets_the_clients(ask, authority):
+    with serving(credentials=server_credentials(authority, True)) as server:
+        pair = dict(zip(("client_certificate", "client_key"), authority.issue("client")))
+        roots = {"root_certificates": authority.ca}
         assert ask(classify, address=server.address, **roots, **pair).model == "fake"
         with pytest.raises(Unavailable):
             ask(give_up_soon, address=server.address, **roots)
 
 
-def test_half_a_pair_and_missing_files_are_refused(ask, certificates):
+def test_half_a_pair_and_missing_files_are_refused(ask, authority):
     with pytest.raises(ValueError, match="go together"):
-        ask(classify, client_certificate=certificates / "client.pem")
+        ask(classify, client_certificate=authority.ca)
     with pytest.raises(ValueError, match="root_certificates: cannot read /none: No such file"):
         ask(classify, root_certificates="/none")

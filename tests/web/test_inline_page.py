@@ -17,13 +17,14 @@ PAGE = """<head>
 
 @pytest.fixture
 def inlined(tmp_path):
-    """inlined(main.js=..., ...) is the finished page, or raises with what was said."""
+    """inlined({"main.js": ...}, ...) is the finished page, or raises with what was said."""
 
-    def make(modules, page=PAGE):
+    def make(modules, page=PAGE, values=()):
         files = {"page.html": page, "a.css": "p { color: red }\n", "icon.svg": "<svg/>", "main.js": ""} | modules
         for name, text in files.items():
             (tmp_path / name).write_text(text)
-        done = subprocess.run([sys.executable, SCRIPT, tmp_path / "page.html", tmp_path / "out.html"], capture_output=True, text=True)
+        command = [sys.executable, SCRIPT, tmp_path / "page.html", tmp_path / "out.html", *values]
+        done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise ValueError(done.stderr)
         return (tmp_path / "out.html").read_text()
@@ -59,3 +60,14 @@ def test_a_page_without_a_policy_is_refused(inlined):
     with pytest.raises(ValueError) as refused:
         inlined({}, PAGE.replace("Content-Security-Policy", "refresh"))
     assert "must have one module" in str(refused.value)
+
+
+def test_pages_that_differ_in_words_share_a_file(inlined):
+    page = PAGE.replace("main.js", "$name.js") + "<title>$title</title>"
+    made = inlined({"other.js": "const price = `$title`;\n"}, page, ["name=other", "title=1 = 1"])
+    assert "<title>1 = 1</title>" in made and "const price = `$title`;" in made
+
+
+def test_a_word_without_a_value_is_refused(inlined):
+    with pytest.raises(ValueError, match=r"page.html needs a value for \$title"):
+        inlined({}, PAGE + "<title>$title</title>", ["name=other"])

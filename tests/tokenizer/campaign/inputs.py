@@ -7,6 +7,10 @@ import json
 import random
 import unicodedata
 
+KINDS = ["real", "points", "random", "pairs", "limits"]
+CHUNK = 2000  # inputs, at most
+RANDOM_STRINGS, PAIRS, LIMITS = 150_000, 12_000, 65
+
 SCALARS = [cp for cp in range(0x110000) if not 0xD800 <= cp <= 0xDFFF]
 # All that Unicode has assigned, and all that it may assign in the next years; of private use and of the empty planes some.
 PROBED = [cp for cp in SCALARS if cp < 0x33480 and not 0xE100 <= cp < 0xF800 or 0xE0000 <= cp < 0xE0200 or cp % 256 in (0, 254)]
@@ -177,3 +181,38 @@ class Random:
     def long_word(self):
         return "".join(self.rng.choice((self.slice(3).replace(" ", ""), "a", "é", "1")) for _ in range(self.rng.choice(
             (30, 99, 100, 101, 130))))
+
+
+def chunks_of(kind, texts):
+    """Number of chunks of a kind."""
+    count = {"real": len(texts), "points": len(PROBED) * 2, "random": RANDOM_STRINGS, "pairs": PAIRS}.get(kind)
+    return LIMITS if kind == "limits" else -(-count // CHUNK)
+
+
+def chunk(kind, number, texts, specials):
+    """The inputs of one chunk."""
+    if kind == "real":
+        return [{"text": text} for text in texts[number * CHUNK : (number + 1) * CHUNK]]
+    if kind == "points":
+        half = CHUNK // 2
+        return [{"text": text} for text in code_point_texts(PROBED[number * half : (number + 1) * half])]
+    source = Random(f"{kind} {number}", texts, specials)
+    if kind == "random":
+        return [{"text": source.text()} for _ in range(CHUNK)]
+    if kind == "pairs":
+        make = [source.text, source.slice, lambda: source.rng.choice(texts), lambda: ""]
+        weights = [6, 6, 3, 1]
+        return [{"text": source.rng.choices(make, weights)[0](), "pair": source.rng.choices(make, weights)[0]()}
+                for _ in range(CHUNK)]
+    return limits(number, source)
+
+
+def limits(limit, source):
+    given = [{"text": source.slice(400)} for _ in range(6)] + [{"text": source.text()[:200]} for _ in range(3)] + [{"text": ""}]
+    given += [{"text": source.slice(400), "pair": source.slice(400)} for _ in range(8)]
+    given += [{"text": source.text()[:100], "pair": source.text()[:100]} for _ in range(3)]
+    given += [{"text": "a", "pair": source.slice()}, {"text": source.slice(), "pair": ""}]
+    strides = sorted({0, 1, 3, limit // 2, max(0, limit - 3)})
+    return [{**line, "max_length": limit, "stride": stride, "strategy": strategy, "side": side}
+            for stride in strides for strategy in ("longest_first", "only_first", "only_second")
+            for side in ("right", "left") for line in given]
