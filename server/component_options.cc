@@ -118,6 +118,14 @@ feedback::FeedbackOptions FeedbackOptionsOf(const Config& config) {
   return options;
 }
 
+ConnectionTable::Options ConnectionLimitsOf(const Config& config) {
+  return {.max_connections = Size(config.limits_max_connections),
+          .max_per_client = Size(config.limits_max_connections_per_client),
+          .judge = {.max_resets_per_second = static_cast<uint64_t>(config.limits_max_resets_per_second),
+                    .max_open_streams = static_cast<uint64_t>(config.limits_max_concurrent_streams),
+                    .max_message_bytes = static_cast<uint64_t>(config.limits_max_message_bytes)}};
+}
+
 HttpServerOptions HttpServerOptionsOf(const Config& config) {
   return {.address = config.http_address,
           .io_threads = Size(config.http_io_threads),

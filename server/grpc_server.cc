@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
+#include "server/component_options.h"
 #include "server/grpc_limits.h"
 #include "server/grpc_streams.h"
 #include "server/grpc_tls.h"
