@@ -56,7 +56,7 @@ absl::StatusOr<ScanResult> FindPackages(const Config& config) {
     return absl::NotFoundError(std::string(scan.status().message()) +
                                "; name a directory of packages with --models, e.g. --models demo/models");
   }
-  if (config.models_allow_empty == "true") return scan;
+  if (config.models_allow_empty) return scan;
   if (std::ranges::none_of(scan->packages, &FoundPackage::sealed)) {
     return absl::NotFoundError(config.models_directory +
                                ": no packages (<name>/<version>/SHA256SUMS) are in it; name a directory of packages "
@@ -192,7 +192,7 @@ void Daemon::OnLoaded(bool finished) {
   if (!finished) return;
   const std::vector<ModelEntry> models = table_.List();
   const auto serving = std::ranges::count(models, ModelState::kServing, &ModelEntry::state);
-  if (serving == 0 && config_.models_allow_empty != "true") {
+  if (serving == 0 && !config_.models_allow_empty) {
     spdlog::error("no package of {} could be loaded; nothing to serve", config_.models_directory);
     nothing_serves_ = true;
     kill(getpid(), SIGTERM);
