@@ -44,7 +44,7 @@ class Backlog {
     size_t tokens = 0;   // that wait
     size_t reserved = 0;
     bool closed = false;
-    /// It waits for a fuller batch; of the batch that is being formed.
+    /// Only while a batch is being formed: this model waits for a fuller one.
     bool holds = false;
     /// Device time that it had, divided by its weight; comparable between models (a virtual start time).
     double served = 0;

@@ -64,10 +64,10 @@ void BatchRun::Stage(Encoder& encoder) {
   staged = Guarded([&] { return encoder.Stage(packed(), slot); }).ok();
 }
 
-/// A forward pass of what was packed, which should give so many values.
-absl::Status BatchRun::Pass(Encoder& encoder, bool staged, size_t values) {
+/// A forward pass of what was packed, and `is_staged` or not, which should give so many values.
+absl::Status BatchRun::Pass(Encoder& encoder, bool is_staged, size_t values) {
   absl::Status status = Guarded([&] {
-    if (!staged) {
+    if (!is_staged) {
       if (absl::Status failed = encoder.Stage(packed(), slot); !failed.ok()) return failed;
     }
     return encoder.Run(slot, output_);

@@ -65,7 +65,7 @@ class BatchRun {
   void Pack(size_t begin, size_t end);
   PackedBatch packed() const { return {ids_, type_ids_, cu_seqlens_}; }
   void PlaceOutputs(const EncoderDescription& encoder);
-  absl::Status Pass(Encoder& encoder, bool staged, size_t values);
+  absl::Status Pass(Encoder& encoder, bool is_staged, size_t values);
   bool RunOneByOne(Encoder& encoder, const Clock& clock, PassSupervisor& supervisor);
 
   /// The packed copy that the encoder stages.

@@ -8,78 +8,17 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "models/kernels/cpu/aligned_buffer.h"
+#include "models/activation_rows.h"
 #include "models/kernels/cpu/packed_matrix.h"
 #include "models/kernels/cpu/row_kernels.h"
 #include "models/kernels/cpu/thread_team.h"
 #include "models/ops/attention.h"
 #include "models/ops/linear.h"
 #include "models/packed_model.h"
+#include "models/staged_batch.h"
 
 namespace bertha::models {
 namespace {
-
-/// [rows][stride] of one element type that grows with the batches.
-class Matrix {
- public:
-  Matrix() = default;
-  Matrix(size_t columns, Element element)
-      // One cache line more: rows a power of two apart would share the sets of the first-level cache.
-      : element_(element), stride_(PaddedRow(columns) * SizeOf(element) + AlignedBuffer::kAlignment) {}
-
-  void Reserve(size_t rows) {
-    if (stride_ == 0) return;  // not of this model
-    // A tail for the reader that takes whole vectors from the last columns of the last row.
-    data_ = AlignedBuffer(rows * stride_ + kRowPadding * sizeof(float));
-  }
-
-  std::byte* row(size_t i) { return data_.data() + i * stride_; }
-  float* f32(size_t i) { return reinterpret_cast<float*>(row(i)); }
-  size_t stride() const { return stride_; }
-  size_t f32_stride() const { return stride_ / sizeof(float); }
-  Element element() const { return element_; }
-  size_t bytes() const { return data_.bytes(); }
-  Rows rows() { return {data_.data(), stride_, element_}; }
-
- private:
-  Element element_ = Element::kF32;
-  size_t stride_ = 0;
-  AlignedBuffer data_;
-};
-
-/// What a product reads: rows in the kernel's elements, with their scales.
-class Operand {
- public:
-  Operand() = default;
-  Operand(size_t columns, Element element) : columns_(columns), matrix_(columns, element) {}
-
-  void Reserve(size_t rows) {
-    if (matrix_.stride() == 0) return;
-    matrix_.Reserve(rows);
-    scales_.resize(rows);
-  }
-  void Set(const RowKernels& kernels, size_t i, const float* x) {
-    scales_[i] = kernels.convert(x, PaddedRow(columns_), matrix_.element(), matrix_.row(i));
-  }
-  void SetBf16(const RowKernels& kernels, size_t i, const uint16_t* x) {
-    scales_[i] = kernels.convert_bf16(x, PaddedRow(columns_), matrix_.element(), matrix_.row(i));
-  }
-  /// Row `i` becomes row `from` of `other`.
-  void CopyRow(size_t i, Operand& other, size_t from) {
-    std::memcpy(matrix_.row(i), other.matrix_.row(from), other.matrix_.stride());
-    scales_[i] = other.scales_[from];
-  }
-  Activations view() { return {matrix_.row(0), matrix_.stride(), scales_.data()}; }
-  Rows rows() { return matrix_.rows(); }
-  Element element() const { return matrix_.element(); }
-  size_t bytes() const { return matrix_.bytes() + scales_.size() * sizeof(float); }
-
- private:
-  size_t columns_ = 0;
-  Matrix matrix_;
-  std::vector<float> scales_;
-};
 
 bool IsFloat(Element element) { return element == Element::kF32 || element == Element::kBf16; }
 
@@ -126,52 +65,16 @@ class FusedEncoder final : public batcher::Encoder {
   const batcher::EncoderDescription& Describe() const override { return description_; }
 
   absl::Status Stage(const batcher::PackedBatch& batch, int slot) override {
-    Staged& staged = staged_[static_cast<size_t>(slot)];
-    staged.ids.assign(batch.ids.begin(), batch.ids.end());
-    staged.type_ids.assign(batch.type_ids.begin(), batch.type_ids.end());
-    staged.type_ids.resize(batch.ids.size() + kRowPadding);  // attention reads whole vectors
-    staged.cu_seqlens.assign(batch.cu_seqlens.begin(), batch.cu_seqlens.end());
-    staged.positions.resize(batch.ids.size());
-    const size_t n = batch.size();
-    staged.order.resize(n);
-    staged.status = absl::OkStatus();
-    for (size_t i = 0; i < n; ++i) {
-      staged.order[i] = static_cast<int32_t>(i);
-      if (staged.length(i) > m_.max_length) {
-        staged.status = absl::InvalidArgumentError(absl::StrCat("sequence ", i, " has ", staged.length(i),
-                                                                " tokens, at most ", m_.max_length, " are possible"));
-      } else {
-        SetPositions(staged, i);
-      }
-    }
-    for (const int32_t id : staged.ids) {
-      if (id < 0 || static_cast<size_t>(id) >= m_.words.rows()) {
-        staged.status =
-            absl::InvalidArgumentError(absl::StrCat("token id ", id, " is not in the vocabulary of ", m_.words.rows()));
-      }
-    }
-    if (!m_.types.empty()) {
-      for (const int32_t type : batch.type_ids) {
-        if (type < 0 || static_cast<size_t>(type) >= m_.types.rows()) {
-          staged.status = absl::InvalidArgumentError(absl::StrCat("type id ", type, " is not below ", m_.types.rows()));
-        }
-      }
-    }
-    // Not stable_sort, which allocates.
-    std::ranges::sort(staged.order, [&](int32_t a, int32_t b) {
-      const size_t length_a = staged.length(static_cast<size_t>(a)), length_b = staged.length(static_cast<size_t>(b));
-      return length_a != length_b ? length_a > length_b : a < b;
-    });
-    return staged.status;
+    return staged_[static_cast<size_t>(slot)].Set(batch, m_);
   }
 
   absl::Status Run(int slot, batcher::EncoderOutput& output) override {
-    const Staged& staged = staged_[static_cast<size_t>(slot)];
-    if (!staged.status.ok()) return staged.status;
+    const StagedBatch& staged = staged_[static_cast<size_t>(slot)];
+    if (!staged.status().ok()) return staged.status();
     output = {.rows = 0, .width = m_.output_width, .values = std::move(output.values)};
     output.values.clear();
-    if (staged.ids.empty()) return absl::OkStatus();
-    Reserve(staged.ids.size(), staged.size());
+    if (staged.tokens() == 0) return absl::OkStatus();
+    Reserve(staged.tokens(), staged.size());
     lap_begin_ = std::chrono::steady_clock::now();
     Embed(staged);
     EndLap(kEmbeddings);
@@ -179,7 +82,7 @@ class FusedEncoder final : public batcher::Encoder {
     for (size_t i = 0; i < m_.order.size(); ++i) {
       RunLayer(m_.layers[m_.order[i]], staged, picks && i + 1 == m_.order.size());
     }
-    RunHead(staged, picks ? staged.size() : staged.ids.size(), output);
+    RunHead(picks ? staged.size() : staged.tokens(), output);
     EndLap(kHead);
     return absl::OkStatus();
   }
@@ -187,15 +90,6 @@ class FusedEncoder final : public batcher::Encoder {
   std::vector<batcher::StepTime> StepTimes() const override { return {steps_.begin(), steps_.end()}; }
 
  private:
-  struct Staged {
-    std::vector<int32_t> ids, type_ids, cu_seqlens, positions;
-    std::vector<int32_t> order;  // sequences, the longest first
-    absl::Status status;
-
-    size_t size() const { return cu_seqlens.empty() ? 0 : cu_seqlens.size() - 1; }
-    size_t length(size_t i) const { return static_cast<size_t>(cu_seqlens[i + 1] - cu_seqlens[i]); }
-  };
-
   enum StepIndex { kEmbeddings, kQkv, kAttention, kOutput, kUp, kDown, kHead, kSteps };
 
   /// All time since the step before belongs to this one.
@@ -203,15 +97,6 @@ class FusedEncoder final : public batcher::Encoder {
     const auto now = std::chrono::steady_clock::now();
     steps_[step].time += now - lap_begin_;
     lap_begin_ = now;
-  }
-
-  void SetPositions(Staged& staged, size_t sequence) const {
-    auto position = static_cast<int32_t>(m_.first_position);
-    for (auto i = static_cast<size_t>(staged.cu_seqlens[sequence]);
-         i < static_cast<size_t>(staged.cu_seqlens[sequence + 1]); ++i) {
-      const bool is_skipped = staged.ids[i] == m_.skipped_id;
-      staged.positions[i] = is_skipped ? static_cast<int32_t>(m_.first_position) - 1 : position++;
-    }
   }
 
   /// Memory for a batch; more than what was asked for, so that growing batches come to an end of it.
@@ -258,14 +143,14 @@ class FusedEncoder final : public batcher::Encoder {
     kernels_.layer_norm(row, norm.size, norm.gain.as<float>(), norm.bias.as<float>(), m_.epsilon, row);
   }
 
-  void Embed(const Staged& staged) {
-    const size_t rows = staged.ids.size(), width = PaddedRow(m_.embedding_width);
+  void Embed(const StagedBatch& staged) {
+    const size_t rows = staged.tokens(), width = PaddedRow(m_.embedding_width);
     ForRows(rows, [&](size_t i) {
       float* const out = m_.projection ? embedding_sums_.f32(i) : x_.f32(i);
       const float* position =
-          m_.positions.empty() ? nullptr : m_.positions.f32(static_cast<size_t>(staged.positions[i]));
-      const float* type = m_.types.empty() ? nullptr : m_.types.f32(static_cast<size_t>(staged.type_ids[i]));
-      kernels_.add_embeddings(m_.words.row(static_cast<size_t>(staged.ids[i])), m_.words.element(), position, type,
+          m_.positions.empty() ? nullptr : m_.positions.f32(static_cast<size_t>(staged.positions()[i]));
+      const float* type = m_.types.empty() ? nullptr : m_.types.f32(static_cast<size_t>(staged.type_ids()[i]));
+      kernels_.add_embeddings(m_.words.row(static_cast<size_t>(staged.ids()[i])), m_.words.element(), position, type,
                               width, out);
       Normalize(m_.embedding_norm, out);
       m_.projection ? embedded_.Set(kernels_, i, out) : input_.Set(kernels_, i, out);
@@ -281,94 +166,57 @@ class FusedEncoder final : public batcher::Encoder {
     });
   }
 
-  /// The row of the tokens that the head reads of sequence `i`.
-  size_t PickedRow(const Staged& staged, size_t i) const {
-    return static_cast<size_t>(m_.head_rows == HeadRows::kFirst ? staged.cu_seqlens[i] : staged.cu_seqlens[i + 1] - 1);
-  }
-
   /// x_ and input_ in, x_ and input_ out; of the last layer, if it `picks`, only the rows that the head reads.
-  void RunLayer(const PackedLayer& layer, const Staged& staged, bool picks) {
-    const size_t tokens = staged.ids.size(), rows = picks ? staged.size() : tokens;
-    const PackedMatrix& qkv = layer.qkv;
-    const size_t element = SizeOf(qkv_.element()), first = picks ? qkv.first_panel(kKey) : 0;
-    Rows out = qkv_.rows();
-    out.data += qkv.first_column(kQuery + (picks ? 1 : 0)) * element;
-    linear_.Run({.in = input_.view(),
-                 .rows = tokens,
-                 .weights = &qkv,
-                 .first_panel = first,
-                 .panels = qkv.panels() - first,
-                 .out = out});
-    Operand& input = picks ? picked_input_ : input_;
+  void RunLayer(const PackedLayer& layer, const StagedBatch& staged, bool picks) {
+    const size_t rows = picks ? staged.size() : staged.tokens();
     Matrix& x = picks ? picked_x_ : x_;
-    if (picks) {
-      for (size_t i = 0; i < rows; ++i) {
-        const size_t from = PickedRow(staged, i);
-        picked_input_.CopyRow(i, input_, from);
-        std::memcpy(picked_x_.row(i), x_.row(from), x_.stride());
-      }
-      linear_.Run({.in = input.view(), .rows = rows, .weights = &qkv, .panels = first, .out = query_.rows()});
-    }
+    Operand& input = picks ? picked_input_ : input_;
+    Project(layer.qkv, picks ? kKey : kQuery, staged.tokens());
+    if (picks) Pick(layer.qkv, staged);
     EndLap(kQkv);
     Attend(layer, staged, picks);
     EndLap(kAttention);
-
-    const LinearCall output = {.in = context_.view(),
-                               .rows = rows,
-                               .weights = &layer.output,
-                               .panels = layer.output.panels(),
-                               .residual = x.f32(0),
-                               .residual_stride = x.f32_stride(),
-                               .out = x.rows()};
-    linear_.Run(output, [&](size_t begin, size_t end, int) {
-      for (size_t i = begin; i < end; ++i) {
-        Normalize(layer.attention_norm, x.f32(i));
-        input.Set(kernels_, i, x.f32(i));
-      }
-    });
-
+    AddProduct(context_, layer.output, layer.attention_norm, rows, x, input);
     EndLap(kOutput);
-    LinearCall up = {.in = input.view(),
-                     .rows = rows,
-                     .weights = &layer.up,
-                     .panels = layer.up.panels(),
-                     .activation = m_.activation,
-                     .out = up_.rows()};
-    if (IsFloat(up_.element())) {
-      linear_.Run(up);
-    } else {
-      up.out = up_raw_.rows();
-      linear_.Run(up, [&](size_t begin, size_t end, int) {
-        for (size_t i = begin; i < end; ++i) Convert(up_raw_, i, up_);
-      });
-    }
-
+    Widen(input, layer.up, rows);
     EndLap(kUp);
-    const LinearCall down = {.in = up_.view(),
-                             .rows = rows,
-                             .weights = &layer.down,
-                             .panels = layer.down.panels(),
-                             .residual = x.f32(0),
-                             .residual_stride = x.f32_stride(),
-                             .out = x.rows()};
-    linear_.Run(down, [&](size_t begin, size_t end, int) {
-      for (size_t i = begin; i < end; ++i) {
-        Normalize(layer.output_norm, x.f32(i));
-        input.Set(kernels_, i, x.f32(i));
-      }
-    });
+    AddProduct(up_, layer.down, layer.output_norm, rows, x, input);
     EndLap(kDown);
   }
 
-  void Convert(Matrix& from, size_t i, Operand& to) {
-    if (from.element() == Element::kBf16) {
-      to.SetBf16(kernels_, i, reinterpret_cast<const uint16_t*>(from.row(i)));
-    } else {
-      to.Set(kernels_, i, from.f32(i));
-    }
+  /// Of all tokens, from the `first` part on: queries, keys and values, or without the queries.
+  void Project(const PackedMatrix& qkv, QkvPart first, size_t tokens) {
+    Rows out = qkv_.rows();
+    out.data += qkv.first_column(first) * SizeOf(qkv_.element());
+    linear_.Run({.in = input_.view(),
+                 .rows = tokens,
+                 .weights = &qkv,
+                 .first_panel = qkv.first_panel(first),
+                 .panels = qkv.panels() - qkv.first_panel(first),
+                 .out = out});
   }
 
-  void Attend(const PackedLayer& layer, const Staged& staged, bool picks) {
+  /// The row of the tokens that the head reads of sequence `i`.
+  size_t PickedRow(const StagedBatch& staged, size_t i) const {
+    return static_cast<size_t>(m_.head_rows == HeadRows::kFirst ? staged.cu_seqlens()[i]
+                                                                : staged.cu_seqlens()[i + 1] - 1);
+  }
+
+  /// The rows that the head reads, and their queries.
+  void Pick(const PackedMatrix& qkv, const StagedBatch& staged) {
+    for (size_t i = 0; i < staged.size(); ++i) {
+      const size_t from = PickedRow(staged, i);
+      picked_input_.CopyRow(i, input_, from);
+      std::memcpy(picked_x_.row(i), x_.row(from), x_.stride());
+    }
+    linear_.Run({.in = picked_input_.view(),
+                 .rows = staged.size(),
+                 .weights = &qkv,
+                 .panels = qkv.first_panel(kKey),
+                 .out = query_.rows()});
+  }
+
+  void Attend(const PackedLayer& layer, const StagedBatch& staged, bool picks) {
     const PackedMatrix& qkv = layer.qkv;
     const size_t element = SizeOf(qkv_.element());
     auto part = [&](QkvPart p) {
@@ -377,26 +225,59 @@ class FusedEncoder final : public batcher::Encoder {
     AttentionCall call = {.queries = picks ? Activations{query_.row(0), query_.stride(), nullptr} : part(kQuery),
                           .keys = part(kKey),
                           .values = part(kValue),
-                          .cu_seqlens = staged.cu_seqlens,
-                          .order = staged.order,
+                          .cu_seqlens = staged.cu_seqlens(),
+                          .order = staged.order(),
                           .query_rows = picks ? m_.head_rows : HeadRows::kAll,
                           .scale = 1 / std::sqrt(static_cast<float>(m_.head_size)),
                           .out = context_.rows()};
     if (layer.relative) {
       call.relative = &*layer.relative;
-      call.type_ids = staged.type_ids.data();
+      call.type_ids = staged.type_ids().data();
     }
     if (IsFloat(context_.element())) {
       attention_.Run(call);
     } else {
       call.out = context_raw_.rows();
       attention_.Run(call, [&](size_t begin, size_t end, int) {
-        for (size_t i = begin; i < end; ++i) Convert(context_raw_, i, context_);
+        for (size_t i = begin; i < end; ++i) context_.Set(kernels_, i, context_raw_);
       });
     }
   }
 
-  void RunHead(const Staged&, size_t rows, batcher::EncoderOutput& output) {
+  /// x = norm(x + from · weights), of which `next` becomes the operand.
+  void AddProduct(Operand& from, const PackedMatrix& weights, const PackedNorm& norm, size_t rows, Matrix& x,
+                  Operand& next) {
+    const LinearCall call = {.in = from.view(),
+                             .rows = rows,
+                             .weights = &weights,
+                             .panels = weights.panels(),
+                             .residual = x.f32(0),
+                             .residual_stride = x.f32_stride(),
+                             .out = x.rows()};
+    linear_.Run(call, [&](size_t begin, size_t end, int) {
+      for (size_t i = begin; i < end; ++i) {
+        Normalize(norm, x.f32(i));
+        next.Set(kernels_, i, x.f32(i));
+      }
+    });
+  }
+
+  /// up_ = activation(from · weights)
+  void Widen(Operand& from, const PackedMatrix& weights, size_t rows) {
+    LinearCall call = {.in = from.view(),
+                       .rows = rows,
+                       .weights = &weights,
+                       .panels = weights.panels(),
+                       .activation = m_.activation,
+                       .out = up_.rows()};
+    if (IsFloat(up_.element())) return linear_.Run(call);
+    call.out = up_raw_.rows();
+    linear_.Run(call, [&](size_t begin, size_t end, int) {
+      for (size_t i = begin; i < end; ++i) up_.Set(kernels_, i, up_raw_);
+    });
+  }
+
+  void RunHead(size_t rows, batcher::EncoderOutput& output) {
     Matrix* last = m_.head_rows == HeadRows::kAll ? &x_ : &picked_x_;
     for (size_t step = 0; step < m_.head.size(); ++step) {
       const PackedMatrix& linear = m_.head[step].linear;
@@ -424,7 +305,7 @@ class FusedEncoder final : public batcher::Encoder {
   LinearRunner linear_;
   AttentionRunner attention_;
   batcher::EncoderDescription description_;
-  std::array<Staged, kSlots> staged_;
+  std::array<StagedBatch, kSlots> staged_;
   // Always counted: a few looks at the clock for each layer.
   std::array<batcher::StepTime, kSteps> steps_ = {
       {{"embeddings"}, {"qkv"}, {"attention"}, {"output"}, {"up"}, {"down"}, {"head"}}};
@@ -460,6 +341,5 @@ std::unique_ptr<batcher::Encoder> FusedModel::NewReplica(int threads, size_t tok
 }
 
 size_t FusedModel::weight_bytes() const { return model_->bytes; }
-const char* FusedModel::kernel_name() const { return model_->kernel->name; }
 
 }  // namespace bertha::models

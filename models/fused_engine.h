@@ -35,8 +35,6 @@ class FusedModel {
 
   /// Bytes of the packed weights.
   size_t weight_bytes() const;
-  /// For people, of the processor's instructions: "avx512_bf16".
-  const char* kernel_name() const;
 
  private:
   explicit FusedModel(std::shared_ptr<const PackedModel> model) : model_(std::move(model)) {}

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
+#include "server/component_options.h"
 #include "server/grpc_health.h"
 #include "server/grpc_limits.h"
 #include "server/grpc_tls.h"

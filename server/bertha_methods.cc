@@ -55,4 +55,8 @@ std::vector<Method> BerthaMethods(const Inference& inference, const ModelTable& 
           ListModels(models)};
 }
 
+const google::protobuf::MethodDescriptor& StreamClassifyMethod() {
+  return *BerthaService().FindMethodByName("StreamClassify");
+}
+
 }  // namespace bertha::server

@@ -14,6 +14,9 @@ namespace bertha::server {
 /// bertha.v1.Bertha, but for StreamClassify. What is referred to outlives the methods.
 std::vector<Method> BerthaMethods(const Inference& inference, const ModelTable& models);
 
+/// bertha.v1.Bertha.StreamClassify, which is no table's.
+const google::protobuf::MethodDescriptor& StreamClassifyMethod();
+
 /// bertha.v1.ModelControl.
 std::vector<Method> ModelControlMethods(ModelWatcher& watcher);
 

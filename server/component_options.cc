@@ -24,7 +24,7 @@ size_t Size(int64_t value) { return static_cast<size_t>(value); }
 /// What keeps each worker on its first core; its models' threads have the others of its part (EngineOptions::cores).
 std::function<void(size_t, size_t)> PinningOf(const Config& config) {
   const std::vector<int> cores = CoreNumbers();
-  if (config.cpu_pin != "true" || cores.empty()) return {};
+  if (!config.cpu_pin || cores.empty()) return {};
   return [cores](size_t worker, size_t workers) {
     const size_t share = std::max<size_t>(1, cores.size() / workers);
     const int core = cores[worker * share % cores.size()];
@@ -53,7 +53,7 @@ models::EngineOptions EngineOptionsOf(const Config& config) {
           .replicas = Size(config.cpu_workers),
           .threads = static_cast<int>(config.cpu_threads),
           .max_threads = AvailableCores(),
-          .cores = config.cpu_pin == "true" ? CoreNumbers() : std::vector<int>(),
+          .cores = config.cpu_pin ? CoreNumbers() : std::vector<int>(),
           .quick_check = true};
 }
 
@@ -65,8 +65,8 @@ batcher::DispatcherOptions DispatcherOptionsOf(const Config& config) {
                     .max_priority_delay = Ms(config.queue_max_priority_delay_ms),
                     .overload_target = Ms(config.queue_overload_target_ms),
                     .overload_window = Ms(config.queue_overload_window_ms),
-                    .admission = config.queue_admission == "true",
-                    .share_identical = config.queue_share_identical == "true",
+                    .admission = config.queue_admission,
+                    .share_identical = config.queue_share_identical,
                     .workers = Size(config.cpu_workers)},
           .stuck_after = Ms(config.watchdog_stuck_after_ms),
           .on_worker_start = PinningOf(config)};
@@ -113,9 +113,17 @@ RequestLog RequestLogOf(const Config& config) {
 
 feedback::FeedbackOptions FeedbackOptionsOf(const Config& config) {
   feedback::FeedbackOptions options;
-  options.store_client_address = config.feedback_store_client_address == "true";
+  options.store_client_address = config.feedback_store_client_address;
   options.writer.retention_days = config.feedback_retention_days;
   return options;
+}
+
+ConnectionTable::Options ConnectionLimitsOf(const Config& config) {
+  return {.max_connections = Size(config.limits_max_connections),
+          .max_per_client = Size(config.limits_max_connections_per_client),
+          .judge = {.max_resets_per_second = static_cast<uint64_t>(config.limits_max_resets_per_second),
+                    .max_open_streams = static_cast<uint64_t>(config.limits_max_concurrent_streams),
+                    .max_message_bytes = static_cast<uint64_t>(config.limits_max_message_bytes)}};
 }
 
 HttpServerOptions HttpServerOptionsOf(const Config& config) {

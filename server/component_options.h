@@ -12,6 +12,7 @@
 #include "server/call_observer.h"
 #include "server/client_address.h"
 #include "server/config.h"
+#include "server/connection_table.h"
 #include "server/feedback/feedback_store.h"
 #include "server/http/http_router.h"
 #include "server/http/http_server.h"
@@ -34,7 +35,10 @@ CallLimits CallLimitsOf(const Config& config);
 RequestLog RequestLogOf(const Config& config);
 feedback::FeedbackOptions FeedbackOptionsOf(const Config& config);
 
-// Listeners. gRPC's limits are in grpc_limits.h; who opens the TLS files gives HttpServerOptions what they hold.
+// Listeners. What gRPC itself limits is in grpc_limits.h; who opens the TLS files gives HttpServerOptions what they
+// hold.
+/// What GrpcListener sees to.
+ConnectionTable::Options ConnectionLimitsOf(const Config& config);
 HttpServerOptions HttpServerOptionsOf(const Config& config);
 TlsFiles TlsFilesOf(const Config& config);
 CorsOrigins CorsOriginsOf(const Config& config);

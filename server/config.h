@@ -26,7 +26,7 @@ struct Config {
   std::string admin_address = "127.0.0.1:8003";
   std::string probe_address = "0.0.0.0:8004";
   std::string admin_http_address = "127.0.0.1:8005";
-  std::string admin_tls = "false";
+  bool admin_tls = false;
   std::string tls_certificate;
   std::string tls_key;
   std::string tls_client_ca;
@@ -37,14 +37,14 @@ struct Config {
   std::string models_default;
   int64_t models_poll_ms = 1000;
   int64_t models_max_memory_mb = 0;
-  std::string models_allow_empty = "false";
+  bool models_allow_empty = false;
   std::string models_weights;
   std::string engine = "auto";
   std::string device = "cpu";
   std::string dtype = "fp32";
   int64_t cpu_workers = 0;
   int64_t cpu_threads = 0;
-  std::string cpu_pin = "false";
+  bool cpu_pin = false;
   int64_t batch_max_requests = 64;
   int64_t batch_max_tokens = 8192;
   int64_t queue_max_requests = 4096;
@@ -54,8 +54,8 @@ struct Config {
   int64_t queue_max_priority_delay_ms = 2000;
   int64_t queue_overload_target_ms = 5000;
   int64_t queue_overload_window_ms = 1000;
-  std::string queue_admission = "true";
-  std::string queue_share_identical = "true";
+  bool queue_admission = true;
+  bool queue_share_identical = true;
   int64_t watchdog_stuck_after_ms = 60'000;
   int64_t health_max_age_ms = 30'000;
   int64_t health_max_faults = 3;
@@ -68,7 +68,7 @@ struct Config {
   int64_t limits_max_stream_in_flight = 256;
   std::string feedback_database;
   int64_t feedback_retention_days = 0;
-  std::string feedback_store_client_address = "false";
+  bool feedback_store_client_address = false;
   int64_t drain_lame_duck_ms = 5000;
   int64_t limits_requests_per_second = 0;
   int64_t limits_burst = 0;

@@ -55,8 +55,9 @@ class Reader {
   absl::Status ReadMapping(const YAML::Node& node, const std::string& prefix) {
     if (!node.IsMap()) return Refuse(node, prefix, "expected a mapping");
     for (const auto& item : node) {
-      if (!item.first.IsScalar())
+      if (!item.first.IsScalar()) {
         return absl::InvalidArgumentError(absl::StrCat(Where(item.first), "a key is no text"));
+      }
       const std::string key = absl::StrCat(prefix, prefix.empty() ? "" : ".", item.first.Scalar());
       if (absl::Status status = ReadItem(item.first, key, item.second); !status.ok()) return status;
     }

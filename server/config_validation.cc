@@ -81,7 +81,7 @@ absl::Status CheckAddresses(const Config& config) {
 }
 
 absl::Status CheckTls(const Config& config) {
-  if (config.admin_tls == "true" && config.tls_certificate.empty()) {
+  if (config.admin_tls && config.tls_certificate.empty()) {
     return absl::InvalidArgumentError(
         "admin.tls is set but tls.certificate is not: TLS needs tls.certificate and tls.key");
   }

@@ -51,21 +51,20 @@ void BoundTheDrain(const sigset_t& signals, milliseconds limit, const std::atomi
 
 /// What can be served at start. The watcher reports what is passed over.
 absl::StatusOr<ScanResult> FindPackages(const Config& config) {
+  constexpr char kNameADirectory[] = "; name a directory of packages with --models, e.g. --models demo/models";
   absl::StatusOr<ScanResult> scan = ScanPackages(config.models_directory);
   if (!scan.ok()) {
-    return absl::NotFoundError(std::string(scan.status().message()) +
-                               "; name a directory of packages with --models, e.g. --models demo/models");
+    return absl::NotFoundError(absl::StrCat(scan.status().message(), kNameADirectory));
   }
-  if (config.models_allow_empty == "true") return scan;
+  if (config.models_allow_empty) return scan;
   if (std::ranges::none_of(scan->packages, &FoundPackage::sealed)) {
-    return absl::NotFoundError(config.models_directory +
-                               ": no packages (<name>/<version>/SHA256SUMS) are in it; name a directory of packages "
-                               "with --models, e.g. --models demo/models");
+    return absl::NotFoundError(absl::StrCat(config.models_directory,
+                                            ": no packages (<name>/<version>/SHA256SUMS) are in it", kNameADirectory));
   }
   const auto is_default = [&](const FoundPackage& package) { return package.key.name == config.models_default; };
   if (!config.models_default.empty() && std::ranges::none_of(scan->packages, is_default)) {
-    return absl::NotFoundError("models.default \"" + config.models_default + "\" is no model of " +
-                               config.models_directory);
+    return absl::NotFoundError(
+        absl::StrCat("models.default \"", config.models_default, "\" is no model of ", config.models_directory));
   }
   return scan;
 }
@@ -192,7 +191,7 @@ void Daemon::OnLoaded(bool finished) {
   if (!finished) return;
   const std::vector<ModelEntry> models = table_.List();
   const auto serving = std::ranges::count(models, ModelState::kServing, &ModelEntry::state);
-  if (serving == 0 && config_.models_allow_empty != "true") {
+  if (serving == 0 && !config_.models_allow_empty) {
     spdlog::error("no package of {} could be loaded; nothing to serve", config_.models_directory);
     nothing_serves_ = true;
     kill(getpid(), SIGTERM);

@@ -1,8 +1,7 @@
 // What every call passes, whichever transport it came by: counts those under way, refuses new ones while the server
 // drains, and lets in who may (Access).
 //
-// Thread-safety: thread-safe. Enter and the end of a Ticket take no lock of their own unless the server
-// drains.
+// Thread-safety: thread-safe. Enter and the end of a Ticket take no lock of their own unless the server drains.
 #ifndef BERTHA_SERVER_GATE_H_
 #define BERTHA_SERVER_GATE_H_
 

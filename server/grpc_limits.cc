@@ -34,12 +34,4 @@ void ApplyLimits(const Config& config, grpc::ServerBuilder& builder) {
   set(GRPC_ARG_ENABLE_CHANNELZ, 1);  // the default, but GrpcListener is blind without it
 }
 
-ConnectionTable::Options ConnectionLimitsOf(const Config& config) {
-  return {.max_connections = static_cast<size_t>(config.limits_max_connections),
-          .max_per_client = static_cast<size_t>(config.limits_max_connections_per_client),
-          .judge = {.max_resets_per_second = static_cast<uint64_t>(config.limits_max_resets_per_second),
-                    .max_open_streams = static_cast<uint64_t>(config.limits_max_concurrent_streams),
-                    .max_message_bytes = static_cast<uint64_t>(config.limits_max_message_bytes)}};
-}
-
 }  // namespace bertha::server

@@ -5,7 +5,6 @@
 #include <grpcpp/grpcpp.h>
 
 #include "server/config.h"
-#include "server/connection_table.h"
 
 namespace bertha::server {
 
@@ -13,11 +12,8 @@ namespace bertha::server {
 /// that to: a thousand times as much.
 void RefuseCompression(grpc::ServerBuilder& builder);
 
-/// What gRPC sees to, compression too.
+/// What gRPC sees to, compression too; ConnectionLimitsOf has the rest.
 void ApplyLimits(const Config& config, grpc::ServerBuilder& builder);
-
-/// What GrpcListener sees to.
-ConnectionTable::Options ConnectionLimitsOf(const Config& config);
 
 }  // namespace bertha::server
 

@@ -38,8 +38,6 @@ class GrpcListener {
   /// Begins to accept; once, after the server has been built.
   void Start();
 
-  int port() const { return sockets_.port(); }
-
  private:
   using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
   GrpcListener(ListeningSockets sockets, const ConnectionTable::Options& limits, std::unique_ptr<Acceptor> acceptor,

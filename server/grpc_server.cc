@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/bertha_methods.h"
+#include "server/component_options.h"
 #include "server/grpc_limits.h"
 #include "server/grpc_streams.h"
 #include "server/grpc_tls.h"
@@ -23,9 +24,7 @@ GrpcServer::GrpcServer(const Config& config, const PublicParts& parts)
       service_(BerthaMethods(parts.inference, parts.models), edge_),
       inference_service_(oip::PublicMethods(parts.inference, facts_), edge_) {
   const auto max_in_flight = static_cast<size_t>(config.limits_max_stream_in_flight);
-  service_.AddStream(
-      *v1::ClassifyRequest::descriptor()->file()->FindServiceByName("Bertha")->FindMethodByName("StreamClassify"),
-      StreamClassifyOver(parts.inference, edge_, max_in_flight));
+  service_.AddStream(StreamClassifyMethod(), StreamClassifyOver(parts.inference, edge_, max_in_flight));
   inference_service_.AddStream(*oip::Service().FindMethodByName("ModelStreamInfer"),
                                ModelStreamInferOver(parts.inference, edge_, max_in_flight));
 }

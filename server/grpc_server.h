@@ -28,8 +28,6 @@ class GrpcServer {
   /// Ends at once what has not ended, with CANCELLED.
   ~GrpcServer();
 
-  int port() const { return listener_->port(); }
-
   /// What health says from now on. From any thread.
   void SetHealth(const HealthSnapshot& health) {
     serving_ = health.ready.ok;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "tokenizer/utf8.h"
 
 namespace bertha::server {
 namespace {
@@ -12,9 +13,7 @@ std::string Shortened(absl::string_view text) {
   constexpr absl::string_view kCut = "...";
   constexpr size_t kMostBytes = 2048;
   if (text.size() <= kMostBytes) return std::string(text);
-  size_t end = kMostBytes - kCut.size();
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return absl::StrCat(text.substr(0, end), kCut);
+  return absl::StrCat(tokenizer::Utf8Prefix(text, kMostBytes - kCut.size()), kCut);
 }
 
 }  // namespace

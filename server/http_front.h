@@ -25,7 +25,6 @@ class HttpFront {
   static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const Config& config, const PublicParts& parts,
                                                           std::shared_ptr<const TlsWatch> tls);
 
-  uint16_t port() const { return server_->port(); }
   const HttpRouter& router() const { return router_; }
   /// From now on each reply closes its connection.
   void BeginDrain() { server_->BeginDrain(); }

@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "server/bertha_methods.h"
 #include "server/http/http_error.h"
 #include "server/json_route.h"
 #include "server/proto_json.h"
@@ -122,8 +123,7 @@ void Refuse(const absl::Status& status, const HttpEdge& edge, HttpStream& stream
 
 void AddStreamClassify(const Inference& inference, const HttpEdge& edge, size_t max_in_flight, size_t max_line_bytes,
                        HttpRouter& router) {
-  const auto& method =
-      *v1::ClassifyRequest::descriptor()->file()->FindServiceByName("Bertha")->FindMethodByName("StreamClassify");
+  const google::protobuf::MethodDescriptor& method = StreamClassifyMethod();
   CallCounters& counters = edge.observer.Register("http", method.name());
   const JsonRoute route = JsonRouteOf(method);
   router.AddStream(route.verb, route.path,

@@ -33,7 +33,7 @@ absl::StatusOr<std::unique_ptr<Listeners>> Listeners::Open(const Config& config,
   if (!tls.ok()) return tls.status();
   std::unique_ptr<Listeners> listeners(new Listeners());
   if (absl::Status status = listeners->OpenPublic(config, callers, *tls); !status.ok()) return status;
-  const auto admin_tls = config.admin_tls == "true" ? *tls : nullptr;
+  const auto admin_tls = config.admin_tls ? *tls : nullptr;
   if (absl::Status status = listeners->OpenAdmin(config, operators, admin_tls); !status.ok()) return status;
   return listeners;
 }

@@ -15,37 +15,57 @@ namespace {
 static_assert(batcher::kMostBatchRequests == 512, "the help of batch.max_requests says so");
 constexpr int64_t kDay = 86'400'000;
 
+absl::Status NoneOf(const std::string& text, const std::vector<std::string>& choices) {
+  return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is none of ", absl::StrJoin(choices, ", ")));
+}
+
+absl::Status Read(const Setting::Number& number, const std::string& text, Config& config) {
+  int64_t parsed = 0;
+  if (!absl::SimpleAtoi(text, &parsed) || parsed < number.min || parsed > number.max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", text, "\" is not an integer from ", number.min, " to ", number.max));
+  }
+  config.*number.field = parsed;
+  return absl::OkStatus();
+}
+
+absl::Status Read(const Setting::Text& kind, const std::string& text, Config& config) {
+  const auto& [field, choices, shown] = kind;
+  if (!choices.empty() && std::ranges::find(choices, text) == choices.end()) return NoneOf(text, choices);
+  config.*field = text;
+  return absl::OkStatus();
+}
+
+absl::Status Read(const Setting::Switch& kind, const std::string& text, Config& config) {
+  if (text != "false" && text != "true") return NoneOf(text, {"false", "true"});
+  config.*kind.field = text == "true";
+  return absl::OkStatus();
+}
+
+std::string Written(const Setting::Number& kind, const Config& config) { return absl::StrCat(config.*kind.field); }
+
+std::string Written(const Setting::Text& kind, const Config& config) {
+  return kind.shown ? kind.shown(config.*kind.field) : config.*kind.field;
+}
+
+std::string Written(const Setting::Switch& kind, const Config& config) { return config.*kind.field ? "true" : "false"; }
+
 }  // namespace
 
 std::string Setting::Flag() const { return absl::StrCat("--", absl::StrReplaceAll(key, {{".", "-"}, {"_", "-"}})); }
 
 absl::Status Setting::Set(const std::string& text, Config& config) const {
-  if (const auto* number = std::get_if<Number>(&value)) {
-    int64_t parsed = 0;
-    if (!absl::SimpleAtoi(text, &parsed) || parsed < number->min || parsed > number->max) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("\"", text, "\" is not an integer from ", number->min, " to ", number->max));
-    }
-    config.*number->field = parsed;
-    return absl::OkStatus();
-  }
-  const auto& [field, choices, shown] = std::get<Text>(value);
-  if (!choices.empty() && std::ranges::find(choices, text) == choices.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is none of ", absl::StrJoin(choices, ", ")));
-  }
-  config.*field = text;
-  return absl::OkStatus();
+  return std::visit([&](const auto& kind) { return Read(kind, text, config); }, value);
 }
 
 std::string Setting::Get(const Config& config) const {
-  if (const auto* number = std::get_if<Number>(&value)) return absl::StrCat(config.*number->field);
-  const auto& [field, choices, shown] = std::get<Text>(value);
-  return shown ? shown(config.*field) : config.*field;
+  return std::visit([&](const auto& kind) { return Written(kind, config); }, value);
 }
 
 const std::vector<Setting>& Settings() {
   using Number = Setting::Number;
   using Text = Setting::Text;
+  using Switch = Setting::Switch;
   static const std::vector<Setting> settings = {
       {"grpc.address", Text{&Config::grpc_address, {}},
        "host:port that gRPC listens on; TLS if tls.certificate is set"},
@@ -81,7 +101,7 @@ const std::vector<Setting>& Settings() {
        "server. Empty: off"},
       {"admin.http_address", Text{&Config::admin_http_address, {}},
        "host:port of the same service as JSON. Empty: off"},
-      {"admin.tls", Text{&Config::admin_tls, {"false", "true"}},
+      {"admin.tls", Switch{&Config::admin_tls},
        "TLS on the admin addresses too, with the files of tls.*; needed if it is not loopback"},
       {"probe.address", Text{&Config::probe_address, {}},
        "host:port that answers grpc.health.v1 and nothing else, without TLS: for probes that speak none, as "
@@ -111,7 +131,7 @@ const std::vector<Setting>& Settings() {
       {"models.max_memory_mb", Number{&Config::models_max_memory_mb, 0, 1 << 30},
        "Most megabytes of weights; a package that would need more is refused. While one is replaced both count. 0: "
        "three quarters of the container's memory limit, if it has one"},
-      {"models.allow_empty", Text{&Config::models_allow_empty, {"false", "true"}},
+      {"models.allow_empty", Switch{&Config::models_allow_empty},
        "Start without a package that can be served, and wait for one"},
       {"models.weights", Text{&Config::models_weights, {}},
        "Shares of the device when several models have work, e.g. \"a=3,b=1\"; 1 for those that are not named"},
@@ -131,7 +151,7 @@ const std::vector<Setting>& Settings() {
       {"cpu.threads", Number{&Config::cpu_threads, 0, 1024},
        "Threads of one forward pass. 0: the fewest that are nearly as fast as any other number up to the available "
        "cores, or a worker's part of them, measured when the model is loaded"},
-      {"cpu.pin", Text{&Config::cpu_pin, {"false", "true"}},
+      {"cpu.pin", Switch{&Config::cpu_pin},
        "Keep each worker and the fused engine's threads of its models on cores of their own, an equal part of the "
        "cores for each worker in the order of their numbers. On a machine with several NUMA nodes choose "
        "cpu.workers so that a part lies within one. Only where nobody else uses the cores"},
@@ -152,9 +172,9 @@ const std::vector<Setting>& Settings() {
        "When even the shortest wait of a whole window is longer, calls without a deadline that waited longer are "
        "refused in favour of later ones, the lowest priority first. 0: never"},
       {"queue.overload_window_ms", Number{&Config::queue_overload_window_ms, 1, kDay}, "The window of the above"},
-      {"queue.admission", Text{&Config::queue_admission, {"true", "false"}},
+      {"queue.admission", Switch{&Config::queue_admission},
        "Refuse at once what cannot end by its deadline, as far as the model's speed is known"},
-      {"queue.share_identical", Text{&Config::queue_share_identical, {"true", "false"}},
+      {"queue.share_identical", Switch{&Config::queue_share_identical},
        "Compute identical texts that are in flight together once"},
       {"watchdog.stuck_after_ms", Number{&Config::watchdog_stuck_after_ms, 10, kDay},
        "A forward pass that takes longer is given up: its calls get UNAVAILABLE, and its model is NOT_SERVING until "
@@ -212,7 +232,7 @@ const std::vector<Setting>& Settings() {
        "(the password better in ~/.pgpass). Empty: nowhere, RecordFeedback gets FAILED_PRECONDITION"},
       {"feedback.retention_days", Number{&Config::feedback_retention_days, 0, 36'500},
        "Verdicts that are older are deleted. 0: never"},
-      {"feedback.store_client_address", Text{&Config::feedback_store_client_address, {"false", "true"}},
+      {"feedback.store_client_address", Switch{&Config::feedback_store_client_address},
        "Keep the address of who sent a verdict with it"},
       {"drain.lame_duck_ms", Number{&Config::drain_lame_duck_ms, 0, kDay},
        "After SIGTERM health says NOT_SERVING at once, and for so many milliseconds calls are still answered: load "

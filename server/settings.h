@@ -28,9 +28,13 @@ struct Setting {
     std::string (*shown)(const std::string&) = nullptr;
   };
 
+  struct Switch {
+    bool Config::*field;
+  };
+
   /// As in the file, with a dot between group and name: `queue.max_requests`.
   const char* key;
-  std::variant<Number, Text> value;
+  std::variant<Number, Text, Switch> value;
   /// Unit, consequence, and what the special values mean.
   const char* help;
   /// Another name on the command line; empty: none.

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "tokenizer/json_number.h"
 #include "tokenizer/status_macros.h"
+#include "tokenizer/utf8.h"
 
 namespace bertha::tokenizer {
 namespace {
@@ -114,9 +115,7 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
 std::string Quoted(absl::string_view text) {
   constexpr size_t kLongest = 80;
   if (text.size() <= kLongest) return absl::StrCat("\"", absl::Utf8SafeCHexEscape(text), "\"");
-  size_t end = kLongest;
-  while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return absl::StrCat("\"", absl::Utf8SafeCHexEscape(text.substr(0, end)), "...\" (", text.size(), " bytes)");
+  return absl::StrCat("\"", absl::Utf8SafeCHexEscape(Utf8Prefix(text, kLongest)), "...\" (", text.size(), " bytes)");
 }
 
 bool JsonValue::is_null() const { return node_->is_null(); }

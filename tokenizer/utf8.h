@@ -23,6 +23,13 @@ size_t FindNonAscii(absl::string_view text);
 /// True if the byte starts a code point.
 inline bool IsUtf8Start(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
+/// As many of its first `most` bytes as are whole code points.
+inline absl::string_view Utf8Prefix(absl::string_view text, size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && !IsUtf8Start(text[most])) --most;
+  return text.substr(0, most);
+}
+
 inline bool IsAscii(char byte) { return static_cast<signed char>(byte) >= 0; }
 
 /// Decodes the code point at `*at` and moves `*at` past it.

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bench/encoder/busy_neighbour.h"
-#include "models/gemm_ceiling.h"
+#include "bench/micro/gemm_ceiling.h"
 
 namespace bertha::bench {
 namespace {
@@ -21,7 +21,7 @@ struct Turns {
 struct CeilingTurns {
   std::string dtype;
   int threads = 0;
-  models::GemmCeiling ceiling;
+  GemmCeiling ceiling;
   std::vector<double> times;
 };
 
@@ -31,7 +31,7 @@ std::vector<CeilingTurns> MakeCeilings(const std::vector<Engine>& engines) {
     const EngineChoice& choice = engine.choice;
     const auto same = [&](const CeilingTurns& c) { return c.dtype == choice.dtype && c.threads == choice.threads; };
     if (choice.device != "cpu" || std::ranges::any_of(ceilings, same)) continue;
-    for (models::GemmCeiling& ceiling : models::MakeGemmCeilings(choice.dtype, choice.threads)) {
+    for (GemmCeiling& ceiling : MakeGemmCeilings(choice.dtype, choice.threads)) {
       ceilings.push_back({choice.dtype, choice.threads, std::move(ceiling), {}});
     }
   }

@@ -8,7 +8,7 @@
 #include "bench/encoder/measure.h"
 #include "bench/encoder/report.h"
 #include "bench/micro/bandwidth.h"
-#include "models/gemm_ceiling.h"
+#include "bench/micro/gemm_ceiling.h"
 
 namespace bertha::bench {
 namespace {
@@ -77,17 +77,17 @@ class Server {
 
   absl::StatusOr<Json> Gemm(const std::string& dtype, double seconds) {
     const auto [found, is_new] = ceilings_.try_emplace(dtype);
-    if (is_new) found->second = models::MakeGemmCeilings(dtype, engines_[0].choice.threads);
+    if (is_new) found->second = MakeGemmCeilings(dtype, engines_[0].choice.threads);
     if (found->second.empty()) return absl::InvalidArgumentError(absl::StrCat("no ceiling is known for ", dtype));
     double best = 0;
-    for (const models::GemmCeiling& ceiling : found->second) {
+    for (const GemmCeiling& ceiling : found->second) {
       best = std::max(best, ceiling.operations / Median(TimeCalls(ceiling.run, seconds)) / 1e6);
     }
     return Json({{"gflops", static_cast<float>(best)}});
   }
 
   const std::vector<Engine>& engines_;
-  std::map<std::string, std::vector<models::GemmCeiling>> ceilings_;
+  std::map<std::string, std::vector<GemmCeiling>> ceilings_;
 };
 
 }  // namespace

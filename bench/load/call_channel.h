@@ -4,10 +4,12 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
 
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "bench/load/complaints.h"
 #include "bench/load/protocol.h"
 #include "bench/load/transport.h"
@@ -21,6 +23,11 @@ struct ChannelSettings {
   std::string authorization;
   Complaints& complaints;
 };
+
+/// gRPC's codes are absl's.
+inline absl::Status ToStatus(const grpc::Status& status) {
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
 
 /// Thread-safe. As Transport.
 class CallChannel {

@@ -22,8 +22,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "bench/load/calls_under_way.h"
 #include "bench/load/complaints.h"
-#include "bench/load/wait_group.h"
 #include "nlohmann/json.hpp"
 
 namespace bertha::load {
@@ -210,20 +210,17 @@ class HttpTransport final : public Transport {
   }
 
   void Send(size_t channel, const Call& call, Receiver& receiver) override {
-    in_flight_.Add();
-    channels_[channel]->Send(call,
-                             [this, number = call.number, &receiver](absl::StatusCode code, const std::string& error) {
-                               if (code != absl::StatusCode::kOk) complaints_.Add(code, error);
-                               receiver.OnReply(number, code, std::nullopt);
-                               in_flight_.Done();
-                             });
+    calls_.Begin();
+    const Sender sender = {call.number, &receiver};
+    channels_[channel]->Send(
+        call, [this, sender](absl::StatusCode code, const std::string& error) { calls_.End(sender, code, error); });
   }
 
   size_t channels() const override { return channels_.size(); }
 
   void CancelAll() override {
     for (auto& channel : channels_) channel->Cancel();
-    in_flight_.Wait(batcher::TimePoint::max());
+    calls_.Wait(batcher::TimePoint::max());
   }
 
   std::map<absl::StatusCode, std::string> complaints() const override { return complaints_.first(); }
@@ -231,7 +228,7 @@ class HttpTransport final : public Transport {
  private:
   const Target target_;
   Complaints complaints_;
-  WaitGroup in_flight_;
+  CallsUnderWay calls_{complaints_};
   std::vector<std::unique_ptr<Channel>> channels_;
 };
 

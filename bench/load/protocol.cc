@@ -171,6 +171,12 @@ grpc::ByteBuffer Protocol::Request(const Call& call) const {
   return grpc::ByteBuffer(parts.data(), 3);
 }
 
+absl::StatusOr<Reply> Protocol::Read(grpc::ByteBuffer& bytes) const {
+  Reply reply;
+  if (decode(bytes, reply)) return reply;
+  return absl::InternalError(absl::StrCat("what answers ", method, " is no reply of it"));
+}
+
 absl::StatusOr<Protocol> BerthaProtocol(bool stream, const std::vector<Plan::Model>& models,
                                         const std::vector<std::string>& texts) {
   Protocol protocol = {.method = stream ? "/bertha.v1.Bertha/StreamClassify" : "/bertha.v1.Bertha/Classify",

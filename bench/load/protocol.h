@@ -22,6 +22,7 @@
 
 namespace bertha::load {
 
+/// Of a call.
 struct Reply {
   /// On a stream: the call that it answers. Unset: that which has waited longest.
   std::optional<uint32_t> number;
@@ -42,6 +43,8 @@ struct Protocol {
   bool (*decode)(grpc::ByteBuffer& bytes, Reply& reply) = nullptr;
 
   grpc::ByteBuffer Request(const Call& call) const;
+  /// Empties `bytes`. INTERNAL: this is no reply of the protocol. Thread-safe.
+  absl::StatusOr<Reply> Read(grpc::ByteBuffer& bytes) const;
 };
 
 /// bertha.v1: Classify or StreamClassify. INVALID_ARGUMENT for a version that no int64 holds.

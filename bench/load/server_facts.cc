@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "bertha/v1/bertha.pb.h"
 #include "inference/grpc_service.pb.h"
 
 namespace bertha::load {
@@ -26,13 +25,6 @@ grpc::Status Ask(const Asking& asking, const char* method, const Request& reques
   if (!asking.authorization.empty()) context.AddMetadata("authorization", asking.authorization);
   const grpc::internal::RpcMethod rpc(method, grpc::internal::RpcMethod::NORMAL_RPC);
   return grpc::internal::BlockingUnaryCall(asking.channel.get(), rpc, &context, request, &response);
-}
-
-bool Means(const Plan::Model& wish, const v1::ModelStatus& status) {
-  if (wish.name.empty() ? !status.is_default() : wish.name != status.model().name()) return false;
-  const auto& labels = status.version_labels();
-  return wish.version.empty() || wish.version == absl::StrCat(status.model().version()) ||
-         std::find(labels.begin(), labels.end(), wish.version) != labels.end();
 }
 
 using Metadata = inference::ModelMetadataResponse;
@@ -52,19 +44,6 @@ const Metadata::TensorMetadata* TextInput(const Metadata& metadata) {
 double Micros(const inference::StatisticDuration& duration) { return static_cast<double>(duration.ns()) / 1e3; }
 
 }  // namespace
-
-grpc::Status AskModels(const Asking& asking, const std::vector<Plan::Model>& models,
-                       std::vector<Report::Server::Model>& known) {
-  v1::ListModelsResponse response;
-  const grpc::Status status = Ask(asking, "/bertha.v1.Bertha/ListModels", v1::ListModelsRequest(), response);
-  for (const v1::ModelStatus& model : response.models()) {
-    const bool meant = std::ranges::any_of(models, [&](const Plan::Model& wish) { return Means(wish, model); });
-    if (!meant || model.state() != v1::ModelStatus::STATE_SERVING) continue;
-    const v1::ModelInfo& info = model.model();
-    known.push_back({info.name(), absl::StrCat(info.version()), model.family(), info.engine(), info.dtype()});
-  }
-  return status;
-}
 
 grpc::Status AskTextTensor(const Asking& asking, const Plan::Model& model, TextTensor& tensor,
                            Report::Server::Model& known) {

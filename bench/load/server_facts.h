@@ -1,4 +1,4 @@
-// What a server says of itself and of its models, before and after a run.
+// What a server says of its models by the Open Inference Protocol, before and after a run.
 #ifndef BERTHA_BENCH_LOAD_SERVER_FACTS_H_
 #define BERTHA_BENCH_LOAD_SERVER_FACTS_H_
 
@@ -26,16 +26,12 @@ struct Asking {
   std::string authorization;
 };
 
-/// The models of ListModels that serve and that `models` may mean. Servers without bertha.v1: UNIMPLEMENTED.
-grpc::Status AskModels(const Asking& asking, const std::vector<Plan::Model>& models,
-                       std::vector<Report::Server::Model>& known);
-
-/// By ModelMetadata of the Open Inference Protocol: the only input of type BYTES, or the one that is called "text".
+/// By ModelMetadata: the only input of type BYTES, or the one that is called "text".
 /// FAILED_PRECONDITION if there is none, or if it is not of one text.
 grpc::Status AskTextTensor(const Asking& asking, const Plan::Model& model, TextTensor& tensor,
                            Report::Server::Model& known);
 
-/// ModelStatistics of the Open Inference Protocol before and after a run. A server that does not have it has no means.
+/// ModelStatistics before and after a run. A server that does not have it has no means.
 class StatisticsMeter final : public ServerMeter {
  public:
   StatisticsMeter(Asking asking, std::vector<Plan::Model> models)

@@ -10,8 +10,9 @@
 #include <unordered_set>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/status/statusor.h"
 #include "bench/load/call_channel.h"
+#include "bench/load/calls_under_way.h"
 #include "bench/load/wait_group.h"
 
 namespace bertha::load {
@@ -22,32 +23,27 @@ constexpr auto kPatienceAtEnd = std::chrono::seconds(1);
 /// The calls of a stream that have no reply yet.
 class Waiting {
  public:
-  struct Item {
-    uint32_t number = 0;
-    Receiver* receiver = nullptr;
-  };
-
-  void Add(Item item) {
-    by_number_[item.number] = next_;
-    by_age_.emplace_hint(by_age_.end(), next_++, item);
+  void Add(const Sender& sender) {
+    by_number_[sender.number] = next_;
+    by_age_.emplace_hint(by_age_.end(), next_++, sender);
   }
   /// The call of this number, or without one the oldest; nothing if there is none.
-  std::optional<Item> Take(std::optional<uint32_t> number) {
+  std::optional<Sender> Take(std::optional<uint32_t> number) {
     auto found = by_age_.begin();
     if (number) {
       const auto age = by_number_.find(*number);
       found = age == by_number_.end() ? by_age_.end() : by_age_.find(age->second);
     }
     if (found == by_age_.end()) return std::nullopt;
-    const Item item = found->second;
-    by_number_.erase(item.number);
+    const Sender sender = found->second;
+    by_number_.erase(sender.number);
     by_age_.erase(found);
-    return item;
+    return sender;
   }
 
  private:
   uint64_t next_ = 0;
-  std::map<uint64_t, Item> by_age_;
+  std::map<uint64_t, Sender> by_age_;
   std::unordered_map<uint32_t, uint64_t> by_number_;
 };
 
@@ -79,7 +75,10 @@ struct Stream {
 class StreamChannel final : public CallChannel {
  public:
   StreamChannel(std::shared_ptr<grpc::Channel> channel, const ChannelSettings& settings)
-      : settings_(settings), stub_(std::move(channel)), thread_([this] { TakeEvents(); }) {}
+      : settings_(settings),
+        calls_(settings.complaints),
+        stub_(std::move(channel)),
+        thread_([this] { TakeEvents(); }) {}
 
   ~StreamChannel() override {
     CancelAll();
@@ -93,19 +92,19 @@ class StreamChannel final : public CallChannel {
 
   void Send(const Call& call, Receiver& receiver) override {
     grpc::ByteBuffer request = settings_.protocol.Request(call);
-    calls_under_way_.Add();
+    calls_.Begin();
     MutexLock lock(mutex_);
     if (current_ == nullptr) Open();
-    current_->waiting.Add({.number = call.number, .receiver = &receiver});
+    current_->waiting.Add({call.number, &receiver});
     current_->outgoing.push_back(std::move(request));
     WriteNext(*current_);
   }
 
   void CancelAll() override {
     // What has been answered needs no cancelling, and the stream serves the next run.
-    if (calls_under_way_.Wait(std::chrono::steady_clock::now())) return;
+    if (calls_.Wait(std::chrono::steady_clock::now())) return;
     CancelStreams();
-    calls_under_way_.Wait(batcher::TimePoint::max());
+    calls_.Wait(batcher::TimePoint::max());
   }
 
  private:
@@ -176,20 +175,22 @@ class StreamChannel final : public CallChannel {
   }
 
   void OnMessage(Stream& stream) {
-    Reply reply;
-    if (settings_.protocol.decode(stream.incoming, reply)) {
-      std::optional<Waiting::Item> item;
-      {
-        MutexLock lock(mutex_);
-        item = stream.waiting.Take(reply.number);
-      }
-      if (item) Tell(*item, reply);
+    if (const absl::StatusOr<Reply> reply = settings_.protocol.Read(stream.incoming); reply.ok()) {
+      OnReply(stream, *reply);
     } else {
-      settings_.complaints.Add(absl::StatusCode::kInternal,
-                               absl::StrCat("what answers ", settings_.protocol.method, " is no reply of it"));
+      settings_.complaints.Add(reply.status().code(), reply.status().message());
       stream.context.TryCancel();
     }
     stream.call->Read(&stream.incoming, &stream.read);
+  }
+
+  void OnReply(Stream& stream, const Reply& reply) {
+    std::optional<Sender> sender;
+    {
+      MutexLock lock(mutex_);
+      sender = stream.waiting.Take(reply.number);
+    }
+    if (sender) calls_.End(*sender, reply.code, reply.error, reply.server);
   }
 
   /// No more messages come: why not? New calls take a new stream.
@@ -201,11 +202,11 @@ class StreamChannel final : public CallChannel {
   }
 
   void OnFinished(Stream& stream) {
-    Reply reply = {.code = static_cast<absl::StatusCode>(stream.status.error_code()),
-                   .error = stream.status.error_message()};
-    if (stream.status.ok())
-      reply = {.code = absl::StatusCode::kUnavailable, .error = "the server has ended the stream"};
-    while (const std::optional<Waiting::Item> item = stream.waiting.Take(std::nullopt)) Tell(*item, reply);
+    const absl::Status why =
+        stream.status.ok() ? absl::UnavailableError("the server has ended the stream") : ToStatus(stream.status);
+    while (const std::optional<Sender> sender = stream.waiting.Take(std::nullopt)) {
+      calls_.End(*sender, why.code(), why.message());
+    }
     MutexLock lock(mutex_);
     stream.finished = true;
     Release(stream);
@@ -218,16 +219,11 @@ class StreamChannel final : public CallChannel {
     streams_under_way_.Done();
   }
 
-  void Tell(const Waiting::Item& item, const Reply& reply) {
-    if (reply.code != absl::StatusCode::kOk) settings_.complaints.Add(reply.code, reply.error);
-    item.receiver->OnReply(item.number, reply.code, reply.server);
-    calls_under_way_.Done();
-  }
-
   const ChannelSettings settings_;
+  CallsUnderWay calls_;
   grpc::GenericStub stub_;
   grpc::CompletionQueue queue_;
-  WaitGroup calls_under_way_, streams_under_way_;
+  WaitGroup streams_under_way_;
   Mutex mutex_;
   /// Takes new calls; null: there is none. A stream belongs to this class until it is released; beside what the lock
   /// guards only thread_ uses it.

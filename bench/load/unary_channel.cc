@@ -6,9 +6,9 @@
 #include <unordered_set>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/status/statusor.h"
 #include "bench/load/call_channel.h"
-#include "bench/load/wait_group.h"
+#include "bench/load/calls_under_way.h"
 
 namespace bertha::load {
 namespace {
@@ -16,7 +16,10 @@ namespace {
 class UnaryChannel final : public CallChannel {
  public:
   UnaryChannel(std::shared_ptr<grpc::Channel> channel, const ChannelSettings& settings)
-      : settings_(settings), stub_(std::move(channel)), thread_([this] { TakeReplies(); }) {}
+      : settings_(settings),
+        calls_(settings.complaints),
+        stub_(std::move(channel)),
+        thread_([this] { TakeReplies(); }) {}
 
   ~UnaryChannel() override {
     CancelAll();
@@ -24,7 +27,7 @@ class UnaryChannel final : public CallChannel {
   }
 
   void Send(const Call& call, Receiver& receiver) override {
-    auto* flight = new Flight{.number = call.number, .receiver = &receiver};  // TakeReplies deletes it
+    auto* flight = new Flight{.sender = {call.number, &receiver}};  // TakeReplies deletes it
     if (call.left) {
       flight->context.set_deadline(std::chrono::system_clock::now() +
                                    std::chrono::duration_cast<std::chrono::system_clock::duration>(*call.left));
@@ -42,13 +45,12 @@ class UnaryChannel final : public CallChannel {
       MutexLock lock(mutex_);
       for (Flight* flight : flights_) flight->context.TryCancel();
     }
-    under_way_.Wait(batcher::TimePoint::max());
+    calls_.Wait(batcher::TimePoint::max());
   }
 
  private:
   struct Flight {
-    uint32_t number = 0;
-    Receiver* receiver = nullptr;
+    Sender sender;
     grpc::ClientContext context{};
     grpc::ByteBuffer bytes{};
     grpc::Status status{};
@@ -56,7 +58,7 @@ class UnaryChannel final : public CallChannel {
   };
 
   void Register(Flight* flight) {
-    under_way_.Add();
+    calls_.Begin();
     MutexLock lock(mutex_);
     flights_.insert(flight);
   }
@@ -69,29 +71,24 @@ class UnaryChannel final : public CallChannel {
         MutexLock lock(mutex_);
         flights_.erase(flight.get());
       }
-      const Reply reply = ReplyOf(*flight);
-      if (reply.code != absl::StatusCode::kOk) settings_.complaints.Add(reply.code, reply.error);
-      flight->receiver->OnReply(flight->number, reply.code, reply.server);
-      under_way_.Done();
+      const absl::StatusOr<Reply> reply = ReplyTo(*flight);
+      if (reply.ok()) {
+        calls_.End(flight->sender, reply->code, reply->error, reply->server);
+      } else {
+        calls_.End(flight->sender, reply.status().code(), reply.status().message());
+      }
     }
   }
 
-  Reply ReplyOf(Flight& flight) const {
-    Reply reply;
-    if (!flight.status.ok()) {
-      reply.code = static_cast<absl::StatusCode>(flight.status.error_code());
-      reply.error = flight.status.error_message();
-    } else if (!settings_.protocol.decode(flight.bytes, reply)) {
-      reply.code = absl::StatusCode::kInternal;
-      reply.error = absl::StrCat("what answers ", settings_.protocol.method, " is no reply of it");
-    }
-    return reply;
+  absl::StatusOr<Reply> ReplyTo(Flight& flight) const {
+    if (!flight.status.ok()) return ToStatus(flight.status);
+    return settings_.protocol.Read(flight.bytes);
   }
 
   const ChannelSettings settings_;
+  CallsUnderWay calls_;
   grpc::GenericStub stub_;
   grpc::CompletionQueue queue_;
-  WaitGroup under_way_;
   Mutex mutex_;
   std::unordered_set<Flight*> flights_ ABSL_GUARDED_BY(mutex_);
   std::jthread thread_;  // the last member: it uses the others

@@ -2,7 +2,7 @@
 //
 //   bench_ceilings [--json] [--seconds S]
 //
-// Matrix products, by numeric type (models/gemm_ceiling.h: the faster of our kernels and oneDNN), and memory bandwidth
+// Matrix products, by numeric type (gemm_ceiling.h: the faster of our kernels and oneDNN), and memory bandwidth
 // (bandwidth.h), each with one thread and with one for each core. An encoder cannot take less than the larger of its
 // operations by the one and its weights by the other.
 #include <sched.h>
@@ -18,7 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "bench/encoder/timing.h"
 #include "bench/micro/bandwidth.h"
-#include "models/gemm_ceiling.h"
+#include "bench/micro/gemm_ceiling.h"
 #include "models/kernels/cpu/instruction_set.h"
 #include "nlohmann/json.hpp"
 
@@ -54,7 +54,7 @@ size_t LastCacheBytes() {
 /// GFLOP/s (of integers GOP/s) of the fastest that there is; best of the passes.
 double BestGemm(const std::string& dtype, int threads, double seconds) {
   double best = 0;
-  for (models::GemmCeiling& ceiling : models::MakeGemmCeilings(dtype, threads)) {
+  for (GemmCeiling& ceiling : MakeGemmCeilings(dtype, threads)) {
     const std::vector<double> times = TimeCalls(ceiling.run, seconds);
     best = std::max(best, ceiling.operations / *std::ranges::min_element(times) / 1e6);
   }

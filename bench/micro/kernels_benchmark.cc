@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "bench/micro/sample_values.h"
 #include "models/kernels/cpu/aligned_buffer.h"
 #include "models/kernels/cpu/gemm_kernel.h"
 #include "models/kernels/cpu/packed_matrix.h"
@@ -16,25 +17,15 @@
 namespace {
 
 using namespace bertha::models;  // NOLINT: all of it is about the kernels
+using bertha::bench::SampleValues;
 
 constexpr size_t kHidden = 768, kHeads = 12, kHeadSize = 64;
-
-/// Of both signs, below 1: no zeros that a processor multiplies at less power.
-std::vector<float> Values(size_t count) {
-  std::vector<float> values(count);
-  uint32_t state = 1;
-  for (float& value : values) {
-    state = state * 1664525 + 1013904223;
-    value = static_cast<float>(static_cast<int32_t>(state)) / 2147483648.0f;
-  }
-  return values;
-}
 
 /// Rows as a kernel reads them.
 struct Matrix {
   Matrix(size_t rows, size_t columns, Element element)
       : stride(PaddedRow(columns) * SizeOf(element)), data(rows * stride) {
-    const std::vector<float> row = Values(PaddedRow(columns));
+    const std::vector<float> row = SampleValues(PaddedRow(columns));
     for (size_t i = 0; i < rows; ++i) {
       scales.push_back(GetRowKernels().convert(row.data(), columns, element, data.data() + i * stride));
     }
@@ -57,7 +48,7 @@ void Linear(benchmark::State& state, Dtype dtype) {
              inputs = static_cast<size_t>(state.range(2));
   const GemmKernel& kernel = GemmKernelFor(dtype);
   ThreadTeam team(1);
-  const std::vector<float> values = Values(outputs * inputs);
+  const std::vector<float> values = SampleValues(outputs * inputs);
   const PackedMatrix weights(kernel, {{.weight = {values.data(), outputs, inputs, inputs, 1}, .bias = {}}}, team);
   const Matrix in(rows, inputs, kernel.activations);
   const Element element = dtype == Dtype::kFp32 ? Element::kF32 : Element::kBf16;
@@ -107,7 +98,7 @@ BENCHMARK_CAPTURE(Attention, fp32, Dtype::kFp32)->Args({1, 16})->Args({1, 128})-
 BENCHMARK_CAPTURE(Attention, bf16, Dtype::kBf16)->Args({1, 16})->Args({1, 128})->Args({8, 128});
 
 void LayerNorm(benchmark::State& state) {
-  const std::vector<float> x = Values(kHidden), gain = Values(kHidden), bias = Values(kHidden);
+  const std::vector<float> x = SampleValues(kHidden), gain = SampleValues(kHidden), bias = SampleValues(kHidden);
   std::vector<float> out(kHidden);
   for (auto _ : state) {
     GetRowKernels().layer_norm(x.data(), kHidden, gain.data(), bias.data(), 1e-12f, out.data());
@@ -119,7 +110,7 @@ BENCHMARK(LayerNorm);
 
 void Softmax(benchmark::State& state) {
   const auto n = static_cast<size_t>(state.range(0));
-  const std::vector<float> scores = Values(PaddedRow(n));
+  const std::vector<float> scores = SampleValues(PaddedRow(n));
   std::vector<float> out(PaddedRow(n));
   for (auto _ : state) {
     benchmark::DoNotOptimize(
@@ -133,7 +124,7 @@ BENCHMARK(Softmax)->Arg(16)->Arg(128)->Arg(512);
 /// A tile's end: bias, GELU, to bf16.
 void Gelu(benchmark::State& state) {
   constexpr size_t kRows = 4, kColumns = 64;
-  const std::vector<float> sums = Values(kRows * kColumns), bias = Values(kColumns);
+  const std::vector<float> sums = SampleValues(kRows * kColumns), bias = SampleValues(kColumns);
   std::vector<uint16_t> out(kRows * kColumns);
   const TileFinish finish = {.sums = sums.data(),
                              .columns = kColumns,
@@ -152,7 +143,7 @@ BENCHMARK(Gelu);
 
 /// A row of activations to 8 bits, with its scale.
 void Quantize(benchmark::State& state) {
-  const std::vector<float> x = Values(kHidden);
+  const std::vector<float> x = SampleValues(kHidden);
   std::vector<uint8_t> out(2 * PaddedRow(kHidden));
   for (auto _ : state) {
     benchmark::DoNotOptimize(

@@ -4,10 +4,8 @@
 
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "bertha/v1/bertha.grpc.pb.h"
-#include "clients/cli/output.h"
 #include "clients/cli/rpc_channel.h"
 #include "clients/cli/terminal.h"
 
@@ -48,23 +46,25 @@ ModelEntry ToEntry(const v1::ModelStatus& status) {
 
 }  // namespace
 
-ListedModels ListModels(const Server& server, double timeout_seconds) {
-  const auto channel = OpenChannel(server);
+grpc::Status AskModels(const std::shared_ptr<grpc::Channel>& channel, const Server& server, double timeout_seconds,
+                       std::vector<ModelEntry>& entries) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(timeout_seconds)));
   Authorize(server, context);
   v1::ListModelsResponse response;
   const grpc::Status status = v1::Bertha::NewStub(channel)->ListModels(&context, {}, &response);
-  if (!status.ok()) {
-    const bool unreachable = IsUnreachable(status, *channel);
-    const absl::Status error = ToStatus(status);
-    PrintError(unreachable ? UnreachableMessage(server.address, error)
-                           : absl::StrCat(CodeName(error.code()), ": ", error.message()));
-    return {.exit_code = unreachable ? kExitUnreachable : kExitFailed};
-  }
+  for (const v1::ModelStatus& model : response.models()) entries.push_back(ToEntry(model));
+  return status;
+}
+
+ListedModels ListModels(const Server& server, double timeout_seconds) {
+  const auto channel = OpenChannel(server);
   ListedModels listed;
-  for (const v1::ModelStatus& model : response.models()) listed.entries.push_back(ToEntry(model));
-  return listed;
+  const grpc::Status status = AskModels(channel, server, timeout_seconds, listed.entries);
+  if (status.ok()) return listed;
+  const absl::Status failure = CallFailure(server, status, *channel);
+  PrintError(failure.message());
+  return {.exit_code = absl::IsUnavailable(failure) ? kExitUnreachable : kExitFailed};
 }
 
 }  // namespace bertha::cli

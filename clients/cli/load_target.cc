@@ -2,6 +2,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -9,37 +10,52 @@
 #include "bench/load/grpc_transport.h"
 #include "bench/load/http_transport.h"
 #include "bench/load/server_facts.h"
-#include "clients/cli/output.h"
+#include "clients/cli/list_models.h"
 #include "clients/cli/rpc_channel.h"
 
 namespace bertha::cli {
 namespace {
 
 constexpr auto kConnectTimeout = std::chrono::seconds(10);
+constexpr double kAskSeconds = 10;
 
 using Models = std::vector<load::Report::Server::Model>;
 
-absl::Status Failure(const Server& server, const grpc::Status& status, grpc::Channel& channel) {
-  const absl::Status failure = ToStatus(status);
-  if (IsUnreachable(status, channel)) return absl::UnavailableError(UnreachableMessage(server.address, failure));
-  return absl::FailedPreconditionError(absl::StrCat(CodeName(failure.code()), ": ", failure.message()));
+bool Means(const load::Plan::Model& wish, const ModelEntry& entry) {
+  if (wish.name.empty() ? !entry.is_default : wish.name != entry.model.name) return false;
+  return wish.version.empty() || wish.version == absl::StrCat(entry.model.version) ||
+         std::ranges::count(entry.version_labels, wish.version) > 0;
+}
+
+/// Those that serve and that `wishes` may mean.
+Models MeantModels(const std::vector<load::Plan::Model>& wishes, const std::vector<ModelEntry>& entries) {
+  Models models;
+  for (const ModelEntry& entry : entries) {
+    const bool meant = std::ranges::any_of(wishes, [&](const load::Plan::Model& wish) { return Means(wish, entry); });
+    if (!meant || entry.state != "SERVING") continue;
+    const Model& model = entry.model;
+    models.push_back({model.name, absl::StrCat(model.version), entry.family, model.engine, model.dtype});
+  }
+  return models;
 }
 
 /// By bertha.v1, or by the Open Inference Protocol; asks what is there before.
 absl::StatusOr<load::Protocol> ProtocolOf(const LoadOptions& options, const load::TrialOptions& trials,
                                           const load::Asking& asking, Models& models) {
   if (options.protocol == LoadOptions::Protocol::kBertha) {
-    const grpc::Status status = load::AskModels(asking, trials.models, models);
+    std::vector<ModelEntry> entries;
+    const grpc::Status status = AskModels(asking.channel, options.server, kAskSeconds, entries);
     if (!status.ok() && status.error_code() != grpc::StatusCode::UNIMPLEMENTED) {
-      return Failure(options.server, status, *asking.channel);
+      return CallFailure(options.server, status, *asking.channel);
     }
+    models = MeantModels(trials.models, entries);
     return load::BerthaProtocol(options.stream, trials.models, trials.texts);
   }
   std::vector<load::TextTensor> tensors(trials.models.size());
   models.resize(trials.models.size());
   for (size_t i = 0; i < trials.models.size(); ++i) {
     const grpc::Status status = load::AskTextTensor(asking, trials.models[i], tensors[i], models[i]);
-    if (!status.ok()) return Failure(options.server, status, *asking.channel);
+    if (!status.ok()) return CallFailure(options.server, status, *asking.channel);
   }
   return load::OipProtocol(options.stream, trials.models, tensors, trials.texts);
 }

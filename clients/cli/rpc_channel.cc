@@ -4,6 +4,7 @@
 #include <grpcpp/security/credentials.h>
 
 #include "absl/strings/str_cat.h"
+#include "clients/cli/output.h"
 
 namespace bertha::cli {
 namespace {
@@ -53,6 +54,12 @@ std::string UnreachableMessage(absl::string_view address, const absl::Status& st
   if (absl::IsDeadlineExceeded(status)) why = "no connection in time";
   return absl::StrCat("cannot reach berthad at ", address, ": ", why,
                       "; start it with scripts/serve or pass --address HOST:PORT");
+}
+
+absl::Status CallFailure(const Server& server, const grpc::Status& status, grpc::Channel& channel) {
+  const absl::Status failure = ToStatus(status);
+  if (IsUnreachable(status, channel)) return absl::UnavailableError(UnreachableMessage(server.address, failure));
+  return absl::FailedPreconditionError(ErrorText(failure));
 }
 
 }  // namespace bertha::cli

@@ -36,6 +36,10 @@ bool IsUnreachable(const grpc::Status& status, grpc::Channel& channel);
 /// One line: what cannot be reached, why (from the status of the call), and what to do.
 std::string UnreachableMessage(absl::string_view address, const absl::Status& status);
 
+/// Why a call over `channel`, to `server`, failed, for a person: UNAVAILABLE if it cannot be reached, else
+/// FAILED_PRECONDITION with the call's own code and message.
+absl::Status CallFailure(const Server& server, const grpc::Status& status, grpc::Channel& channel);
+
 }  // namespace bertha::cli
 
 #endif  // BERTHA_CLIENTS_CLI_RPC_CHANNEL_H_

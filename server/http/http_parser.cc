@@ -55,9 +55,14 @@ Failure CheckUnfinished(absl::string_view data, const HttpLimits& limits) {
 /// Whether `data`, which begins where a chunk does, can become a chunk. `first`: of the body; before the others stands
 /// the end of the last one.
 bool MayBeChunk(absl::string_view data, bool first) {
-  if (!first && (data == "\r" || !absl::ConsumePrefix(&data, "\r\n"))) return data == "\r" || data.empty();
+  constexpr absl::string_view kLineEnd = "\r\n";
+  if (!first) {
+    if (data.size() < kLineEnd.size()) return absl::StartsWith(kLineEnd, data);
+    if (!absl::ConsumePrefix(&data, kLineEnd)) return false;
+  }
   const size_t digits = std::min(data.size(), data.find_first_not_of("0123456789abcdefABCDEF"));
-  return data.empty() || (digits > 0 && (digits == data.size() || absl::StrContains("; \t\r", data[digits])));
+  if (digits == data.size()) return true;  // the rest of the line is still to come
+  return digits > 0 && absl::StrContains("; \t\r", data[digits]);
 }
 
 /// What Beast would forgive. `header` ends in an empty line.
@@ -114,9 +119,10 @@ class HttpParser::Impl : public http::basic_parser<true> {
         break;
       }
     }
+    // What is left is too little for Beast to look at.
     const absl::string_view rest = data.substr(used);
-    if (!failure && !is_done() && chunked() && !in_chunk_ && rest.size() < least &&
-        !MayBeChunk(rest, chunked_bytes_ == 0)) {
+    const bool between_chunks = chunked() && !in_chunk_ && !is_done();
+    if (!failure && between_chunks && rest.size() < least && !MayBeChunk(rest, chunked_bytes_ == 0)) {
       failure = Bad("a chunk does not begin with its size in hexadecimal");
     }
     return used;
@@ -131,9 +137,10 @@ class HttpParser::Impl : public http::basic_parser<true> {
     const size_t end = data.find(kEndOfHeader, from);
     scanned_ = data.size();
     const absl::string_view header = end == absl::string_view::npos ? data : data.substr(0, end + kEndOfHeader.size());
-    if ((failure = CheckUnfinished(header.substr(0, end), limits_)) || end == absl::string_view::npos) return 0;
-    if (header.size() > limits_.max_header_bytes) failure = TooMuchHeader(limits_);
-    if (failure || (failure = CheckLines(header, limits_))) return 0;
+    failure = CheckUnfinished(header.substr(0, end), limits_);
+    if (failure || end == absl::string_view::npos) return 0;
+    failure = header.size() > limits_.max_header_bytes ? TooMuchHeader(limits_) : CheckLines(header, limits_);
+    if (failure) return 0;
     Error error;
     const size_t used = put(boost::asio::buffer(header.data(), header.size()), error);
     if (error || used != header.size()) {

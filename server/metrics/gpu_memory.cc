@@ -28,7 +28,8 @@ bool GpuMemory::IsDue() {
   const batcher::TimePoint now = clock_.Now();
   if (asking_ || (asked_ && now - *asked_ < kInterval)) return false;
   asked_ = now;
-  return asking_ = true;
+  asking_ = true;
+  return true;
 }
 
 GpuMemory::Devices GpuMemory::Read(const std::vector<ModelEntry>& models) {

@@ -8,6 +8,21 @@ namespace {
 
 using std::chrono::milliseconds;
 
+TEST_CASE("TheListenersLimitsAreThoseOfTheConfiguration") {
+  Config config;
+  config.limits_max_connections = 2001;
+  config.limits_max_connections_per_client = 2002;
+  config.limits_max_resets_per_second = 2003;
+  config.limits_max_concurrent_streams = 2004;
+  config.limits_max_message_bytes = 2005;
+  const ConnectionTable::Options options = ConnectionLimitsOf(config);
+  CHECK(options.max_connections == 2001);
+  CHECK(options.max_per_client == 2002);
+  CHECK(options.judge.max_resets_per_second == 2003);
+  CHECK(options.judge.max_open_streams == 2004);
+  CHECK(options.judge.max_message_bytes == 2005);
+}
+
 TEST_CASE("TheHttpServersSettingsAreThoseOfTheConfiguration") {
   Config config;
   config.http_address = "127.0.0.1:1234";

@@ -60,6 +60,7 @@ TEST_CASE("ABadFileIsRefusedWithLineAndKey") {
       {"queue:\n  max_requests: [1]\n", "queue.max_requests: expected a single value"},
       {"queue: 5\n", "queue: expected a mapping"},
       {"log: {format: xml}\n", "log.format: \"xml\" is none of text, json"},
+      {"queue: {admission: maybe}\n", "queue.admission: \"maybe\" is none of false, true"},
       {"a: [1\n", "not valid YAML"},
       {"- 1\n", "expected a mapping"},
   };
@@ -115,11 +116,15 @@ TEST_CASE("ThePrintedConfigurationReadsBack") {
   config.models_default = "a \"quoted\" name";
   config.queue_max_tokens = 12345;
   config.device = "cuda:0,1";
+  config.queue_admission = false;
+  config.cpu_pin = true;
   Config read;
   REQUIRE(ApplyYaml(ToYaml(config), "printed", read).ok());
   CHECK(read.models_default == config.models_default);
   CHECK(read.queue_max_tokens == 12345);
   CHECK(read.device == config.device);
+  CHECK_FALSE(read.queue_admission);
+  CHECK(read.cpu_pin);
   CHECK(ToYaml(read) == ToYaml(config));
 }
 

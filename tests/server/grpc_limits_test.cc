@@ -72,20 +72,5 @@ TEST_CASE("WhatGrpcCannotCountIsCutToTheMostThatItCan") {
   CHECK(ArgumentsFor(config).at(GRPC_ARG_MAX_CONNECTION_AGE_MS) == INT_MAX);
 }
 
-TEST_CASE("TheListenersLimitsAreThoseOfTheConfiguration") {
-  Config config;
-  config.limits_max_connections = 2001;
-  config.limits_max_connections_per_client = 2002;
-  config.limits_max_resets_per_second = 2003;
-  config.limits_max_concurrent_streams = 2004;
-  config.limits_max_message_bytes = 2005;
-  const ConnectionTable::Options options = ConnectionLimitsOf(config);
-  CHECK(options.max_connections == 2001);
-  CHECK(options.max_per_client == 2002);
-  CHECK(options.judge.max_resets_per_second == 2003);
-  CHECK(options.judge.max_open_streams == 2004);
-  CHECK(options.judge.max_message_bytes == 2005);
-}
-
 }  // namespace
 }  // namespace bertha::server

@@ -254,6 +254,9 @@ TEST_CASE("PathsOverHttpGiveWhatTheMethodsGive") {
   CHECK(ParseJsonLength("12").value() == 12);
   CHECK_FALSE(ParseJsonLength("-1").ok());
   CHECK_FALSE(ParseJsonLength("12, 13").ok());
+  // No byte of it begins a character.
+  CHECK(Is(ParseJsonLength(std::string(100, '\x80')).status(), absl::StatusCode::kInvalidArgument,
+           "\"...\" (100 bytes)"));
 }
 
 }  // namespace

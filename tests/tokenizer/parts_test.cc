@@ -67,6 +67,15 @@ TEST_CASE("WellFormedTextHasNoInvalidByte") {
   CHECK(FindInvalidUtf8("\u007f\u0080\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff") == kValid);
 }
 
+TEST_CASE("APrefixEndsBetweenCodePoints") {
+  CHECK(Utf8Prefix("ab", 2) == "ab");
+  CHECK(Utf8Prefix("a\u20ACb", 1) == "a");
+  CHECK(Utf8Prefix("a\u20ACb", 3) == "a");
+  CHECK(Utf8Prefix("a\u20ACb", 4) == "a\u20AC");
+  CHECK(Utf8Prefix("\u20AC", 2).empty());
+  CHECK(Utf8Prefix("\x80\x80\x80", 2).empty());
+}
+
 TEST_CASE("ATrieFindsExactlyItsKeys") {
   std::mt19937 rng(1);
   std::map<std::string, int32_t> keys;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the coefficients of row_kernels.cc's GELUs for results that are rounded to bf16 anyway. Needs NumPy.
+"""Prints the GELU coefficients of activation_functions-inl.h, for results that are rounded to bf16. Needs NumPy.
 
 gelu(x) = x * phi(x), and phi(x) = 1/2 + x * P(x^2) on [-LIMIT, LIMIT], clamped to [0, 1]; beyond, as at the limit. P is
 fitted to the least largest |error of gelu| by Lawson's iteration of weighted least squares. Also prints that error, in

@@ -7,6 +7,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "models/kernels/cpu/vectors-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace bertha::models::internal {
 namespace HWY_NAMESPACE {
@@ -43,10 +45,7 @@ struct Fp32 {
 struct WidenedBf16 : Fp32 {
   static constexpr Element kWeights = Element::kBf16;
   static HWY_INLINE hn::Vec<F32> Weights(const std::byte* at, size_t vector) {
-    const hn::Rebind<uint16_t, F32> narrow;
-    const hn::RebindToUnsigned<F32> wide;
-    const auto half = hn::LoadU(narrow, reinterpret_cast<const uint16_t*>(at) + vector * kLanes);
-    return hn::BitCast(F32(), hn::ShiftLeft<16>(hn::PromoteTo(wide, half)));
+    return models::HWY_NAMESPACE::LoadBf16(reinterpret_cast<const uint16_t*>(at) + vector * kLanes);
   }
 };
 

@@ -11,129 +11,15 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "models/kernels/cpu/activation_functions-inl.h"
+#include "models/kernels/cpu/vectors-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace bertha::models {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using F32 = hn::ScalableTag<float>;
-using I32 = hn::RebindToSigned<F32>;
-using U32 = hn::RebindToUnsigned<F32>;
-using V = hn::Vec<F32>;
-constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
 static_assert(kRowPadding % kLanes == 0);
-
-HWY_INLINE V Set(float x) { return hn::Set(F32(), x); }
-
-HWY_INLINE V LoadBf16(const uint16_t* from) {
-  const auto half = hn::LoadU(hn::Rebind<uint16_t, F32>(), from);
-  return hn::BitCast(F32(), hn::ShiftLeft<16>(hn::PromoteTo(U32(), half)));
-}
-
-HWY_INLINE void StoreBf16(V x, uint16_t* to) {
-  const auto bits = hn::BitCast(U32(), x);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(U32(), 1));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(U32(), 0x7FFF))));
-  const hn::Rebind<uint16_t, F32> narrow;
-  hn::StoreU(hn::TruncateTo(narrow, rounded), narrow, to);
-}
-
-struct ToF32 {
-  using T = float;
-  static constexpr bool kRounds = false;
-  static HWY_INLINE void Store(V x, T* to) { hn::StoreU(x, F32(), to); }
-};
-struct ToBf16 {
-  using T = uint16_t;
-  static constexpr bool kRounds = true;
-  static HWY_INLINE void Store(V x, T* to) { StoreBf16(x, to); }
-};
-
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-#define BERTHA_HAS_WIDE_REGISTERS 1
-/// With AVX512_BF16, for which this Highway has no target: one instruction in place of seven.
-struct ToBf16AtOnce {
-  using T = uint16_t;
-  static constexpr bool kRounds = true;
-  static HWY_INLINE void Store(V x, T* to) {
-    __m256i narrow;
-    asm("vcvtneps2bf16 %1, %0" : "=v"(narrow) : "v"(x.raw));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), narrow);
-  }
-};
-#else
-#define BERTHA_HAS_WIDE_REGISTERS 0
-#endif
-
-/// 2^(x log2 e), |relative error| about 1e-7, for x from -87 to 88; beyond, as there.
-HWY_INLINE V Exp(V x) {
-  x = hn::Min(hn::Max(x, Set(-87.0f)), Set(88.0f));
-  const V scaled = hn::Mul(x, Set(1.44269504f));
-  const V whole = hn::Round(scaled);
-  const V r = hn::Sub(scaled, whole);  // 2^r by its Taylor series, r in [-1/2, 1/2]
-  V p = Set(1.5403530e-4f);
-  p = hn::MulAdd(p, r, Set(1.3333558e-3f));
-  p = hn::MulAdd(p, r, Set(9.6181291e-3f));
-  p = hn::MulAdd(p, r, Set(5.5504109e-2f));
-  p = hn::MulAdd(p, r, Set(2.4022651e-1f));
-  p = hn::MulAdd(p, r, Set(6.9314718e-1f));
-  p = hn::MulAdd(p, r, Set(1.0f));
-  const auto exponent = hn::Add(hn::ConvertTo(I32(), whole), hn::Set(I32(), 127));
-  return hn::Mul(p, hn::BitCast(F32(), hn::ShiftLeft<23>(exponent)));
-}
-
-HWY_INLINE V Tanh(V x) {
-  const V e = Exp(hn::Add(x, x));
-  return hn::Sub(Set(1.0f), hn::Div(Set(2.0f), hn::Add(e, Set(1.0f))));
-}
-
-HWY_INLINE V Gelu(V x) {
-  const V z = hn::Mul(hn::Abs(x), Set(0.70710678f));
-  const V t = hn::Div(Set(1.0f), hn::MulAdd(z, Set(0.3275911f), Set(1.0f)));
-  V p = Set(1.061405429f);
-  p = hn::MulAdd(p, t, Set(-1.453152027f));
-  p = hn::MulAdd(p, t, Set(1.421413741f));
-  p = hn::MulAdd(p, t, Set(-0.284496736f));
-  p = hn::MulAdd(p, t, Set(0.254829592f));
-  // Half of erfc(z): what Phi(x) lacks to 1, or is.
-  const V tail = hn::Mul(hn::Mul(p, hn::Mul(t, Set(0.5f))), Exp(hn::Neg(hn::Mul(z, z))));
-  const V phi = hn::IfThenElse(hn::Lt(x, hn::Zero(F32())), tail, hn::Sub(Set(1.0f), tail));
-  return hn::Mul(x, phi);
-}
-
-HWY_INLINE V GeluTanh(V x) {
-  const V inner = hn::Mul(Set(0.79788456f), hn::MulAdd(hn::Mul(hn::Mul(x, x), x), Set(0.044715f), x));
-  return hn::Mul(hn::Mul(x, Set(0.5f)), hn::Add(Set(1.0f), Tanh(inner)));
-}
-
-/// Either GELU to 5e-5, without a division: fit_gelu.py. bf16 keeps 8 bits of it.
-HWY_INLINE V RoundedGelu(V x, const float (&coefficients)[9]) {
-  const V inside = hn::Min(hn::Max(x, Set(-4.4f)), Set(4.4f));
-  const V square = hn::Mul(inside, inside);
-  V p = Set(coefficients[8]);
-  HWY_UNROLL(8)
-  for (int i = 7; i >= 0; --i) p = hn::MulAdd(p, square, Set(coefficients[i]));
-  const V phi = hn::MulAdd(p, inside, Set(0.5f));
-  return hn::Mul(x, hn::Min(hn::Max(phi, hn::Zero(F32())), Set(1.0f)));
-}
-
-constexpr float kGeluCoefficients[] = {3.98761839e-01f,  -6.60768743e-02f, 9.64331608e-03f,
-                                       -1.05508159e-03f, 8.43080897e-05f,  -4.72634093e-06f,
-                                       1.74167565e-07f,  -3.75653780e-09f, 3.57252146e-11f};
-constexpr float kGeluTanhCoefficients[] = {3.98716513e-01f,  -6.63121284e-02f, 9.81099621e-03f,
-                                           -1.09877289e-03f, 9.02598949e-05f,  -5.19647767e-06f,
-                                           1.95918049e-07f,  -4.30466735e-09f, 4.15431104e-11f};
-
-template <Activation kActivation, bool kIsRounded>
-HWY_INLINE V Activate(V x) {
-  if constexpr (kActivation == Activation::kGelu) return kIsRounded ? RoundedGelu(x, kGeluCoefficients) : Gelu(x);
-  if constexpr (kActivation == Activation::kGeluTanh) {
-    return kIsRounded ? RoundedGelu(x, kGeluTanhCoefficients) : GeluTanh(x);
-  }
-  if constexpr (kActivation == Activation::kRelu) return hn::Max(x, hn::Zero(F32()));
-  if constexpr (kActivation == Activation::kTanh) return Tanh(x);
-  return x;
-}
 
 template <Activation kActivation, bool kIsInteger, class To>
 void FinishTileAs(const TileFinish& f, size_t rows) {
@@ -197,8 +83,7 @@ void FinishTile(const TileFinish& f, size_t rows) {
 void AddEmbeddings(const void* words, Element element, const float* a, const float* b, size_t n, float* out) {
   const F32 d;
   for (size_t j = 0; j < n; j += kLanes) {
-    V x = element == Element::kBf16 ? LoadBf16(static_cast<const uint16_t*>(words) + j)
-                                    : hn::LoadU(d, static_cast<const float*>(words) + j);
+    V x = LoadAs(words, element, j);
     // In the order in which the models add: types first.
     if (b != nullptr) x = hn::Add(x, hn::LoadU(d, b + j));
     if (a != nullptr) x = hn::Add(x, hn::LoadU(d, a + j));
@@ -229,26 +114,11 @@ void LayerNorm(const float* x, size_t n, const float* gain, const float* bias, f
   }
 }
 
-struct FromF32 {
-  using T = float;
-  static HWY_INLINE V Load(const T* from) { return hn::LoadU(F32(), from); }
-};
-struct FromBf16 {
-  using T = uint16_t;
-  static HWY_INLINE V Load(const T* from) { return LoadBf16(from); }
-};
-
 template <class From, class Narrow>
 float ConvertFrom(const typename From::T* x, size_t n, Element element, void* out) {
   const F32 d;
   if (element == Element::kF32 || element == Element::kBf16) {
-    for (size_t j = 0; j < n; j += kLanes) {
-      if (element == Element::kF32) {
-        ToF32::Store(From::Load(x + j), static_cast<float*>(out) + j);
-      } else {
-        Narrow::Store(From::Load(x + j), static_cast<uint16_t*>(out) + j);
-      }
-    }
+    for (size_t j = 0; j < n; j += kLanes) StoreAs<Narrow>(From::Load(x + j), out, element, j);
     return 1;
   }
   V largest = hn::Zero(d);
@@ -308,39 +178,18 @@ void Scale(const float* x, size_t n, float factor, Element element, void* out) {
   size_t j = 0;
   // Exactly n: beside this head's columns lie another's.
   for (; j + kLanes <= n; j += kLanes) {
-    const V y = hn::Mul(hn::LoadU(F32(), x + j), by);
-    if (element == Element::kBf16) {
-      Narrow::Store(y, static_cast<uint16_t*>(out) + j);
-    } else {
-      ToF32::Store(y, static_cast<float*>(out) + j);
-    }
+    StoreAs<Narrow>(hn::Mul(hn::LoadU(F32(), x + j), by), out, element, j);
   }
   if (j == n) return;
   HWY_ALIGN float rest[kLanes];
-  const V y = hn::Mul(hn::LoadU(F32(), x + j), by);
-  if (element == Element::kBf16) {
-    Narrow::Store(y, reinterpret_cast<uint16_t*>(rest));
-    std::memcpy(static_cast<uint16_t*>(out) + j, rest, (n - j) * sizeof(uint16_t));
-  } else {
-    ToF32::Store(y, rest);
-    std::memcpy(static_cast<float*>(out) + j, rest, (n - j) * sizeof(float));
-  }
-}
-
-HWY_INLINE V LoadAs(const void* x, Element element, size_t j) {
-  return element == Element::kBf16 ? LoadBf16(static_cast<const uint16_t*>(x) + j)
-                                   : hn::LoadU(F32(), static_cast<const float*>(x) + j);
+  StoreAs<Narrow>(hn::Mul(hn::LoadU(F32(), x + j), by), rest, element, 0);
+  std::memcpy(static_cast<std::byte*>(out) + j * SizeOf(element), rest, (n - j) * SizeOf(element));
 }
 
 template <class Narrow>
 void AddBias(const void* x, Element element, const float* bias, size_t n, void* out) {
   for (size_t j = 0; j < n; j += kLanes) {
-    const V y = hn::Add(LoadAs(x, element, j), hn::LoadU(F32(), bias + j));
-    if (element == Element::kBf16) {
-      Narrow::Store(y, static_cast<uint16_t*>(out) + j);
-    } else {
-      ToF32::Store(y, static_cast<float*>(out) + j);
-    }
+    StoreAs<Narrow>(hn::Add(LoadAs(x, element, j), hn::LoadU(F32(), bias + j)), out, element, j);
   }
 }
 
@@ -447,8 +296,6 @@ const RowKernels& RowKernelsHere() {
 #endif
   return kRowKernels<ToBf16>;
 }
-
-#undef BERTHA_HAS_WIDE_REGISTERS
 
 }  // namespace HWY_NAMESPACE
 }  // namespace bertha::models

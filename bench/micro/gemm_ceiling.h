@@ -2,15 +2,15 @@
 //
 // One pass is the products of one BERT-base layer (768 to 2304, 768, 3072 and back) for 256 rows, with weights packed
 // beforehand and no activations or norms. It is the benchmark's ceiling, not the hardware's peak.
-#ifndef BERTHA_MODELS_GEMM_CEILING_H_
-#define BERTHA_MODELS_GEMM_CEILING_H_
+#ifndef BERTHA_BENCH_MICRO_GEMM_CEILING_H_
+#define BERTHA_BENCH_MICRO_GEMM_CEILING_H_
 
 #include <functional>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 
-namespace bertha::models {
+namespace bertha::bench {
 
 struct GemmCeiling {
   /// Whose products: "fused" for those of our engine, "onednn".
@@ -25,6 +25,6 @@ struct GemmCeiling {
 /// the ceiling.
 std::vector<GemmCeiling> MakeGemmCeilings(absl::string_view dtype, int threads);
 
-}  // namespace bertha::models
+}  // namespace bertha::bench
 
-#endif  // BERTHA_MODELS_GEMM_CEILING_H_
+#endif  // BERTHA_BENCH_MICRO_GEMM_CEILING_H_
