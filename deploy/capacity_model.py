@@ -190,12 +190,7 @@ def usable(curve: Curve, assume: Assumptions) -> tuple[float, str]:
 
 def pods_with_loss(needed: int, lose: int | fractions.Fraction) -> int:
     """The fewest of which `needed` are left; a share that is lost is rounded up to whole pods."""
-    if isinstance(lose, int):
-        return needed + lose
-    pods = math.ceil(needed / (1 - lose))
-    while pods - math.ceil(pods * lose) < needed:
-        pods += 1
-    return pods
+    return needed + lose if isinstance(lose, int) else math.ceil(needed / (1 - lose))
 
 
 def plan(curve: Curve, assume: Assumptions, rate: float) -> Plan:
