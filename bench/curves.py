@@ -1,4 +1,4 @@
-"""What bench/simulate and bench/load_curve share: the simulator, a table, and a plot of goodput over load."""
+"""What bench/simulate, bench/load_curve and deploy/capacity share: the simulator, a table, and a plot of goodput over load."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ COLOURS = ("#1b6ca8", "#c1440e", "#d9a404", "#777777", "#3f8f4f")
 def simulate(settings: dict) -> dict:
     """Results of bench/simulator/, whose help has the settings."""
     return run_json(BIN / "simulator", json.dumps(settings))
+
+
+def read_settings(items: list[str]) -> dict:
+    """Of the simulator, from KEY=JSON; what is no JSON is a string."""
+    settings = {}
+    for item in items:
+        key, _, value = item.partition("=")
+        try:
+            settings[key] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[key] = value
+    return settings
 
 
 def progress(line: str) -> None:

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,10 @@ double Quantile(std::vector<double>& values, double part) {
   return *at;
 }
 
+double Mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / std::max(1.0, static_cast<double>(values.size()));
+}
+
 json Report(const Settings& settings, double capacity, Tally& tally, double took) {
   const double span = settings.seconds - settings.warm_up;
   const size_t answered = tally.in_time + tally.late;
@@ -62,6 +67,8 @@ json Report(const Settings& settings, double capacity, Tally& tally, double took
       {"kept", static_cast<double>(tally.in_time) / std::max(1.0, static_cast<double>(tally.offered - tally.refused))},
       {"p50_ms", Quantile(tally.latencies, 0.5) * 1e3},
       {"p99_ms", Quantile(tally.latencies, 0.99) * 1e3},
+      {"mean_ms", Mean(tally.latencies) * 1e3},
+      {"queue_mean_ms", tally.waited / std::max<double>(1, static_cast<double>(tally.batched)) * 1e3},
       {"mean_batch", static_cast<double>(tally.batched) / std::max<double>(1, static_cast<double>(tally.batches))},
       {"busy", tally.busy / span / static_cast<double>(settings.replicas)},
       {"busy_by_model", tally.busy_by_model},

@@ -98,6 +98,7 @@ double Simulation::Start(const Server& server) {
     tally_.batched += server.running.size();
     tally_.busy += seconds;
     tally_.busy_by_model[server.running[0]->request.model] += seconds;
+    for (const Job* job : server.running) tally_.waited += Seconds(now_ - job->arrived);
   }
   return seconds;
 }

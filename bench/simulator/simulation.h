@@ -22,6 +22,7 @@ struct Tally {
   std::vector<double> latencies;  // of what was answered, seconds
   std::vector<double> busy_by_model;
   double busy = 0;
+  double waited = 0;  // what was batched, from arrival to the start of its batch, seconds
 };
 
 class Simulation {

@@ -33,6 +33,8 @@ def test_the_simulator_takes_a_batch_for_what_its_table_says(simulate, tmp_path)
     assert result["answered"] == 5
     assert result["p50_ms"] == pytest.approx(10, rel=0.05)
     assert result["p99_ms"] == pytest.approx(19, rel=0.1)  # waits for the one before
+    assert result["mean_ms"] == pytest.approx((3 * 10 + 19 + 18) / 5, rel=0.05)
+    assert result["queue_mean_ms"] == pytest.approx((9 + 8) / 5, rel=0.05)
     assert result["mean_batch"] == pytest.approx(5 / 4)
 
 
