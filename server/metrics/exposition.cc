@@ -61,6 +61,12 @@ Labels With(Labels labels, const char* name, const char* value) {
   return labels;
 }
 
+/// A rate is only seen between two values: were the server's first failure the first value of a series, an alert would
+/// miss it. Other codes are not worth as many series.
+bool BeginsAtZero(absl::StatusCode code) {
+  return code == absl::StatusCode::kOk || code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnavailable;
+}
+
 class Page {
  public:
   void Gauge(const char* name, const char* help, double value) {
@@ -86,7 +92,7 @@ class Page {
     for (const CallCounters& counters : calls.all()) {
       for (size_t code = 0; code < CallCounters::kCodes; ++code) {
         const uint64_t count = counters.by_code[code].load(std::memory_order_relaxed);
-        if (count == 0 && code != 0) continue;
+        if (count == 0 && !BeginsAtZero(static_cast<absl::StatusCode>(code))) continue;
         family.Add({{"transport", counters.transport},
                     {"method", counters.method},
                     {"code", absl::StatusCodeToString(static_cast<absl::StatusCode>(code))}},

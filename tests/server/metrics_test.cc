@@ -57,7 +57,16 @@ TEST_CASE("CallsAreCountedByMethodTransportAndCode") {
   f.observer.OnEnd(counters, {}, absl::NotFoundError("x"), {});
   CHECK(f.Value(R"(bertha_requests_total{transport="grpc",method="Classify",code="OK"})") == "1");
   CHECK(f.Value(R"(bertha_requests_total{transport="grpc",method="Classify",code="NOT_FOUND"})") == "2");
-  CHECK(f.Value(R"(bertha_requests_total{transport="grpc",method="Classify",code="INTERNAL"})") == "none");
+  CHECK(f.Value(R"(bertha_requests_total{transport="grpc",method="Classify",code="CANCELLED"})") == "none");
+}
+
+TEST_CASE("FailuresOfTheServerAreCountedFromZeroSoThatARateSeesTheFirst") {
+  MetricsFixture f;
+  f.observer.Register("grpc", "Classify");
+  for (const char* code : {"OK", "INTERNAL", "UNAVAILABLE"}) {
+    const std::string labels = R"({transport="grpc",method="Classify",code=")" + std::string(code) + "\"}";
+    CHECK(f.Value("bertha_requests_total" + labels) == "0");
+  }
 }
 
 /// Devices with memory, and how often they were asked.
