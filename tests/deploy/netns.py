@@ -78,7 +78,9 @@ class Network:
         try:
             self.gateway = Host(self._namespace("bridge"), f"{SUBNET}.1")
             on_bridge = ("-n", self.gateway.namespace)
-            ip(*on_bridge, "link", "add", "br0", "type", "bridge", "forward_delay", 0)
+            # Without an address of its own the bridge has that of a port, and another one when a host is added: what others
+            # send to the gateway is then lost for a while.
+            ip(*on_bridge, "link", "add", "br0", "address", "02:00:00:00:00:01", "type", "bridge", "forward_delay", 0)
             ip(*on_bridge, "addr", "add", f"{self.gateway.address}/24", "dev", "br0")
             ip(*on_bridge, "link", "set", "br0", "up")
         except BaseException:

@@ -73,7 +73,7 @@ def roll(cluster, bertha, times):
     outcome, retried = load.end(), python.end()
     print(f"\n{times} rolling restarts of 3 pods in {seconds:.1f} s; without retries: {outcome}; Python: {retried}")
     if outcome.failed:
-        print(cluster.history(), "failed from", outcome.failed[0], "to", outcome.failed[-1], "began", began)
+        print(f"{cluster.history()}\n{began:.2f} the first pod is replaced; failed from {outcome.failed[0]} to {outcome.failed[-1]}")
     assert codes == [0] * 3 * times
     assert len(outcome.calls) > 0.9 * RATE * seconds
     assert not outcome.failed
