@@ -83,6 +83,14 @@ std::unique_ptr<feedback::FeedbackStore> OpenFeedback(const Config& config, cons
   return std::make_unique<feedback::FeedbackStore>(std::move(database), FeedbackOptionsOf(config), clock);
 }
 
+/// How long in the lame-duck time gRPC clients may still connect. Who does not watch health calls for as long as the
+/// connection stays, so every connection must have grown old by the end; all of it if none could in that time.
+milliseconds AcceptingTime(milliseconds lame_duck, milliseconds connection_age) {
+  constexpr milliseconds kLastCalls{200};
+  const milliseconds oldest = connection_age * 11 / 10 + kLastCalls;  // gRPC adds up to 10%
+  return connection_age.count() == 0 || oldest > lame_duck ? lame_duck : lame_duck - oldest;
+}
+
 void LogHealth(bool bad, const std::string& line) { bad ? spdlog::error("{}", line) : spdlog::info("{}", line); }
 
 }  // namespace
@@ -220,9 +228,14 @@ void Daemon::Publish(const HealthSnapshot& health) {
 void Daemon::LameDuck(int signal, milliseconds time) {
   board_.SetDraining();
   watcher_.BeginStop();
+  listeners_->BeginLameDuck();
   if (time.count() > 0) {
+    const milliseconds accepting = AcceptingTime(time, milliseconds(config_.limits_max_connection_age_ms));
     spdlog::info("{}: health says NOT_SERVING, calls are still answered for {} ms", strsignal(signal), time.count());
-    std::this_thread::sleep_for(time);  // BoundTheDrain and OnFailure wait for what could cut it short
+    // BoundTheDrain and OnFailure wait for what could cut this short.
+    std::this_thread::sleep_for(accepting);
+    if (accepting < time) listeners_->StopAccepting();
+    std::this_thread::sleep_for(time - accepting);
   }
   canary_.Stop();
 }

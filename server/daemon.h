@@ -2,9 +2,9 @@
 //
 //   construction   what computes, then what answers, then what loads: each part refers only to earlier ones
 //   start          look for packages, open the ports, load the packages, replay probes
-//   end            health says NOT_SERVING while calls are still answered (lame duck), refuse new calls and finish
-//                  accepted ones, write the votes, close connections, end loading, close the operators' ports, keep
-//                  what was learnt of each model's speed
+//   end            health says NOT_SERVING and callers are asked to look elsewhere while they are still answered (lame
+//                  duck), refuse new calls and finish accepted ones, write the votes, close connections, end loading,
+//                  close the operators' ports, keep what was learnt of each model's speed
 //
 // docs/design.md, "Start and end", says what callers see of it.
 #ifndef BERTHA_SERVER_DAEMON_H_

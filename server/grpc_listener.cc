@@ -64,31 +64,51 @@ GrpcListener::GrpcListener(ListeningSockets sockets, const ConnectionTable::Opti
     : clock_(clock),
       sockets_(std::move(sockets)),
       acceptor_(std::move(acceptor)),
-      stop_(eventfd(0, EFD_CLOEXEC)),
+      wake_(eventfd(0, EFD_CLOEXEC)),
       table_(limits) {}
 
 GrpcListener::~GrpcListener() {
   if (thread_.joinable()) {
-    eventfd_write(stop_, 1);
+    ended_ = true;
+    eventfd_write(wake_, 1);
     thread_.join();
   }
-  close(stop_);
+  close(wake_);
 }
 
 void GrpcListener::Start() {
   thread_ = std::thread([this] { Loop(); });
 }
 
+void GrpcListener::StopAccepting() {
+  accepting_ = false;
+  eventfd_write(wake_, 1);
+}
+
+void GrpcListener::CloseListeners() {
+  for (const int fd : sockets_.fds()) {
+    AcceptAll(fd);
+    shutdown(fd, SHUT_RDWR);
+  }
+}
+
 void GrpcListener::Loop() {
   pthread_setname_np(pthread_self(), kThreadName);
-  std::vector<pollfd> polled = {{.fd = stop_, .events = POLLIN, .revents = 0}};
+  std::vector<pollfd> polled = {{.fd = wake_, .events = POLLIN, .revents = 0}};
   for (const int fd : sockets_.fds()) polled.push_back({.fd = fd, .events = POLLIN, .revents = 0});
   bool out_of_files = false;
   while (true) {
     // Without a free descriptor those who wait stay in the kernel's queue until the next look.
     const size_t count = out_of_files ? 1 : polled.size();
     poll(polled.data(), count, PollTimeout(clock_.Now(), schedule_.next()));
-    if (polled[0].revents != 0) return;
+    eventfd_t unused = 0;
+    if (polled[0].revents != 0) eventfd_read(wake_, &unused);
+    if (ended_) return;
+    if (!accepting_ && polled.size() > 1) {
+      CloseListeners();
+      polled.resize(1);
+      continue;
+    }
     for (size_t i = 1; i < count; ++i) {
       if (polled[i].revents == 0 || AcceptAll(polled[i].fd)) continue;
       out_of_files = true;

@@ -4,13 +4,14 @@
 // has no limit on connections, and a client that resets its streams as fast as it opens them makes it queue more than a
 // gigabyte in ten seconds.
 //
-// Thread-safety: thread-compatible. One thread accepts, and looks at the connections that have received something as
-// often as LookSchedule says; while there are none it sleeps.
+// Thread-safety: thread-compatible, but for StopAccepting. One thread accepts, and looks at the connections that have
+// received something as often as LookSchedule says; while there are none it sleeps.
 #ifndef BERTHA_SERVER_GRPC_LISTENER_H_
 #define BERTHA_SERVER_GRPC_LISTENER_H_
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -38,12 +39,17 @@ class GrpcListener {
   /// Begins to accept; once, after the server has been built.
   void Start();
 
+  /// From now on who connects is refused; who has connected is let in. The connections stay. From any thread.
+  void StopAccepting();
+
  private:
   using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
   GrpcListener(ListeningSockets sockets, const ConnectionTable::Options& limits, std::unique_ptr<Acceptor> acceptor,
                const batcher::Clock& clock);
 
   void Loop();
+  /// What StopAccepting asked for.
+  void CloseListeners();
   /// False if the process has no descriptor left.
   bool AcceptAll(int listener);
   void HandOver(int listener, int fd);
@@ -53,7 +59,8 @@ class GrpcListener {
   const batcher::Clock& clock_;
   const ListeningSockets sockets_;
   const std::unique_ptr<Acceptor> acceptor_;
-  const int stop_;  // an eventfd
+  const int wake_;  // an eventfd: there is something new in the two below
+  std::atomic<bool> accepting_ = true, ended_ = false;
   ConnectionTable table_;
   Channelz channelz_;
   LookSchedule schedule_;

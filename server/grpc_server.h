@@ -34,6 +34,8 @@ class GrpcServer {
     health_.Set(health);
   }
 
+  /// Who connects from now on is refused; the connections stay.
+  void StopAccepting() { listener_->StopAccepting(); }
   /// No new call is accepted; accepted calls are finished, for `timeout` at most, then those who watch health are told
   /// that it is over. True if all were finished in time. Later calls are refused for as long as this object lives.
   bool Drain(batcher::Duration timeout);

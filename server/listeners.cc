@@ -62,8 +62,11 @@ void Listeners::SetHealth(const HealthSnapshot& health) {
   if (probe_) probe_->SetHealth(health);
 }
 
-bool Listeners::Drain(batcher::Duration timeout) {
+void Listeners::BeginLameDuck() {
   if (http_) http_->BeginDrain();
+}
+
+bool Listeners::Drain(batcher::Duration timeout) {
   const bool finished = grpc_->Drain(timeout);
   if (http_) http_->Stop(kHttpGrace);
   return finished;

@@ -33,6 +33,10 @@ class Listeners {
   void SetHealth(const HealthSnapshot& health);
 
   // The end, in this order.
+  /// Everything is still answered, but an answer over HTTP closes its connection, so that its client looks elsewhere.
+  void BeginLameDuck();
+  /// Nobody can connect to gRPC any more, so that there are no connections once those that are open have grown old.
+  void StopAccepting() { grpc_->StopAccepting(); }
   /// Refuses new calls and finishes accepted ones, for `timeout` at most. True if all were finished in time. Later gRPC
   /// calls are refused; HTTP no longer listens.
   bool Drain(batcher::Duration timeout);

@@ -93,11 +93,8 @@ Json MachineJson(const Report::Machine& machine) {
 }
 
 Json ClientJson(const Report::Client& client) {
-  return {{"program", client.program},
-          {"version", client.version},
-          {"protocol", client.protocol},
-          {"stream", client.stream},
-          {"channels", client.channels}};
+  return {{"program", client.program}, {"version", client.version},   {"protocol", client.protocol},
+          {"stream", client.stream},   {"channels", client.channels}, {"load_balancing", client.load_balancing}};
 }
 
 Json ServerJson(const Report::Server& server) {

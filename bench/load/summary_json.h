@@ -37,6 +37,7 @@ struct Report {
     std::string program, version, protocol;
     bool stream = false;
     size_t channels = 1;
+    std::string load_balancing = "pick_first";  ///< gRPC's name of the policy
   } client;
   struct Server {
     std::string address;

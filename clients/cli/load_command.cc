@@ -100,7 +100,8 @@ load::Report NewReport(const LoadOptions& options, const load::TrialOptions& tri
                    .version = BERTHA_VERSION,
                    .protocol = NameOf(options.protocol),
                    .stream = options.stream,
-                   .channels = options.channels};
+                   .channels = options.channels,
+                   .load_balancing = NameOf(options.balancing)};
   report.server = {.address = options.server.address, .models = target.models};
   report.plan = {.arrivals = options.arrivals_text,
                  .seed = options.seed,

@@ -46,6 +46,7 @@ struct LoadOptions {
   std::string http_path = "/", http_body = R"({"text": {text}})";
   bool stream = false;
   size_t channels = 2;
+  Balancing balancing = Balancing::kPickFirst;
   std::optional<load::Objective> objective;
 
   bool json = false, quiet = false;

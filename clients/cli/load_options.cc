@@ -27,6 +27,7 @@ Examples:
   bertha load --rate 200 -m small=9 -m large=1 --file reviews.csv --column text --deadline-ms 100
   bertha load --rate 500 --protocol oip --address triton:8001 -m my-model      any server of the protocol
   bertha load --rate 500 --protocol http --address mosec:8000 --http-path /inference      any server of HTTP
+  bertha load --rate 500 --address dns:///bertha:8001 --load-balancing round_robin         all servers of a name
   bertha load --self-test                                   does this program see a server that stands still?
 
 --arrivals: poisson; constant; bursts:N, N calls at once; or a file of lines SECONDS [<tab> DEADLINE_MS [<tab> TEXT]].
@@ -128,6 +129,12 @@ void AddWay(CLI::App& app, LoadOptions& o) {
       ->check(InRange(size_t{1}, size_t{64}))
       ->capture_default_str()
       ->type_name("N");
+  AddChoice<Balancing>(
+      app, "--load-balancing", o.balancing,
+      {{"pick_first", Balancing::kPickFirst}, {"round_robin", Balancing::kRoundRobin}},
+      "Where several servers have the name, as in --address dns:///bertha:8001: all calls of a channel "
+      "to one, or in turn to all whose health says SERVING",
+      "pick_first|round_robin", "pick_first");
 }
 
 void CheckTogether(const LoadOptions& o) {
@@ -147,6 +154,9 @@ void CheckTogether(const LoadOptions& o) {
   }
   if (o.protocol == LoadOptions::Protocol::kHttp && o.server.tls) {
     throw CLI::ValidationError("--tls", "not with --protocol http");
+  }
+  if (o.protocol == LoadOptions::Protocol::kHttp && o.balancing != Balancing::kPickFirst) {
+    throw CLI::ValidationError("--load-balancing", "not with --protocol http");
   }
   if (o.requests && !o.in_flight) throw CLI::ValidationError("--requests", "only with --in-flight");
 }

@@ -48,8 +48,10 @@ std::string MeanRow(absl::string_view name, double micros) {
 
 std::string WhatWasSent(const load::Report& report, const load::Report::Run& run) {
   const load::Summary& s = run.summary;
-  const std::string way = absl::StrCat(report.client.protocol, report.client.stream ? " streams" : "", ", ",
-                                       report.client.channels, report.client.channels == 1 ? " channel" : " channels");
+  const std::string way = absl::StrCat(
+      report.client.protocol, report.client.stream ? " streams" : "", ", ", report.client.channels,
+      report.client.channels == 1 ? " channel" : " channels",
+      report.client.load_balancing == "pick_first" ? "" : absl::StrCat(", ", report.client.load_balancing));
   const std::string how = s.closed ? absl::StrCat("closed loop, ", s.in_flight, " in flight")
                                    : absl::StrCat("open loop, ", Rate(s.planned_per_s), "/s, ", report.plan.arrivals,
                                                   ", seed ", report.plan.seed);

@@ -62,7 +62,9 @@ absl::StatusOr<load::Protocol> ProtocolOf(const LoadOptions& options, const load
 
 absl::StatusOr<LoadTarget> OpenGrpc(const LoadOptions& options, const load::TrialOptions& trials) {
   std::vector<std::shared_ptr<grpc::Channel>> channels;
-  for (size_t i = 0; i < options.channels; ++i) channels.push_back(OpenChannel(options.server, Connection::kOwn));
+  for (size_t i = 0; i < options.channels; ++i) {
+    channels.push_back(OpenChannel(options.server, Connection::kOwn, options.balancing));
+  }
   const load::Asking asking = {channels[0], Authorization(options.server)};
   LoadTarget target;
   absl::StatusOr<load::Protocol> protocol = ProtocolOf(options, trials, asking, target.models);
@@ -106,6 +108,8 @@ const char* NameOf(LoadOptions::Protocol protocol) {
   }
   return "?";
 }
+
+const char* NameOf(Balancing balancing) { return balancing == Balancing::kRoundRobin ? "round_robin" : "pick_first"; }
 
 absl::StatusOr<LoadTarget> OpenTarget(const LoadOptions& options, const load::TrialOptions& trials) {
   return options.protocol == LoadOptions::Protocol::kHttp ? OpenHttp(options, trials) : OpenGrpc(options, trials);

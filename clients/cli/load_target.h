@@ -24,6 +24,9 @@ struct LoadTarget {
 /// "bertha", "oip" or "http".
 const char* NameOf(LoadOptions::Protocol protocol);
 
+/// "pick_first" or "round_robin".
+const char* NameOf(Balancing balancing);
+
 /// Connects. UNAVAILABLE if nobody answers; INVALID_ARGUMENT where the options are wrong; else what the server says
 /// against it. `trials` must outlive the target.
 absl::StatusOr<LoadTarget> OpenTarget(const LoadOptions& options, const load::TrialOptions& trials);

@@ -9,6 +9,12 @@
 namespace bertha::cli {
 namespace {
 
+constexpr char kRoundRobin[] =
+    R"({"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}})";
+/// A name is looked up again when a connection ends, but not sooner than this. With gRPC's own 30 s all servers that
+/// are known could have been replaced by then.
+constexpr int kLookUpAgainMs = 1000;
+
 std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const Server& server) {
   if (!server.tls) return grpc::InsecureChannelCredentials();
   return grpc::SslCredentials(
@@ -17,13 +23,17 @@ std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const Server& server) {
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> OpenChannel(const Server& server, Connection connection) {
+std::shared_ptr<grpc::Channel> OpenChannel(const Server& server, Connection connection, Balancing balancing) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a proxy for the web must not stand between here and localhost
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);  // a server that is starting is found soon
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetMaxReceiveMessageSize(-1);
   if (connection == Connection::kOwn) arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  if (balancing == Balancing::kRoundRobin) {
+    arguments.SetServiceConfigJSON(kRoundRobin);
+    arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kLookUpAgainMs);
+  }
   return grpc::CreateCustomChannel(server.address, CredentialsOf(server), arguments);
 }
 

@@ -19,7 +19,8 @@ namespace bertha::cli {
 enum class Connection { kShared, kOwn };
 
 /// Never fails; the connection is made by the first call.
-std::shared_ptr<grpc::Channel> OpenChannel(const Server& server, Connection connection = Connection::kShared);
+std::shared_ptr<grpc::Channel> OpenChannel(const Server& server, Connection connection = Connection::kShared,
+                                           Balancing balancing = Balancing::kPickFirst);
 
 /// What calls carry as "authorization"; empty if there is no token.
 std::string Authorization(const Server& server);

@@ -30,6 +30,10 @@ struct Server {
   std::string token;
 };
 
+/// To which of the servers behind a name calls go. kPickFirst: to the first that can be reached. kRoundRobin: in turn
+/// to all whose health (grpc.health.v1, the service "") is SERVING, so that one which is about to end gets no more.
+enum class Balancing { kPickFirst, kRoundRobin };
+
 /// Reads the files. INVALID_ARGUMENT with one line for the user: a file that cannot be read, a certificate without its
 /// key, or a token that would cross a network in plaintext.
 absl::StatusOr<Server> Resolve(const ServerFlags& flags);

@@ -66,6 +66,13 @@ TEST_CASE("a run's table says what was sent, its quantiles, its throughput and i
   CHECK_FALSE(StrContains(table, "within"));
 }
 
+TEST_CASE("a run's table says how calls were shared out, unless all went to one server") {
+  load::Report report = SomeReport();
+  report.client.load_balancing = "round_robin";
+  CHECK(StrContains(RunTable(report, SomeRun(0), kPlain), "bertha, 2 channels, round_robin\n"));
+  CHECK(StrContains(RunTable(SomeReport(), SomeRun(0), kPlain), "bertha, 2 channels\n"));
+}
+
 TEST_CASE("where calls failed, a quantile that falls among them is a dash, and answers have a row of their own") {
   const std::string table = RunTable(SomeReport(), SomeRun(5), kPlain);
   CHECK(LineOf(table, "latency") == "latency             1.23     12.3      123     1234        -        -     5.00");

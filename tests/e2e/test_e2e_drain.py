@@ -4,11 +4,13 @@ import collections
 import contextlib
 import re
 import signal
+import socket
 import threading
 import time
 
 import grpc
 import pytest
+import requests
 from grpc_health.v1 import health_pb2
 
 from e2e_support import NOT_SERVING, PATIENCE, SERVING, Stream, failure, texts_request, wait_until
@@ -133,6 +135,45 @@ def test_watchers_see_not_serving_then_the_end(daemon):
     d.signal()
     assert next(watch).status == NOT_SERVING
     assert failure(next, watch).code() is CODE.UNAVAILABLE
+    assert d.wait() == 0
+
+
+def test_an_http_client_is_answered_and_sent_elsewhere_in_the_lame_duck_time(daemon):
+    d = daemon("--drain-lame-duck-ms", "1500")
+    with requests.Session() as session:
+        def ask():
+            return session.post(f"http://{d.http_address}/v1/classify", json={"inputs": [{"text": "hello"}]}, timeout=PATIENCE)
+
+        assert "connection" not in ask().headers
+        d.signal()
+        wait_until(lambda: d.log_lines("health says NOT_SERVING"), "the end begins")
+        answer = ask()
+    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+    assert d.wait() == 0
+
+
+def connects(address):
+    host, _, port = address.partition(":")
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection((host, int(port)), timeout=PATIENCE):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("age, refuses", [("300", True), ("0", False)])
+def test_nobody_connects_in_the_last_part_of_the_lame_duck_time_in_which_connections_grow_old(daemon, age, refuses):
+    d = daemon("--drain-lame-duck-ms", "1500", "--limits-max-connection-age-ms", age)
+    stub = d.stub()
+    assert stub.Classify(texts_request(["hello"]), timeout=PATIENCE).results
+    began = time.monotonic()
+    d.signal()
+    wait_until(lambda: d.log_lines("health says NOT_SERVING"), "the end begins")
+    assert connects(d.address)
+    if refuses:
+        wait_until(lambda: not connects(d.address), "nobody connects any more")
+        assert time.monotonic() - began < 1.5, "too late: it drains"
+    else:
+        time.sleep(1.2 - (time.monotonic() - began))
+        assert connects(d.address)
     assert d.wait() == 0
 
 

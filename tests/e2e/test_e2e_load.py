@@ -276,6 +276,8 @@ def test_a_terminal_shows_how_it_goes(shared, program):
         (["--in-flight", "5", "--protocol", "soap"], "--protocol"),
         (["--in-flight", "5", "--protocol", "http", "--stream"], "--stream"),
         (["--in-flight", "5", "--protocol", "http", "--http-body", "{}"], "{text}"),
+        (["--in-flight", "5", "--protocol", "http", "--load-balancing", "round_robin"], "--load-balancing"),
+        (["--in-flight", "5", "--load-balancing", "random"], "--load-balancing"),
         (["--rate", "5", "--out", "/proc/nothing"], "/proc/nothing"),
     ],
 )

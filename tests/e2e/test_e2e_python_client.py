@@ -69,7 +69,7 @@ def test_the_examples_of_the_documentation_run(shared, tmp_path):
     examples = re.findall(r"```python\n(.*?)```", page, re.S)
     assert len(examples) >= 6
     for example in examples:
-        code = example.replace('"localhost:8001"', repr(shared.address)).replace("Client()", f"Client({shared.address!r})")
+        code = example.replace("localhost:8001", shared.address).replace("Client()", f"Client({shared.address!r})")
         command = [sys.executable, "-W", "error", "-c", code]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment(), cwd=tmp_path)
         assert done.returncode == 0, f"{example}\n{done.stderr}"

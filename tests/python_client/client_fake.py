@@ -127,10 +127,11 @@ class FakeBertha(fake_server.FakeBertha):
 
 
 class FakeHealth(health_pb2_grpc.HealthServicer):
-    """`statuses`: what Check says, one a call; the last goes on."""
+    """`statuses`: what Check says, one a call; the last goes on. `watched`: what Watch says, once."""
 
     def __init__(self):
         self.statuses = ["SERVING"]
+        self.watched = "SERVING"
         self.asked = []
 
     def Check(self, request, context):
@@ -139,6 +140,12 @@ class FakeHealth(health_pb2_grpc.HealthServicer):
         if status == "NOT_FOUND":
             context.abort(grpc.StatusCode.NOT_FOUND, f'no model "{request.service}"')
         return health_pb2.HealthCheckResponse(status=status)
+
+    def Watch(self, request, context):
+        ended = threading.Event()
+        context.add_callback(ended.set)
+        yield health_pb2.HealthCheckResponse(status=self.watched)
+        ended.wait()
 
 
 class FakeServer:

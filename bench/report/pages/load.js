@@ -112,7 +112,7 @@ function setting({name, report}) {
     ["kind", kindOf(report)], ["began", startOf(report)], ["server", record(report.server).address], ["models", modelsOf(report).join("; ")],
     ["machine", [machine.processor, machine.cores && `${machine.cores} cores`, number(machine.memory_gb) && `${significant(machine.memory_gb)} GB`].filter(Boolean).join(", ")],
     ["kernel", machine.kernel],
-    ["client", [client.program, client.version, client.protocol && `protocol ${client.protocol}`, client.stream ? "streams" : "unary calls", client.channels && `${client.channels} channels`].filter(Boolean).join(", ")],
+    ["client", [client.program, client.version, client.protocol && `protocol ${client.protocol}`, client.stream ? "streams" : "unary calls", client.channels && `${client.channels} channels`, client.load_balancing !== "pick_first" && client.load_balancing].filter(Boolean).join(", ")],
     ["texts", texts.count === undefined ? null : `${whole(texts.count)} from ${texts.source}`],
     ["seed", plan.seed === undefined ? null : String(plan.seed)], ["deadline", number(plan.deadline_ms) === null ? "none" : ms(plan.deadline_ms)],
     ["warm-up", number(plan.warm_up_s) === null ? null : `${plan.warm_up_s} s, not counted`], ["objective", objectiveOf(report)],

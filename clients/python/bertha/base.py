@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from bertha import plans
 from bertha.connection import Connection, MetadataHook, Pem, Token
@@ -36,6 +36,7 @@ class Base(ABC, Generic[Way]):
         timeout: float = 10.0,
         retry: Retry | None = None,
         max_in_flight: int = 4,
+        load_balancing: Literal["pick_first", "round_robin"] = "pick_first",
         tls: bool = False,
         root_certificates: Pem | None = None,
         client_certificate: Pem | None = None,
@@ -50,6 +51,8 @@ class Base(ABC, Generic[Way]):
         timeout: of calls that say nothing else, in seconds.
         retry: how to try again; None: as `Retry()` says.
         max_in_flight: how many calls of one long list go out at the same time.
+        load_balancing: round_robin: calls go in turn to all servers behind the name of the address whose health says
+        SERVING, e.g. of "dns:///bertha.bertha.svc:8001"; pick_first: to the first that can be reached.
         tls: with the system's root certificates. root_certificates, client_certificate and client_key (PEM: bytes, or
         the path of a file) imply it. server_name: what the server's certificate says, if not the host of the address.
         token: bearer token, or a function that gives one and is asked before each attempt, so that tokens can be
@@ -60,6 +63,7 @@ class Base(ABC, Generic[Way]):
         self.address = address
         self._connection = Connection(
             address=address,
+            load_balancing=load_balancing,
             tls=tls,
             root_certificates=root_certificates,
             client_certificate=client_certificate,

@@ -27,6 +27,19 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_reconnect_backoff_ms", 2000),
 )
 
+# To all servers of a name in turn whose health (the service "") is SERVING: one that is about to end says NOT_SERVING
+# while it still answers, and so loses no call.
+_ROUND_ROBIN: tuple[tuple[str, Any], ...] = (
+    (
+        "grpc.service_config",
+        '{"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}',
+    ),
+    # The name is looked up again when a connection ends, but not sooner than this. With gRPC's own 30 s all servers
+    # that are known could have been replaced by then.
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
+)
+_POLICIES: dict[str, tuple[tuple[str, Any], ...]] = {"pick_first": (), "round_robin": _ROUND_ROBIN}
+
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
@@ -78,6 +91,7 @@ class Connection:
     """See `Methods.__init__` for the fields."""
 
     address: str
+    load_balancing: str
     tls: bool
     root_certificates: Pem | None
     client_certificate: Pem | None
@@ -90,6 +104,8 @@ class Connection:
     def __post_init__(self) -> None:
         if (self.client_certificate is None) != (self.client_key is None):
             raise ValueError("client_certificate and client_key go together")
+        if self.load_balancing not in _POLICIES:
+            raise ValueError(f"load_balancing must be one of {', '.join(_POLICIES)}, not {self.load_balancing!r}")
         if isinstance(self.token, str):
             check_token(self.token)
         if self.token is not None and not (self.encrypted or self.allow_insecure or is_loopback(self.address)):
@@ -121,7 +137,7 @@ class Connection:
 
     def options(self) -> list[tuple[str, Any]]:
         named = [("grpc.ssl_target_name_override", self.server_name)] if self.server_name else []
-        return [*_OPTIONS, *named]
+        return [*_OPTIONS, *_POLICIES[self.load_balancing], *named]
 
     def call_metadata(self, rpc: Rpc, token: str | None, request_id: str, traceparent: str) -> tuple[Pair, ...]:
         """Of one attempt. `token`: what `self.token` gave for it."""

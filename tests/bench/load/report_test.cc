@@ -29,6 +29,7 @@ TEST_CASE("a report has what the schema says, and null for what does not exist",
   CHECK(json["objective"].is_null());
   CHECK(json["capacity"].is_null());
   CHECK(json["command"] == Json({"bertha", "load"}));
+  CHECK(json["client"]["load_balancing"] == "pick_first");
   CHECK(json["server"]["models"][0]["dtype"] == "bf16");
   CHECK(json["plan"]["texts"]["count"] == 3);
   CHECK(json["plan"]["deadline_ms"].is_null());
