@@ -1,6 +1,7 @@
 """Every overlay, with and without components, is what a cluster needs; and every check sees what it is there to see."""
 
 import copy
+import re
 import shutil
 import subprocess
 
@@ -85,6 +86,17 @@ def test_another_configuration_is_a_rollout(tmp_path):
 
 def config_name(text):
     return config_map_of(list(yaml.safe_load_all(text)))["metadata"]["name"]
+
+
+def test_the_overlay_of_the_readme_works(tmp_path):
+    """Kept beside a checkout called bertha, as it says."""
+    shutil.copytree(DEPLOY, tmp_path / "bertha" / "deploy")
+    (text,) = re.findall(r"```yaml\n(.*?)```", (DEPLOY / "kubernetes" / "README.md").read_text(), flags=re.DOTALL)
+    (tmp_path / "kustomization.yaml").write_text(text.replace("REGISTRY", "registry.invalid"))
+    objects = list(yaml.safe_load_all(kustomize(tmp_path)))
+    assert daemon_of(objects)["image"] == "registry.invalid/bertha:0.1.0"
+    assert one(objects, "PersistentVolumeClaim")["spec"]["storageClassName"] == "shared-files"
+    assert any(argument.startswith("--tls-key=") for argument in daemon_of(objects)["args"])
 
 
 def test_the_daemon_knows_the_services_that_the_probes_ask_for(program, tmp_path):
