@@ -4,13 +4,17 @@
 
 #include <algorithm>
 #include <climits>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <sstream>
-#include <vector>
+#include <system_error>
+#include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "models/package_names.h"
 
 namespace bertha::models {
 namespace {
@@ -61,7 +65,56 @@ absl::StatusOr<Sums> ParseSums(const std::string& text) {
   return sums;
 }
 
+/// Names of the directories in `dir` that `wanted` takes, sorted.
+absl::StatusOr<std::vector<std::string>> ListDirectories(const std::string& dir,
+                                                         absl::FunctionRef<bool(const std::string&)> wanted) {
+  std::vector<std::string> names;
+  std::error_code error;
+  std::filesystem::directory_iterator entries(dir, error);
+  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+    const std::string name = entries->path().filename().string();
+    std::error_code no_directory;
+    if (wanted(name) && entries->is_directory(no_directory)) names.push_back(name);
+  }
+  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat(dir, ": cannot be listed"));
+  std::ranges::sort(names);
+  return names;
+}
+
+/// Every <name>/<version> with SHA256SUMS.
+absl::StatusOr<std::vector<std::string>> SealedPackages(const std::string& models_dir) {
+  const auto is_version = [](const std::string& name) { return ParseVersion(name).has_value(); };
+  absl::StatusOr<std::vector<std::string>> names = ListDirectories(models_dir, IsModelName);
+  if (!names.ok()) return names.status();
+  std::vector<std::string> packages;
+  for (const std::string& name : *names) {
+    const std::string model = absl::StrCat(models_dir, "/", name);
+    absl::StatusOr<std::vector<std::string>> versions = ListDirectories(model, is_version);
+    if (!versions.ok()) return versions.status();
+    for (const std::string& version : *versions) {
+      std::string package = absl::StrCat(model, "/", version);
+      std::error_code error;
+      if (std::filesystem::exists(absl::StrCat(package, "/", kSumsFile), error)) packages.push_back(std::move(package));
+    }
+  }
+  return packages;
+}
+
 }  // namespace
+
+absl::StatusOr<std::vector<std::string>> VerifyAllSums(const std::string& models_dir) {
+  absl::StatusOr<std::vector<std::string>> packages = SealedPackages(models_dir);
+  if (!packages.ok()) return packages.status();
+  if (packages->empty()) {
+    return absl::NotFoundError(absl::StrCat(models_dir, ": holds no package, <name>/<version>/ with ", kSumsFile));
+  }
+  for (const std::string& dir : *packages) {
+    const absl::StatusOr<Package> package = Package::Open(dir);
+    const absl::Status status = package.ok() ? VerifySums(*package) : package.status();
+    if (!status.ok()) return absl::Status(status.code(), absl::StrCat(dir, ": ", status.message()));
+  }
+  return packages;
+}
 
 absl::Status VerifySums(const Package& package) {
   absl::StatusOr<std::string> text = package.Read(kSumsFile, kMaxSumsBytes);

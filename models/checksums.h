@@ -3,8 +3,10 @@
 #define BERTHA_MODELS_CHECKSUMS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "models/package_files.h"
 
 namespace bertha::models {
@@ -15,6 +17,12 @@ inline constexpr char kSumsFile[] = "SHA256SUMS";
 /// SHA256SUMS; DATA_LOSS naming the file that is missing, not listed or changed; INVALID_ARGUMENT if SHA256SUMS itself
 /// is malformed.
 absl::Status VerifySums(const Package& package);
+
+/// VerifySums for every package of a model directory; no module is run. Returns their directories in order. Those
+/// without SHA256SUMS are still being written and are passed over. An error names the directory that is to blame: what
+/// VerifySums or Package::Open say of the first bad package, NOT_FOUND if there is no package, the system's if one
+/// cannot be listed.
+absl::StatusOr<std::vector<std::string>> VerifyAllSums(const std::string& models_dir);
 
 /// Writes SHA256SUMS over all files of `dir`, replacing an old one in one step. Errors of Package::Open, or the
 /// system's.

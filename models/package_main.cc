@@ -58,6 +58,16 @@ int Verify(const std::string& dir) {
   return 0;
 }
 
+int CheckSums(const std::string& models_dir) {
+  const absl::StatusOr<std::vector<std::string>> packages = bertha::models::VerifyAllSums(models_dir);
+  if (!packages.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(packages.status().message()).c_str());
+    return kFailed;
+  }
+  for (const std::string& package : *packages) std::printf("%s: the sums are right\n", package.c_str());
+  return 0;
+}
+
 int Seal(const std::string& dir) {
   if (absl::Status status = bertha::models::SealSums(Resolved(dir)); !status.ok()) return Report(dir, status);
   std::printf("%s: sealed; check it with: bertha package verify %s\n", dir.c_str(), dir.c_str());
@@ -116,6 +126,10 @@ int main(int argc, char** argv) {
                                         "the fused engine in each numeric type");
   verify->add_option("DIR", dir, "The package: a directory with bertha.json")->required();
   verify->callback([&] { result = Verify(dir); });
+  CLI::App* sums = app.add_subcommand(
+      "sums", "Check the sums of every package in a model directory, and nothing else: no model is run");
+  sums->add_option("DIR", dir, "The model directory: <name>/<version>/ with packages")->required();
+  sums->callback([&] { result = CheckSums(dir); });
   CLI::App* seal = app.add_subcommand("seal", "Write SHA256SUMS over all files of a package made by hand");
   seal->add_option("DIR", dir, "The package: a directory with bertha.json")->required();
   seal->callback([&] { result = Seal(dir); });
@@ -126,7 +140,9 @@ int main(int argc, char** argv) {
   probe->add_option("--texts", texts, "A text on each line, a pair with a tab between; 1 to 1000, of many lengths")
       ->required();
   probe->callback([&] { result = MakeProbes(dir, texts); });
-  app.footer("Exit codes: 0 the package is good, 1 it is not (one line on stderr says which file and why), 2 usage.");
+  app.footer(
+      "Exit codes: 0 the package is good (of sums: all are), 1 it is not (one line on stderr says which file and why), "
+      "2 usage.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

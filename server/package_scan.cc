@@ -3,16 +3,14 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <optional>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "models/checksums.h"
 #include "models/json.h"
+#include "models/package_names.h"
 #include "tokenizer/read_file.h"
 
 namespace bertha::server {
@@ -22,21 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr char kLabelsFile[] = "labels.json";
 constexpr size_t kMaxSumsBytes = 1 << 20, kMaxLabelsBytes = 1 << 16;
-
-/// Model names and labels.
-bool IsName(const std::string& name) {
-  auto word = [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; };
-  return !name.empty() && name.size() <= 128 && std::isalnum(static_cast<unsigned char>(name[0])) &&
-         std::ranges::all_of(name, word);
-}
-
-std::optional<int64_t> ParseVersion(const std::string& text) {
-  int64_t version = 0;
-  // SimpleAtoi alone would take spaces and a sign: "1" and "1 " would be the same version.
-  if (text.empty() || text[0] == '0' || !std::ranges::all_of(text, absl::ascii_isdigit)) return std::nullopt;
-  if (!absl::SimpleAtoi(text, &version)) return std::nullopt;
-  return version;
-}
 
 /// A path for the log: one line, whatever its name.
 std::string Shown(const fs::path& path) { return absl::CEscape(path.string()); }
@@ -79,7 +62,7 @@ absl::StatusOr<VersionLabels> ReadLabels(const fs::path& file) {
   VersionLabels labels;
   for (const auto& [label, version] : json->items()) {
     const bool known = version.is_number_integer() && version >= 1 && version <= INT64_MAX;
-    if (!IsName(label) || !known) {
+    if (!models::IsModelName(label) || !known) {
       return absl::InvalidArgumentError(
           absl::StrCat(kLabelsFile, ": \"", absl::CEscape(label),
                        "\": ", known ? "is no label ([A-Za-z0-9._-])" : "its version is no number from 1"));
@@ -114,7 +97,7 @@ void ScanVersions(const fs::path& model_dir, ScanResult& result) {
   for (; !listing && entries != fs::directory_iterator(); entries.increment(listing)) {
     const fs::directory_entry& entry = *entries;
     const bool is_directory = entry.is_directory(error);
-    const std::optional<int64_t> version = ParseVersion(entry.path().filename().string());
+    const std::optional<int64_t> version = models::ParseVersion(entry.path().filename().string());
     if (error && version) {  // a link to nowhere, say
       result.unreadable.insert(name);
       result.passed_over.push_back(absl::StrCat(Shown(entry.path()), ": cannot be read: ", error.message()));
@@ -160,7 +143,7 @@ absl::StatusOr<ScanResult> ScanPackages(const std::string& models_dir) {
       continue;
     }
     if (IsHidden(entry.path())) continue;
-    if (IsName(name)) {
+    if (models::IsModelName(name)) {
       ScanVersions(entry.path(), result);
       ScanLabels(entry.path(), result);
     } else {

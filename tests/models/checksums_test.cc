@@ -137,6 +137,50 @@ TEST_CASE("EveryDepartureFromTheSumsIsNamed") {
   }
 }
 
+/// A model directory with sealed packages at these places.
+struct ModelsDir {
+  explicit ModelsDir(const std::vector<std::string>& places) {
+    for (const std::string& place : places) {
+      fs::create_directories(dir / place);
+      WriteFile(dir / place + "/abc", "abc");
+      WriteFile(dir / place + "/SHA256SUMS", std::string(kAbc) + "  abc\n");
+    }
+  }
+
+  TempDir dir;
+};
+
+TEST_CASE("EveryPackageOfAModelDirectoryIsChecked") {
+  ModelsDir models({"b/1", "a/2", "a/10"});
+  const auto all = VerifyAllSums(models.dir.path());
+  REQUIRE(all.status() == absl::OkStatus());
+  CHECK(*all == std::vector<std::string>{models.dir / "a/10", models.dir / "a/2", models.dir / "b/1"});
+
+  WriteFile(models.dir / "a/2/abc", "abd");
+  const absl::Status status = VerifyAllSums(models.dir.path()).status();
+  CHECK(status.code() == absl::StatusCode::kDataLoss);
+  const std::string message(status.message());
+  CHECK(message.find(models.dir / "a/2: abc: does not match") == 0);
+}
+
+TEST_CASE("WhatTheDaemonWouldPassOverIsNoPackage") {
+  ModelsDir models({"a/1", "a/01", "a/new", ".a/1", "lost+found/1"});
+  fs::create_directories(models.dir / "a/2");
+  WriteFile(models.dir / "a/2/abc", "still being written");
+  for (const char* passed_over : {"a/01", "a/new", ".a/1", "lost+found/1"}) {
+    WriteFile(models.dir / passed_over + "/abc", "no match");
+  }
+  const auto all = VerifyAllSums(models.dir.path());
+  REQUIRE(all.status() == absl::OkStatus());
+  CHECK(*all == std::vector<std::string>{models.dir / "a/1"});
+}
+
+TEST_CASE("AModelDirectoryWithoutPackagesIsAnError") {
+  const TempDir dir;
+  CHECK(VerifyAllSums(dir.path()).status().code() == absl::StatusCode::kNotFound);
+  CHECK(VerifyAllSums(dir / "missing").status().code() == absl::StatusCode::kNotFound);
+}
+
 TEST_CASE("ANameThatLeadsOutOfThePackageIsNeverFollowed") {
   for (const std::string& prefix : {std::string("../"), std::string("./"), std::string("sub/../")}) {
     SealedPackage package;
