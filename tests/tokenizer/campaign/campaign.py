@@ -35,7 +35,7 @@ import inputs
 from differences import Family
 from families import FAMILIES, family_file, loaded
 from implementations import BINARY
-from self_test import self_test
+from planted_errors import self_test
 
 EXAMPLES = 3  # of each family and kind
 STATE = {}
