@@ -9,7 +9,8 @@ namespace bertha::server {
 namespace {
 
 /// Clients that send more of the largest messages side by side are not known.
-constexpr uint64_t kMessagesUnderWay = 8;
+constexpr uint64_t kMostMessagesUnderWay = 8;
+constexpr uint64_t kFewestMessagesUnderWay = 3;
 
 }  // namespace
 
@@ -32,7 +33,8 @@ std::optional<std::string> ConnectionJudge::Judge(const Activity& activity, batc
     return absl::StrCat("it opened ", open, " streams faster than the server can end them");
   }
   const uint64_t unproductive = activity.bytes_received - std::min(activity.bytes_received, bytes_at_progress_);
-  if (unproductive > options_.max_idle_bytes + std::min(open, kMessagesUnderWay) * options_.max_message_bytes) {
+  const uint64_t messages = open > 0 ? std::clamp(open, kFewestMessagesUnderWay, kMostMessagesUnderWay) : 0;
+  if (unproductive > options_.max_idle_bytes + messages * options_.max_message_bytes) {
     return absl::StrCat("it sent ", unproductive, " bytes that make no message");
   }
   return std::nullopt;

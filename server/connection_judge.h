@@ -35,8 +35,11 @@ class ConnectionJudge {
     /// Streams that may be open at once. A stream that was reset counts as open until the server has let go of it, so
     /// as many more are forgiven as may be reset in a second.
     uint64_t max_open_streams = 4096;
-    /// Bytes that may come without a message having become complete, or a stream having ended, since: these, and a
-    /// whole message for each stream that is open, 8 at most.
+    /// Bytes that may come without a message having become complete, or a stream having ended, since: these, and while
+    /// streams are open a whole message for each, but for 3 at least and for 8 at most. 3 for a single stream, because
+    /// gRPC reads a message that is too large to its end before it refuses it, and such a message should cost its own
+    /// call, not those beside it. Not more, because what makes no message may grow in memory: gRPC 1.51 keeps some 15
+    /// bytes for each byte of headers that do not end.
     uint64_t max_idle_bytes = 1 << 20;
     uint64_t max_message_bytes = 8 << 20;
   };

@@ -94,9 +94,9 @@ FLOODS = {
     "settings that change": lambda: h2.frame(h2.SETTINGS, 0, 0, struct.pack("!HI", 4, 65_536)) * 250_000,
     "window updates": lambda: h2.frame(h2.WINDOW_UPDATE, 0, 0, struct.pack("!I", 1)) * 300_000,
     "frames of no known kind": lambda: h2.frame(0xFA) * 400_000,
-    "empty data": lambda: opened() + h2.frame(h2.DATA, 1) * 2_000_000,
-    "continuation without end": lambda: opened(flags=0) + h2.frame(h2.CONTINUATION, 1, 0, b"\x00\x01a\x01b" * 3000) * 1000,
-    "empty continuation without end": lambda: opened(flags=0) + h2.frame(h2.CONTINUATION, 1) * 2_000_000,
+    "empty data": lambda: opened() + h2.frame(h2.DATA, 1) * 4_000_000,
+    "continuation without end": lambda: opened(flags=0) + h2.frame(h2.CONTINUATION, 1, 0, b"\x00\x01a\x01b" * 3000) * 3000,
+    "empty continuation without end": lambda: opened(flags=0) + h2.frame(h2.CONTINUATION, 1) * 4_000_000,
 }
 
 

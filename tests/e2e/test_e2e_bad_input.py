@@ -9,6 +9,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from bertha.v1 import bertha_pb2 as pb
 from bertha.v1 import model_control_pb2
+from bertha.v1 import bertha_pb2_grpc as rpc
 from e2e_support import PATIENCE, Stream, failure, largest_difference, texts_request, wait_until
 
 CODE = grpc.StatusCode
@@ -140,11 +141,16 @@ def test_an_unknown_truncation_policy_is_refused(shared):
     check(error, CODE.INVALID_ARGUMENT, "options.truncation", "77")
 
 
-def test_a_message_over_the_limit_is_refused_by_the_transport(shared):
-    # By half a megabyte: of a message that is much too long more may come, before its sender knows, than a connection is
-    # let send without making messages (server/connection_judge.h); then the connection is ended instead.
-    request = texts_request(["x" * (1 << 19)] * 17)
-    assert failure(shared.stub().Classify, request).code() is CODE.RESOURCE_EXHAUSTED
+@pytest.mark.parametrize("mib", [8.5, 9.5, 20])
+def test_a_message_over_the_limit_is_refused_and_calls_beside_it_are_not(shared, mib):
+    """gRPC reads it to its end first, which must not pass for a flood (server/connection_judge.h)."""
+    channel = shared.channel()
+    stub, too_large = rpc.BerthaStub(channel), texts_request(["x" * (1 << 19)] * int(2 * mib))
+    for _ in range(5):
+        refused = stub.Classify.future(too_large, timeout=PATIENCE)
+        while not refused.done():
+            assert stub.Classify(texts_request(["beside it"]), timeout=PATIENCE).results
+        assert refused.code() is CODE.RESOURCE_EXHAUSTED
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense"])

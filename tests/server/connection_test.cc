@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -48,17 +49,24 @@ TEST_CASE("ZeroAllowsAnyNumberOfResets") {
   CHECK_FALSE(judge.Judge({.streams_started = 1'000'000, .streams_failed = 1'000'000}, kStart));
 }
 
-TEST_CASE("BytesThatMakeNoMessageAreFoundAfterOneMessageForEachOpenStream") {
+TEST_CASE("BytesThatMakeNoMessageAreFoundAfterAWholeMessageForEachOpenStreamOrThree") {
   const ConnectionJudge::Options options = {.max_idle_bytes = 1000, .max_message_bytes = 5000};
-  ConnectionJudge works(options);
-  for (const uint64_t open : {0, 1, 2, 8, 9}) {
-    const uint64_t most = 1000 + 5000 * std::min<uint64_t>(open, 8);
+  const std::vector<std::pair<uint64_t, uint64_t>> most_of_open = {{0, 1000},   {1, 16'000}, {3, 16'000},
+                                                                   {4, 21'000}, {8, 41'000}, {9, 41'000}};
+  for (const auto& [open, most] : most_of_open) {
     ConnectionJudge judge(options);
     CHECK_FALSE(judge.Judge({.bytes_received = most, .streams_started = open}, kStart));
     CHECK(judge.Judge({.bytes_received = most + 1, .streams_started = open}, kStart));
   }
+}
+
+TEST_CASE("MessagesAndStreamsThatEndMakeRoomForMoreBytes") {
+  const ConnectionJudge::Options options = {.max_idle_bytes = 1000, .max_message_bytes = 5000};
+  ConnectionJudge receives(options), refuses(options);
   for (uint64_t i = 1; i < 100; ++i) {
-    CHECK_FALSE(works.Judge({.bytes_received = 900 * i, .messages_received = i}, kStart));
+    CHECK_FALSE(receives.Judge({.bytes_received = 900 * i, .messages_received = i}, kStart));
+    CHECK_FALSE(
+        refuses.Judge({.bytes_received = 15'000 * i, .streams_started = i + 1, .streams_succeeded = i}, kStart));
   }
 }
 
