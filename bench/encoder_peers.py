@@ -39,173 +39,21 @@ import pathlib
 import random
 import signal
 import statistics
-import subprocess
 import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bench"))
 
+from encoder_limits import MIXED, MODELS, SHAPES, judge, limits_of  # noqa: E402
+from encoder_turns import ENVIRONMENT, Child, Engine, Others, one_thread_of_each_core, progress  # noqa: E402
 from encoder_workers import PEERS, WORK  # noqa: E402
 
 BENCH = ROOT / os.environ.get("BERTHA_BUILD_DIR", "build/release") / "bin" / "bench_encoder"
-# 32 lengths of 8 to 118 tokens, mean 37, as short texts have them: lognormal(3.5, 0.6).
-MIXED = [41, 54, 40, 15, 57, 43, 24, 47, 41, 40, 34, 46, 21, 30, 25, 47, 34, 28, 21, 28, 33, 28, 72, 61, 8, 11, 30, 26, 38, 38,
-         118, 17]
-SHAPES = {"1x16": [16], "1x128": [128], "8x128": [128] * 8, "32x128": [128] * 32, "32 mixed": MIXED}
-MODELS = {
-    "bert-base": list(SHAPES),
-    "roberta-base": ["8x128"],
-    "distilbert-base": ["8x128"],
-    "albert-base": ["1x16", "1x128", "8x128"],  # alone: shared weights stay in the cache
-    "xlnet-base": ["8x128"],
-}
 OURS = ("ours-fp32", "ours-bf16", "ours-int8")
 ENGINES = ("torchscript", *OURS, *(name for name in PEERS if name != "torchscript"))
-CLOSE_ENOUGH = 0.95
 BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
-
-# --isa: what tells the peers' libraries.
-ENVIRONMENT = {
-    "auto": {},
-    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-             "CT2_FORCE_CPU_ISA": "AVX2"},
-}
-LEFT_OUT = {"auto": (), "avx2": ("openvino-bf16", "onnx-fp32", "onnx-int8")}
-
-# Model: [(shape, one engine, other engine, least ratio of the other's time to the one's)]
-Limits = dict[str, list[tuple[str, str, str, float]]]
-LIMITS: Limits = {
-    "bert-base": [
-        *((shape, f"ours-{dtype}", "torchscript", least)
-          for dtype, limits in {"bf16": (5, 3.3, 2.7, 2.6, 9), "int8": (8, 5.3, 4.8, 4.8, 15)}.items()
-          for shape, least in zip(SHAPES, limits)),
-        *((shape, f"ours-{dtype}", f"openvino-{dtype}", least)
-          for dtype in ("bf16", "int8") for shape, least in zip(SHAPES, (1.5, 1.15, 1.15, 1.1, 2.5))),
-        ("32 mixed", "ours-int8", "ctranslate2-int8", 2.5),
-    ],
-    **{name: [("8x128", "ours-bf16", "torchscript", 3.5 if name == "xlnet-base" else 2.5),
-              ("8x128", "ours-bf16", "openvino-bf16", 1.1)] for name in MODELS if name != "bert-base"},
-}
-AVX2_LIMITS: Limits = {
-    "bert-base": [(shape, f"ours-{dtype}", f"openvino-{dtype}", 1) for dtype in ("fp32", "int8") for shape in SHAPES],
-    **{name: [("8x128", "ours-fp32", "openvino-fp32", 1)] for name in MODELS if name != "bert-base"},
-}
-# Shape: least fraction of what matrix products give in bf16.
-LEAST_OF_GEMM = {"1x16": 0.65, "1x128": 0.88, "8x128": 0.88, "32x128": 0.88, "32 mixed": 0.88}
-
-
-def progress(line: str) -> None:
-    """One line that is written over, where somebody watches; empty: it goes."""
-    if sys.stderr.isatty():
-        print(f"\r{line:<70}" if line else "\r" + " " * 70 + "\r", end="", file=sys.stderr, flush=True)
-
-
-class Child:
-    """A process that answers JSON lines, and is stopped unless it answers."""
-
-    def __init__(self, name: str, command: list[object], threads: int, isa: str, log: pathlib.Path):
-        self.name, self.log = name, log
-        limits = {variable: str(threads) for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        limits |= ENVIRONMENT[isa]
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as errors:
-            self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                            stderr=errors, env={**os.environ, **limits, "HF_HUB_OFFLINE": "1"}, text=True)
-        try:
-            self.ready = self._read()
-        except BaseException:
-            self.stop()
-            raise
-        os.kill(self.process.pid, signal.SIGSTOP)
-
-    def ask(self, **request: object) -> dict:
-        os.kill(self.process.pid, signal.SIGCONT)
-        try:
-            self.process.stdin.write(json.dumps(request) + "\n")
-            self.process.stdin.flush()
-            return self._read()
-        finally:
-            if self.process.poll() is None:
-                os.kill(self.process.pid, signal.SIGSTOP)
-
-    def _read(self) -> dict:
-        line = self.process.stdout.readline()
-        if not line:
-            self.process.wait()
-            lines = self.log.read_text(errors="replace").strip().splitlines()
-            raise RuntimeError(f"{self.name}: {lines[-1] if lines else f'exit status {self.process.returncode}'}")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise RuntimeError(f"{self.name}: {answer['error']}")
-        return answer
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-class Engine:
-    """One of those that a child has."""
-
-    def __init__(self, child: Child, number: int):
-        self.child, self.number = child, number
-
-    def times(self, lengths: list[int], seconds: float) -> dict:
-        return self.child.ask(engine=self.number, lengths=lengths, seconds=seconds)
-
-    def logits(self, ids: list[list[int]]) -> list[list[float]]:
-        return self.child.ask(engine=self.number, ids=ids)["logits"]
-
-
-class Others:
-    """How busy other programs keep the processors that the engines are bound to: noise that turns alone do not take away."""
-
-    def __init__(self, children: list[Child]):
-        self.children, self.busy, self.seconds = children, 0.0, 0.0
-
-    def start(self) -> None:
-        self.begin = time.monotonic(), *self._ticks()
-
-    def stop(self) -> None:
-        """After start(), around a turn."""
-        begin, all_before, own_before = self.begin
-        all_after, own_after = self._ticks()
-        self.busy += max(0, (all_after - all_before) - (own_after - own_before)) / os.sysconf("SC_CLK_TCK")
-        self.seconds += (time.monotonic() - begin) * len(os.sched_getaffinity(0))
-
-    def share(self) -> float:
-        """Of these processors' time."""
-        return self.busy / self.seconds if self.seconds else 0
-
-    def _ticks(self) -> tuple[int, int]:
-        """Of all programs on these processors, and of our own."""
-        names = {f"cpu{cpu}" for cpu in os.sched_getaffinity(0)}
-        everybody = 0
-        for line in pathlib.Path("/proc/stat").read_text().splitlines():
-            name, *values = line.split()
-            if name in names:
-                user, nice, system, _, _, irq, softirq, steal = map(int, values[:8])
-                everybody += user + nice + system + irq + softirq + steal
-        own = 0
-        for process in (child.process.pid for child in self.children):
-            fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-            own += int(fields[11]) + int(fields[12])  # utime and stime (proc(5)), which count from behind the name
-        return everybody, own
-
-
-def one_thread_of_each_core() -> list[int]:
-    """Processors that this process may use; those that share a core with another one come last."""
-    first, others = [], []
-    seen: set[str] = set()
-    for cpu in sorted(os.sched_getaffinity(0)):
-        try:
-            siblings = pathlib.Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
-        except OSError:
-            siblings = str(cpu)
-        (others if siblings in seen else first).append(cpu)
-        seen.add(siblings)
-    return first + others
+LEFT_OUT = {"auto": (), "avx2": ("openvino-bf16", "onnx-fp32", "onnx-int8")}  # who cannot be told by ENVIRONMENT
 
 
 def start(name: str, wish: argparse.Namespace, children: list[Child]) -> dict[str, Engine]:
@@ -319,36 +167,6 @@ def fraction(operations: float | None, passes: list[float], gemm: list[float] | 
     if not operations or not gemm:
         return None
     return operations / statistics.median(passes) / 1e6 / statistics.median(gemm)
-
-
-def verdict(value: float, limit: float) -> str:
-    return "ok" if value >= limit else "ok, within 5%" if value >= limit * CLOSE_ENOUGH else "TOO SLOW"
-
-
-def limits_of(name: str, isa: str) -> tuple[list[tuple[str, str, str, float]], dict[str, float]]:
-    """Of a model's ratios, and of the GEMM that its shapes must reach."""
-    if isa == "avx2":
-        return AVX2_LIMITS[name], {}
-    return LIMITS[name], LEAST_OF_GEMM if name == "bert-base" else {}
-
-
-def judge(name: str, isa: str, results: list[dict]) -> list[dict]:
-    """The limits that can be judged by what was measured."""
-    ratios_wanted, least_of_gemm = limits_of(name, isa)
-    shapes = {result["shape"]: result for result in results}
-    rows = []
-    for shape, one, other, limit in ratios_wanted:
-        engines = shapes[shape]["engines"] if shape in shapes else {}
-        if one in engines and other in engines:
-            ratios = [b / a for a, b in zip(engines[one]["rounds_ms"], engines[other]["rounds_ms"])]
-            rows.append({"shape": shape, "what": f"{one} / {other}", "value": statistics.median(ratios), "low": min(ratios),
-                         "high": max(ratios), "limit": limit, "verdict": verdict(statistics.median(ratios), limit)})
-    for shape, limit in least_of_gemm.items():
-        value = shapes.get(shape, {}).get("engines", {}).get("ours-bf16", {}).get("of_gemm")
-        if value is not None:
-            rows.append({"shape": shape, "what": "ours-bf16 of GEMM bf16", "value": value, "low": None, "high": None, "limit": limit,
-                         "verdict": verdict(value, limit)})
-    return rows
 
 
 def measure(name: str, wish: argparse.Namespace) -> dict:
