@@ -2,8 +2,8 @@
 
     unshare --mount --net --pid --fork --kill-child python image_in_root.py ROOT MODELS CACHE
 
-The root is read-only, MODELS is mounted in it read-only, CACHE (empty: nothing) is what may be written to; the user is
-65532 without capabilities, the network has the loopback interface alone. Prints a JSON object.
+The root is read-only, with /proc and /sys, MODELS is mounted in it read-only, CACHE (empty: nothing) is what may be
+written to; the user is 65532 without capabilities, the network has the loopback interface alone. Prints a JSON object.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ def prepare(root: pathlib.Path, models: str, cache: str) -> None:
     mount("--bind", root, root)
     mount("-o", "remount,bind,ro", root)
     mount("-t", "proc", "proc", root / "proc")
+    # Every container engine gives /sys. Without it glibc, which asks it for the processors when a new thread first
+    # allocates, may leave ENOENT in the errno that gRPC 1.51 looks at after connect(): a connection fails now and then.
+    mount("--bind", "/sys", root / "sys")
+    mount("-o", "remount,bind,ro", root / "sys")
     if models:
         mount("--bind", models, root / "models")
         mount("-o", "remount,bind,ro", root / "models")
