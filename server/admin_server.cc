@@ -30,11 +30,13 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const Config& co
       GrpcListener::Open(config.admin_address, ConnectionLimitsOf(config), admin->credentials_, parts.clock, builder);
   builder.RegisterService(&admin->service_);
   builder.RegisterService(&admin->repository_service_);
-  if (listener.ok()) admin->server_ = builder.BuildAndStart();
+  if (!listener.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat(listener.status().message(), "; choose another address with --admin-address, or \"\" for none"));
+  }
+  admin->server_ = builder.BuildAndStart();
   if (!admin->server_) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", config.admin_address,
-                                               " (admin.address): the port is in use or the address is not of this "
-                                               "machine; choose another with --admin-address, or \"\" for none"));
+    return absl::InternalError(absl::StrCat("gRPC refuses to serve on ", config.admin_address, " (admin.address)"));
   }
   admin->listener_ = *std::move(listener);
   admin->listener_->Start();

@@ -39,12 +39,12 @@ absl::Status GrpcServer::Listen(const Config& config, std::shared_ptr<const TlsW
   builder.RegisterService(&service_);
   builder.RegisterService(&inference_service_);
   builder.RegisterService(&health_);
-  if (listener.ok()) server_ = builder.BuildAndStart();
-  if (!server_) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", config.grpc_address,
-                                               ": the port is in use or the address is not of this machine; choose "
-                                               "another with --grpc-address"));
+  if (!listener.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat(listener.status().message(), "; choose another address with --grpc-address"));
   }
+  server_ = builder.BuildAndStart();
+  if (!server_) return absl::InternalError(absl::StrCat("gRPC refuses to serve on ", config.grpc_address));
   listener_ = *std::move(listener);
   listener_->Start();
   return absl::OkStatus();

@@ -1,11 +1,13 @@
 #include "server/listening_sockets.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -19,7 +21,7 @@ namespace {
 
 void SetOption(int fd, int level, int name, int value) { setsockopt(fd, level, name, &value, sizeof(value)); }
 
-/// -1 if the address cannot be had.
+/// -1 and errno if the address cannot be had.
 int Listen(const addrinfo& address, bool both_families) {
   const int fd = socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
@@ -32,7 +34,9 @@ int Listen(const addrinfo& address, bool both_families) {
   SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, 20);
   SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
   if (bind(fd, address.ai_addr, address.ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0) return fd;
+  const int why = errno;
   close(fd);
+  errno = why;
   return -1;
 }
 
@@ -44,7 +48,8 @@ int PortOf(int fd) {
                                              : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
-std::vector<int> ListenOnAll(const std::string& host, const std::string& port, bool both_families) {
+/// At least one socket. The error is what the last of the host's addresses says, without the address.
+absl::StatusOr<std::vector<int>> ListenOnAll(const std::string& host, const std::string& port, bool both_families) {
   const addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
                           .ai_family = AF_UNSPEC,
                           .ai_socktype = SOCK_STREAM,
@@ -54,12 +59,20 @@ std::vector<int> ListenOnAll(const std::string& host, const std::string& port, b
                           .ai_canonname = nullptr,
                           .ai_next = nullptr};
   addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0) return {};
+  if (const int error = getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0) {
+    return absl::UnavailableError(gai_strerror(error));
+  }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
   std::vector<int> fds;
+  int why = 0;
   for (; found; found = found->ai_next) {
-    if (const int fd = Listen(*found, both_families); fd >= 0) fds.push_back(fd);
+    if (const int fd = Listen(*found, both_families); fd >= 0) {
+      fds.push_back(fd);
+    } else {
+      why = errno;
+    }
   }
+  if (fds.empty()) return absl::UnavailableError(std::strerror(why));
   return fds;
 }
 
@@ -71,12 +84,14 @@ absl::StatusOr<ListeningSockets> ListeningSockets::Open(const std::string& addre
   const std::string port = address.substr(colon + 1);
   absl::string_view host = absl::string_view(address).substr(0, colon);
   if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
-  ListeningSockets sockets;
   const bool any = host == "0.0.0.0" || host == "::";
-  if (any) sockets.fds_ = ListenOnAll("::", port, true);
+  absl::StatusOr<std::vector<int>> fds = ListenOnAll(any ? "::" : std::string(host), port, any);
   // Also where there is no IPv6. If the port was taken by IPv4 alone, this finds it taken again.
-  if (sockets.fds_.empty()) sockets.fds_ = ListenOnAll(any ? "0.0.0.0" : std::string(host), port, false);
-  if (sockets.fds_.empty()) return absl::UnavailableError(absl::StrCat("cannot listen on ", address));
+  if (any && !fds.ok()) fds = ListenOnAll("0.0.0.0", port, false);
+  if (!fds.ok())
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": ", fds.status().message()));
+  ListeningSockets sockets;
+  sockets.fds_ = *std::move(fds);
   sockets.port_ = PortOf(sockets.fds_.front());
   return sockets;
 }

@@ -15,7 +15,8 @@ namespace bertha::server {
 class ListeningSockets {
  public:
   /// On every address of the host; "0.0.0.0" and "[::]" mean all addresses, IPv4 and IPv6. Port 0: any that is free. No
-  /// other process can listen on the same port (no SO_REUSEPORT). UNAVAILABLE: none of the addresses can be had.
+  /// other process can listen on the same port (no SO_REUSEPORT). UNAVAILABLE: none of the addresses can be had;
+  /// the message says which address and why.
   static absl::StatusOr<ListeningSockets> Open(const std::string& address);
 
   ListeningSockets(ListeningSockets&& other) noexcept;

@@ -137,9 +137,23 @@ TEST_CASE("AListenerTakesTheAddressForItselfAndSaysItsPort") {
   const auto sockets = ListeningSockets::Open("127.0.0.1:0");
   REQUIRE(sockets.ok());
   CHECK(sockets->port() > 0);
-  CHECK_FALSE(ListeningSockets::Open(absl::StrCat("127.0.0.1:", sockets->port())).ok());
-  CHECK_FALSE(ListeningSockets::Open("192.0.2.1:0").ok());  // TEST-NET-1 is nobody's
-  CHECK_FALSE(ListeningSockets::Open("nobody").ok());
+}
+
+TEST_CASE("AnAddressThatCannotBeHadIsNamedWithTheReason") {
+  const auto taken = ListeningSockets::Open("127.0.0.1:0");
+  REQUIRE(taken.ok());
+  const std::string its_address = absl::StrCat("127.0.0.1:", taken->port());
+  const std::vector<std::pair<std::string, std::string>> reasons = {
+      {its_address, absl::StrCat("cannot listen on ", its_address, ": Address already in use")},
+      {absl::StrCat("0.0.0.0:", taken->port()), "Address already in use"},
+      {"192.0.2.1:0", "cannot listen on 192.0.2.1:0: Cannot assign requested address"},  // TEST-NET-1 is nobody's
+      {"no.such.host.invalid:0", "cannot listen on no.such.host.invalid:0: "},
+      {"nobody", "\"nobody\" is not host:port"}};
+  for (const auto& [address, reason] : reasons) {
+    const auto sockets = ListeningSockets::Open(address);
+    CHECK(sockets.status().code() == absl::StatusCode::kUnavailable);
+    CHECK_THAT(std::string(sockets.status().message()), Catch::Contains(reason));
+  }
 }
 
 TEST_CASE("AnyAddressIncludesIpv4") {
