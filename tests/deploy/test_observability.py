@@ -193,6 +193,17 @@ def test_the_runbook_names_settings_metrics_and_panels_that_exist(program):
     assert "Ready and live" in titles and titles <= there, titles - there
 
 
+def test_the_runbook_names_commands_and_containers_that_exist(program):
+    text = (FOLDER / "runbook.md").read_text()
+    commands = set(re.findall(r"(?:`|-- )bertha ((?:package )?[a-z]+)", text))
+    assert {"health", "package verify"} <= commands
+    for command in commands:
+        assert f"Usage: bertha {command} " in run(program("bertha"), *command.split(), "--help").stdout
+    deployment = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "base" / "deployment.yaml").read_text())
+    known = {container["name"] for container in deployment["spec"]["template"]["spec"]["initContainers"]}
+    assert set(re.findall(r" -c ([\w-]+)", text)) == known
+
+
 def test_the_runbooks_links_lead_somewhere():
     anchors = {name.lower() for name in runbook()}
     for link in re.findall(r"\]\(([^)]+)\)", (FOLDER / "runbook.md").read_text()):
