@@ -76,6 +76,13 @@ def the_network_is_closed_but_for_callers(objects: list[Object], settings: dict)
             assert source and (source.get("namespaceSelector") != {}), "an empty selector takes every namespace"
 
 
+def prometheus_is_let_in(objects: list[Object], settings: dict) -> None:
+    """By the label that Kubernetes itself gives to every namespace."""
+    prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    rules = [rule for rule in one(objects, "NetworkPolicy")["spec"]["ingress"] if prometheus in rule["from"]]
+    assert port_of(settings["http"]["address"]) in {p["port"] for rule in rules for p in rule["ports"]}
+
+
 def clients_balance_among_all_pods(objects: list[Object], settings: dict) -> None:
     assert one(objects, "Service", "bertha")["spec"]["clusterIP"] == "None"
     limits = settings["limits"]
@@ -332,5 +339,6 @@ CHECKS = [
     models_are_verified_before_the_daemon_starts,
     the_priority_exists_and_evicts_no_system_pod,
     pods_spread_over_zones_and_nodes,
+    prometheus_is_let_in,
     prometheus_scrapes_each_pod_once,
 ]

@@ -131,9 +131,8 @@ def test_the_metrics_that_scale_are_served():
     """The gauge is one of the daemon's, the other one the adapter's."""
     metrics = one(render("cpu"), "HorizontalPodAutoscaler")["spec"]["metrics"]
     assert f"| `{metrics[1]['pods']['metric']['name']}` |" in (ROOT / "docs" / "metrics.md").read_text()
-    adapter = DEPLOY / "observability" / "prometheus-adapter.yaml"
-    for metric in metrics:
-        assert metric["pods"]["metric"]["name"] in adapter.read_text()
+    adapter = yaml.safe_load((DEPLOY / "observability" / "prometheus-adapter.yaml").read_text())
+    assert {m["pods"]["metric"]["name"] for m in metrics} == {rule["name"]["as"] for rule in adapter["rules"]}
 
 
 # --- what each check must see ---
@@ -346,6 +345,12 @@ BREAKS = {
     "pods_spread_over_zones_and_nodes": [
         pod(drop("topologySpreadConstraints", 0)),
         pod(put("topologySpreadConstraints", 0, "maxSkew", to=5)),
+    ],
+    "prometheus_is_let_in": [
+        spec("NetworkPolicy", drop("ingress", 1)),
+        spec("NetworkPolicy", put("ingress", 1, "ports", 0, "port", to=8001)),
+        spec("NetworkPolicy", put("ingress", 1, "from", 0, "namespaceSelector", "matchLabels", to={"name": "monitoring"})),
+        setting("http", "address", to="0.0.0.0:8080"),
     ],
     "prometheus_scrapes_each_pod_once": [
         spec("ServiceMonitor", drop("selector", "matchLabels", "app.kubernetes.io/component")),

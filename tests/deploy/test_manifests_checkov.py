@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-import pathlib
 import shutil
 import subprocess
-import sys
 import venv
 
 import pytest
 
-from deploy_support import DEPLOY, ROOT, VARIANTS, render_text
+from deploy_support import ROOT, VARIANTS, render_text
 
 LIST = ROOT / "scripts" / "requirements" / "checkov.txt"
 FOLDER = ROOT / "build" / "checkov"  # an environment of its own: a hundred packages that nothing else needs
