@@ -21,7 +21,7 @@ VARIANTS = {
     "gpu": ("gpu", ()),
     "dev": ("dev", ()),
     "cpu-tls-tokens": ("cpu", ("tls", "tokens")),
-    "gpu-tls-tokens-by-cpu": ("gpu", ("tls", "tokens", "autoscale-by-cpu")),
+    "gpu-tls-tokens": ("gpu", ("tls", "tokens")),
     "dev-tls": ("dev", ("tls",)),
     "cpu-by-cpu": ("cpu", ("autoscale-by-cpu",)),
 }

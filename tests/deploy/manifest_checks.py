@@ -178,6 +178,9 @@ def the_autoscaler_reads_metrics_that_exist(objects: list[Object], settings: dic
         assert names in (["bertha_queue_delay_seconds", "bertha_in_flight_calls"], ["cpu"])
         if names == ["cpu"]:
             assert daemon_of(objects)["resources"]["requests"]["cpu"], "utilization is a part of the request"
+            target = metrics[0]["resource"]["target"]["averageUtilization"]
+            assert 80 <= target < 90, "busy is not full; and 10% above the target there must be room below 100%"
+            assert not settings["device"].startswith("cuda"), "processor time says nothing of a GPU"
         else:
             in_flight = float(metrics[1]["pods"]["target"]["averageValue"])
             assert in_flight <= settings["batch"]["max_requests"], "more would wait for a second batch"

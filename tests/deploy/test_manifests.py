@@ -196,6 +196,10 @@ def remove(kind):
     return lambda objects, settings: objects.remove(first(objects, kind))
 
 
+def by_cpu(percent):
+    return {"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": percent}}}
+
+
 HPA, PDB = "HorizontalPodAutoscaler", "PodDisruptionBudget"
 BREAKS = {
     "names_and_labels": [
@@ -285,6 +289,8 @@ BREAKS = {
         spec(HPA, put("metrics", 1, "pods", "metric", "name", to="bertha_in_flight")),
         spec(HPA, put("metrics", 1, "pods", "target", "averageValue", to="200")),
         spec(HPA, put("metrics", to=[])),
+        spec(HPA, put("metrics", to=[by_cpu(70)])),
+        spec(HPA, put("metrics", to=[by_cpu(95)])),
     ],
     "pods_are_restricted": [
         metadata("Namespace", put("labels", "pod-security.kubernetes.io/enforce", to="baseline")),
