@@ -90,7 +90,7 @@ def config_name(text):
     return config_map_of(list(yaml.safe_load_all(text)))["metadata"]["name"]
 
 
-def test_the_overlay_of_the_readme_works(tmp_path):
+def test_the_overlay_of_the_readme_works(program, tmp_path):
     """Kept beside a checkout called bertha, as it says."""
     shutil.copytree(DEPLOY, tmp_path / "bertha" / "deploy")
     (text,) = re.findall(r"```yaml\n(.*?)```", (DEPLOY / "kubernetes" / "README.md").read_text(), flags=re.DOTALL)
@@ -99,6 +99,11 @@ def test_the_overlay_of_the_readme_works(tmp_path):
     assert daemon_of(objects)["image"] == "registry.invalid/bertha:0.1.0"
     assert one(objects, "PersistentVolumeClaim")["spec"]["storageClassName"] == "shared-files"
     assert any(argument.startswith("--tls-key=") for argument in daemon_of(objects)["args"])
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        assert one(objects, kind)["metadata"]["labels"]["release"] == "prometheus"
+    manifest_checks.selectors_match_the_pods_and_never_change(objects, {})
+    assert "release" not in pod_of(objects)["metadata"]["labels"], "another Prometheus would be a rollout"
+    assert settings_of(program("berthad"), objects)["limits"]["requests_per_second"] == 100
 
 
 def test_the_daemon_knows_the_services_that_the_probes_ask_for(program, tmp_path):
