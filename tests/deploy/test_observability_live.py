@@ -12,8 +12,8 @@ import pytest
 import requests
 import yaml
 
-from observability_support import (GPU, PATIENCE, ROOT, RULES, Prometheus, documented, family, filled, panels, recorded,
-                                   rules, selectors, variables, wait_until)
+from observability_support import (FOLDER, GPU, PATIENCE, ROOT, RULES, Prometheus, documented, family, filled, panels,
+                                   recorded, rules, selectors, variables, wait_until)
 
 from bertha.v1 import bertha_pb2 as pb  # found as observability_support says
 from e2e_support import Daemon, Stream, failure, flip_bit, texts_request, with_quick
@@ -201,6 +201,14 @@ def test_the_documentation_names_what_berthad_exports_and_nothing_else(scene):
     names = scene.prometheus.get("label/__name__/values", **{"match[]": '{job="bertha"}'})
     ours = {name for name in names if name.startswith(("bertha_", "process_"))}
     assert {n if n in documented() else family(n) for n in ours} == documented() - GPU
+
+
+def test_the_runbook_names_what_is_told_of_a_model(scene):
+    runbook = (FOLDER / "runbook.md").read_text()
+    (named,) = re.findall(r"curl localhost:8000/v1/models` \| (.*) \|", runbook)
+    page = f"http://{scene.daemons['bertha-0'].http_address}/v1/models"
+    serving = next(m for m in requests.get(page, timeout=PATIENCE).json()["models"] if m["state"] == "STATE_SERVING")
+    assert {"unhealthy"} < set(re.findall(r"`(\w+)`", named)) <= serving.keys()
 
 
 # --- the autoscaler ---
