@@ -360,7 +360,7 @@ BREAKS = {
     "prometheus_is_let_in": [
         spec("NetworkPolicy", drop("ingress", 1)),
         spec("NetworkPolicy", put("ingress", 1, "ports", 0, "port", to=8001)),
-        spec("NetworkPolicy", put("ingress", 1, "from", 0, "namespaceSelector", "matchLabels", to={"name": "monitoring"})),
+        spec("NetworkPolicy", put("ingress", 1, "from", to=[{"podSelector": {}}])),
         setting("http", "address", to="0.0.0.0:8080"),
     ],
     "prometheus_scrapes_each_pod_once": [
