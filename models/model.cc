@@ -285,8 +285,16 @@ auto WithoutExceptions(Load load) -> decltype(load()) {
 
 }  // namespace
 
+bool FellBack(absl::string_view engine, absl::string_view dtype, const std::vector<std::string>& refused) {
+  return !refused.empty() && (engine == "torchscript" || dtype != "auto");
+}
+
 absl::StatusOr<Model> LoadModel(const std::string& dir, const EngineOptions& options) {
-  return WithoutExceptions([&] { return LoadChecked(dir, options); });
+  absl::StatusOr<Model> model = WithoutExceptions([&] { return LoadChecked(dir, options); });
+  if (model.ok()) {
+    model->fell_back = FellBack(model->replicas.front()->Describe().engine, options.dtype, model->refused);
+  }
+  return model;
 }
 
 absl::StatusOr<std::string> MakeProbes(const std::string& dir, const std::vector<ProbeText>& texts) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "batcher/encoder.h"
 #include "models/cuda_engine.h"
 #include "models/manifest.h"
@@ -55,6 +56,11 @@ struct EngineOptions {
   bool quick_check = false;
 };
 
+/// Whether `engine` computes in place of something that was asked for, after `refused` (as in Model): TorchScript in
+/// place of the fused engine, or another numeric type than `dtype` of EngineOptions, which is none that "auto" asks
+/// for.
+bool FellBack(absl::string_view engine, absl::string_view dtype, const std::vector<std::string>& refused);
+
 struct Model {
   Manifest manifest;
   std::unique_ptr<const tokenizer::Tokenizer> tokenizer;
@@ -65,6 +71,8 @@ struct Model {
   std::vector<Probe> canaries;
   /// Why something faster or smaller does not compute it, one line each: "int8: ...".
   std::vector<std::string> refused;
+  /// See FellBack.
+  bool fell_back = false;
   /// Threads of one forward pass.
   int threads = 1;
   /// Bytes of the weights in memory.

@@ -92,6 +92,7 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
   model->canaries = std::move(loaded->canaries);
   if (options_.new_health) model->health = options_.new_health();
   model->refused = std::move(loaded->refused);
+  model->fell_back = loaded->fell_back;
   model->weight_bytes = loaded->weight_bytes;
   model->cuda_devices = std::move(loaded->cuda_devices);
   model->costs_file = cost_cache_.FileOf(package.dir, model->encoder, loaded->threads);
@@ -121,7 +122,11 @@ absl::Status ModelLoader::TryLoad(const FoundPackage& package) {
       loaded->threads, Megabytes(model->weight_bytes), batches, model->probes.count, model->probes.max_abs_diff,
       1e3 * took.count());
   for (const std::string& reason : model->refused) {
-    spdlog::warn("{}: not computed by what was asked for: {}", package.key.ToString(), reason);
+    if (model->fell_back) {
+      spdlog::warn("{}: not computed by what was asked for: {}", package.key.ToString(), reason);
+    } else {
+      spdlog::info("{}: not computed by a faster type: {}", package.key.ToString(), reason);
+    }
   }
   table_.SetServing(std::shared_ptr<const ServingModel>(model.release(), [shelf = shelf_](const ServingModel* last) {
     shelf->Add(std::unique_ptr<const ServingModel>(last));

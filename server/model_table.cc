@@ -28,7 +28,7 @@ void ModelTable::SetServing(std::shared_ptr<const ServingModel> model) {
   std::shared_ptr<const ServingModel> replaced;  // let go of after the lock
   MutexLock lock(mutex_);
   counts_.loaded += 1;
-  if (!model->refused.empty()) counts_.fell_back += 1;
+  if (model->fell_back) counts_.fell_back += 1;
   const ModelKey key = model->key;
   ModelEntry& entry = entries_[key];
   replaced = std::move(entry.model);

@@ -55,6 +55,7 @@ struct ServingModel {
   std::shared_ptr<ModelHealth> health;
   /// See models::Model.
   std::vector<std::string> refused;
+  bool fell_back = false;
   size_t weight_bytes = 0;
   /// Where its cost table is kept; empty: nowhere.
   std::string costs_file;

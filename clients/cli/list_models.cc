@@ -40,6 +40,8 @@ ModelEntry ToEntry(const v1::ModelStatus& status) {
           .is_default = status.is_default(),
           .version_labels = {status.version_labels().begin(), status.version_labels().end()},
           .refused_update = status.refused_update(),
+          .unhealthy = status.unhealthy(),
+          .refused_engines = {status.refused_engines().begin(), status.refused_engines().end()},
           .dimension = status.dimension(),
           .weight_bytes = status.weight_bytes()};
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "clients/cli/json.h"
 #include "clients/cli/text.h"
 
@@ -34,6 +35,19 @@ Cells ModelCells(const ModelEntry& m) {
           absl::StrJoin(m.labels, ", ")};
 }
 
+/// What does not fit into a row, a line each.
+std::string Remarks(const ModelEntry& m) {
+  std::string lines;
+  const auto add = [&](absl::string_view what, const std::string& why) {
+    if (!why.empty()) absl::StrAppend(&lines, "    ", what, ": ", FitToWidth(why, 1000), "\n");
+  };
+  add("refused", m.reason);
+  add("unhealthy, health says NOT_SERVING", m.unhealthy);
+  add("update refused, this one serves on", m.refused_update);
+  for (const std::string& why : m.refused_engines) add("not computed by", why);
+  return lines;
+}
+
 std::string TableLine(const Cells& cells, const std::array<size_t, kColumns>& widths) {
   std::string line;
   for (size_t i = 0; i < kColumns; ++i) line += PadRight(FitToWidth(cells[i], kMaxCell), widths[i]) + "  ";
@@ -54,12 +68,7 @@ std::string ModelsTable(absl::Span<const ModelEntry> models) {
   }
   std::string table = TableLine(rows[0], widths);
   for (size_t i = 0; i < models.size(); ++i) {
-    table += TableLine(rows[i + 1], widths);
-    if (!models[i].reason.empty()) absl::StrAppend(&table, "    refused: ", FitToWidth(models[i].reason, 1000), "\n");
-    if (!models[i].refused_update.empty()) {
-      absl::StrAppend(&table, "    update refused, this one serves on: ", FitToWidth(models[i].refused_update, 1000),
-                      "\n");
-    }
+    table += TableLine(rows[i + 1], widths) + Remarks(models[i]);
   }
   const bool any_default = std::any_of(models.begin(), models.end(), [](const ModelEntry& m) { return m.is_default; });
   return any_default ? table + "* answers when a request names no model\n" : table;
@@ -85,6 +94,8 @@ std::string ModelsJson(absl::Span<const ModelEntry> models) {
                     {"is_default", m.is_default},
                     {"version_labels", m.version_labels},
                     {"refused_update", m.refused_update},
+                    {"unhealthy", m.unhealthy},
+                    {"refused_engines", m.refused_engines},
                     {"dimension", m.dimension},
                     {"weight_bytes", m.weight_bytes}};
     lines += JsonLine(json);

@@ -29,6 +29,10 @@ struct ModelEntry {
   std::vector<std::string> version_labels;
   /// Why a newer package in its place was refused; empty if there is none.
   std::string refused_update;
+  /// Why health says NOT_SERVING of it although it is loaded; empty if it does not.
+  std::string unhealthy;
+  /// Why faster engines and numeric types do not compute it: "int8: ...".
+  std::vector<std::string> refused_engines;
   /// Numbers of a vector; 0 if it makes none.
   uint32_t dimension = 0;
   uint64_t weight_bytes = 0;

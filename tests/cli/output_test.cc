@@ -195,6 +195,20 @@ TEST_CASE("Models: the table shows labels of versions, refused updates and dimen
   CHECK(json.at("dimension") == 384);
 }
 
+TEST_CASE("Models: what serves may be unhealthy, or slower than it could be, and says why") {
+  ModelEntry entry = Entry("mood", "SERVING");
+  entry.unhealthy = "3 forward passes in a row failed";
+  entry.refused_engines = {"int8: the logits differ", "bf16: too"};
+  const auto lines = SplitLines(ModelsTable({entry}));
+  REQUIRE(lines.size() == 5);
+  CHECK(lines[2] == "    unhealthy, health says NOT_SERVING: 3 forward passes in a row failed");
+  CHECK(lines[3] == "    not computed by: int8: the logits differ");
+  CHECK(lines[4] == "    not computed by: bf16: too");
+  const auto json = nlohmann::json::parse(ModelsJson({entry}));
+  CHECK(json.at("unhealthy") == entry.unhealthy);
+  CHECK(json.at("refused_engines") == entry.refused_engines);
+}
+
 TEST_CASE("Models: JSON has one object a line with all that is known") {
   const auto json = nlohmann::json::parse(ModelsJson({Entry("mood", "SERVING")}));
   CHECK(json.at("model") == "mood");

@@ -41,6 +41,14 @@ struct Copy {
   TempDir dir;
 };
 
+TEST_CASE("ASlowerTypeIsNoFallbackUnlessAnotherWasAskedFor") {
+  CHECK_FALSE(FellBack("fused", "int8", {}));
+  CHECK_FALSE(FellBack("torchscript", "fp32", {}));
+  CHECK_FALSE(FellBack("fused", "auto", {"int8: the logits differ"}));
+  CHECK(FellBack("fused", "int8", {"int8: the logits differ"}));
+  CHECK(FellBack("torchscript", "auto", {"fused: no encoder"}));
+}
+
 TEST_CASE("TheDemoPackageLoadsAndItsProbesAgree") {
   absl::StatusOr<Model> model = LoadModel(DemoPackage(), {.replicas = 2, .threads = 1});
   INFO(model.status().ToString());

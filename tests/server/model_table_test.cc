@@ -117,7 +117,7 @@ TEST_CASE("ModelsThatFellBackAreCounted") {
   CHECK(table.counts().fell_back == 0);
   auto model = std::make_shared<ServingModel>();
   model->key = {"n", 1};
-  model->refused = {"int8: the logits differ"};
+  model->fell_back = true;
   table.SetServing(std::move(model));
   CHECK(table.counts().fell_back == 1);
   CHECK(table.counts().loaded == 2);
