@@ -238,3 +238,8 @@ def test_what_is_not_built_is_named_with_the_command_that_builds_it(tmp_path):
     assert re.search(r"berthad is not built: cmake --build .* --target berthad bertha bertha-package",
                      refused(tmp_path, "--out", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_program_that_is_not_there_is_named_with_the_packages_that_have_it():
+    with pytest.raises(BundleError, match="no-such-program is not there.*requirements/debian-build.txt"):
+        elf.run("no-such-program")

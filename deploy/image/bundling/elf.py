@@ -30,7 +30,7 @@ def run(*command: str | pathlib.Path, check: bool = True, **options) -> str:
     """What it prints, in the C locale; without the caller's ideas of where libraries are."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LD_")} | {"LC_ALL": "C"}
     if shutil.which(str(command[0])) is None:
-        raise BundleError(f"{command[0]} is not there; scripts/requirements/debian-{build,bundle}.txt have it")
+        raise BundleError(f"{command[0]} is not there; what is needed: scripts/requirements/debian-build.txt, debian-bundle.txt")
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, env=environment, **options)
     if check and done.returncode:
         raise BundleError(f"{' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
@@ -39,14 +39,14 @@ def run(*command: str | pathlib.Path, check: bool = True, **options) -> str:
 
 def linked(file: pathlib.Path) -> dict[str, pathlib.Path]:
     """soname -> file of everything that `file` links, directly or not; without what only the driver has."""
-    found = {}
+    found: dict[str, pathlib.Path] = {}
     for line in run("ldd", file).splitlines():
-        name, arrow, path = line.strip().partition(" => ")
-        if path.startswith("not found"):
+        name, arrow, target = line.strip().partition(" => ")
+        if target.startswith("not found"):
             if name not in DRIVER:
                 raise BundleError(f"{file} needs {name}, which this machine's loader does not find")
         elif arrow:
-            found[name] = pathlib.Path(path.rpartition(" (")[0])
+            found[name] = pathlib.Path(target.rpartition(" (")[0])
         elif name.startswith("/"):  # the loader itself, by its path
             path = pathlib.Path(name.rpartition(" (")[0])
             found[path.name] = path
@@ -56,7 +56,7 @@ def linked(file: pathlib.Path) -> dict[str, pathlib.Path]:
 def opened(libraries: dict[str, pathlib.Path]) -> dict[str, pathlib.Path]:
     """soname -> file of what those open by name: from the folders that they lie in."""
     folders = sorted({path.resolve().parent for path in libraries.values()})
-    found = {}
+    found: dict[str, pathlib.Path] = {}
     for soname, patterns in OPENED.items():
         for pattern in patterns if soname in libraries else ():
             found_here = [match for folder in folders for match in folder.glob(pattern)]

@@ -107,7 +107,7 @@ def installed_wheels(file: pathlib.Path) -> list[pathlib.Path]:
 @functools.cache
 def recorded(wheels: tuple[pathlib.Path, ...]) -> dict[tuple[str, str], pathlib.Path]:
     """(file name, its sum as RECORD has it) -> the dist-info folder that lists it."""
-    found = {}
+    found: dict[tuple[str, str], pathlib.Path] = {}
     for wheel in wheels:
         for path, digest, _ in record_of(wheel):
             found.setdefault((pathlib.PurePosixPath(path).name, digest), wheel)

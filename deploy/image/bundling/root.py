@@ -39,8 +39,8 @@ def add_system(tree: Tree, libraries: dict[str, pathlib.Path], bertha: Origin, c
     for folder in ("lib", "lib64"):
         tree.link(folder, f"usr/{folder}")
     tree.link("etc/os-release", "../usr/lib/os-release")
-    for path, text in FILES.items():
-        tree.write(path, text, bertha)
+    for target, text in FILES.items():
+        tree.write(target, text, bertha)
     tree.copy("etc/bertha/berthad.yaml", config, bertha)
     for folder in MOUNTS:
         tree.directory(folder)

@@ -68,15 +68,15 @@ class Tree:
     def _note(self, path: str, origin: Origin, mode: int) -> None:
         target = self.top / path
         target.chmod(mode)
-        sums = hashlib.sha1(), hashlib.sha256()
+        sha1, sha256 = hashlib.sha1(), hashlib.sha256()
         with target.open("rb") as file:
             binary = file.read(4) == b"\x7fELF"
             file.seek(0)
             while block := file.read(1 << 20):
-                for sum in sums:
-                    sum.update(block)
+                sha1.update(block)
+                sha256.update(block)
         size = target.stat().st_size
-        self.entries[path] = Entry(path, origin, size, *(sum.hexdigest() for sum in sums), binary)
+        self.entries[path] = Entry(path, origin, size, sha1.hexdigest(), sha256.hexdigest(), binary)
 
     def origins(self) -> list[Origin]:
         """Each once, by name."""
