@@ -158,6 +158,8 @@ def test_the_sbom_ties_files_to_packages_and_packages_to_each_other(document):
     assert ("torch", "CONTAINS", "oneMKL") in said
     assert ("bertha", "DEPENDS_ON", "torch") in said and ("torch", "DEPENDS_ON", "nvidia-cuda-runtime") in said
     assert ("glibc", "PREREQUISITE_FOR", "bertha-bundle") in said
+    assert {used for user, kind, used in said if (user, kind) == ("bertha", "STATIC_LINK")} == {
+        "libboost1.74-dev", "libcli11-dev", "nlohmann-json3-dev"}
 
 
 def test_notice_names_every_bundled_file_and_the_texts_are_there(bundle):
@@ -169,6 +171,22 @@ def test_notice_names_every_bundled_file_and_the_texts_are_there(bundle):
     assert len(texts) > 30
     for text in texts:
         assert (bundle / text).is_file(), text
+
+
+def sources_of_headers(build_dir) -> set[str]:
+    """Debian source packages of the system's headers that the shipped folders' objects were compiled with."""
+    known = subprocess.run(["ninja", "-t", "deps"], cwd=build_dir, capture_output=True, text=True, check=True).stdout
+    ours = re.findall(r"^(?:batcher|clients|models|proto|server|tokenizer)/\S+: #deps.*\n((?:    .*\n)*)", known, re.M)
+    headers = sorted({line.strip() for lines in ours for line in lines.splitlines() if line.startswith("    /usr/include/")})
+    packages = sorted(set(origins.debian_owners([pathlib.Path(header) for header in headers]).values()))
+    return set(elf.run("dpkg-query", "-W", "-f", "${source:Package}\n", *packages).split())
+
+
+def test_notice_names_every_library_whose_headers_were_compiled_in(bundle, build_dir):
+    there = set(re.findall(r"Debian\s+source\s+package\s+(\S+)", (bundle / "NOTICE").read_text()))
+    found = sources_of_headers(build_dir)
+    assert {"grpc", "nlohmann-json3"} <= found
+    assert found - {"glibc", "linux"} <= there  # those two are the system's
 
 
 def test_texts_that_debian_refers_to_come_along(bundle):

@@ -11,7 +11,7 @@ import tempfile
 
 from . import elf
 from .errors import BundleError
-from .inside import Component, components_in
+from .inside import Component, compiled_in, components_in
 from .notice import add_licences, notice
 from .origins import Origin, origins_of
 from .root import PREFIX, add_system
@@ -131,10 +131,12 @@ def fill(tree: Tree, request: Request) -> dict:
     own_texts = component_texts(request.source, components)
     for text in sorted(set(own_texts.values())):
         tree.copy(f"{prefix}licenses/common/{text.name}", text, bertha)
-    add_licences(tree, f"{prefix}licenses")
+    headers = compiled_in(programs)
+    add_licences(tree, f"{prefix}licenses", headers)
     tree.write(f"{prefix}NOTICE", notice(tree, components, bertha.version, f"{prefix}licenses"), bertha)
     document = sbom(tree, components, version=bertha.version, revision=request.revision, glibc=glibc,
-                    with_glibc=request.root, texts={ref: path.read_text() for ref, path in own_texts.items()})
+                    with_glibc=request.root, compiled_in=headers,
+                    texts={ref: path.read_text() for ref, path in own_texts.items()})
     tree.write(f"{prefix}{SBOM}", document, bertha)
     tree.finish()
     return report(tree, request, bertha, glibc)

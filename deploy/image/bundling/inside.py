@@ -1,4 +1,4 @@
-"""What is linked statically into a library, or lies beside it, without a package of its own to say so."""
+"""What is compiled into a program or library, or lies beside it, without a file of its own to say so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import mmap
 import pathlib
 
 from .errors import BundleError
+from .origins import Origin, origins_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,13 +34,36 @@ COMPONENTS = (
               "https://gcc.gnu.org/projects/gomp/"),
 )
 
+# Libraries of nothing but headers: one of these -> what stands in a program that was compiled with it, and the headers'
+# licence; their packages have tools and examples under others.
+HEADERS = {
+    pathlib.Path("/usr/include/CLI/CLI.hpp"): (b"N3CLI", "BSD-3-Clause"),
+    pathlib.Path("/usr/include/boost/version.hpp"): (b"N5boost", "BSL-1.0"),
+    pathlib.Path("/usr/include/nlohmann/json.hpp"): (b"N8nlohmann", "MIT"),
+}
+
+
+def has(path: pathlib.Path, mark: bytes) -> bool:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return data.find(mark) >= 0
+
 
 def components_in(libraries: dict[str, pathlib.Path]) -> list[Component]:
     """Those that are in the libraries (name -> file)."""
     found = [component for component in COMPONENTS if component.file in libraries]
     for component in found:
         path = libraries[component.file]
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            if data.find(component.mark) < 0:
-                raise BundleError(f"{path.name} has no mark of {component.name}: is it still inside? See inside.py")
+        if not has(path, component.mark):
+            raise BundleError(f"{path.name} has no mark of {component.name}: is it still inside? See inside.py")
     return found
+
+
+def compiled_in(programs: list[pathlib.Path]) -> list[Origin]:
+    """The packages of HEADERS, of which the programs have nothing but code."""
+    for header, (mark, _) in HEADERS.items():
+        if not header.exists():
+            raise BundleError(f"{header} is not there, with which the programs were compiled: install its package")
+        if not any(has(program, mark) for program in programs):
+            raise BundleError(f"no program has a mark of {header}: is it still inside? See inside.py")
+    return [dataclasses.replace(origin, licence=HEADERS[header][1], kind=f"{origin.kind}, compiled into the programs")
+            for header, origin in origins_of(list(HEADERS)).items()]

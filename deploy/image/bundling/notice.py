@@ -21,14 +21,14 @@ the same interface. The source of a Debian package is had from Debian, by the na
 """
 
 
-def add_licences(tree: Tree, folder: str) -> None:
-    """The texts of all origins that have files in the tree, and those that Debian's texts refer to."""
-    texts = {text: None for origin in tree.origins() for text in origin.texts}
+def add_licences(tree: Tree, folder: str, compiled_in: list[Origin]) -> None:
+    """The texts of all origins that have files in the tree, of those that have none, and what Debian's refer to."""
+    texts = {text: None for origin in [*tree.origins(), *compiled_in] for text in origin.texts}
     named = {name for text in texts for name in re.findall(rf"{COMMON}/([\w.-]*\w)", text.read_text(errors="replace"))}
     common = [COMMON / name for name in sorted(named) if (COMMON / name).exists()]
     for path, origin in origins_of(common).items():
         tree.copy(f"{folder}/common/{path.name}", path, origin)
-    for origin in tree.origins():
+    for origin in [*tree.origins(), *compiled_in]:
         for path, name in zip(origin.texts, text_names(origin)):
             tree.copy(f"{folder}/{origin.name}/{name}", path, origin)
 

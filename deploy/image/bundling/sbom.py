@@ -113,12 +113,14 @@ def dependencies(tree: Tree) -> list[dict]:
     return [relation(user, "DEPENDS_ON", used) for user, used in sorted(pairs)]
 
 
-def relations(tree: Tree, components: list[Component], hosts: dict[str, str], with_glibc: bool) -> list[dict]:
+def relations(tree: Tree, components: list[Component], hosts: dict[str, str], compiled_in: list[Origin],
+              with_glibc: bool) -> list[dict]:
     found = [relation("SPDXRef-DOCUMENT", "DESCRIBES", WHOLE)]
     for origin in tree.origins():
         found.append(relation(WHOLE, "CONTAINS", package_id(origin)))
         found += [relation(package_id(origin), "CONTAINS", spdx_id("file", entry.path)) for entry in tree.of(origin)]
     found += [relation(hosts[component.host], "CONTAINS", component_id(component)) for component in components]
+    found += [relation(hosts["bertha"], "STATIC_LINK", package_id(origin)) for origin in compiled_in]
     if not with_glibc:
         found.append(relation("SPDXRef-glibc", "PREREQUISITE_FOR", WHOLE))
     return found + dependencies(tree)
@@ -134,7 +136,7 @@ def extracted(tree: Tree, components: list[Component], texts: dict[str, str]) ->
 
 
 def sbom(tree: Tree, components: list[Component], *, version: str, revision: str, glibc: tuple[int, int],
-         with_glibc: bool, texts: dict[str, str]) -> str:
+         with_glibc: bool, compiled_in: list[Origin], texts: dict[str, str]) -> str:
     """`tree` has all files but this one. `with_glibc`: whether glibc is among them."""
     sums = "".join(f"{tree.entries[path].sha256}  {path}\n" for path in sorted(tree.entries))
     unique = uuid.uuid5(uuid.NAMESPACE_URL, hashlib.sha256(f"{revision}\n{sums}".encode()).hexdigest())
@@ -151,7 +153,7 @@ def sbom(tree: Tree, components: list[Component], *, version: str, revision: str
         "creationInfo": {"created": created, "creators": [f"Tool: bertha-bundle-{version}"]},
         "packages": packages,
         "files": [file_record(tree.entries[path]) for path in sorted(tree.entries)],
-        "relationships": relations(tree, components, hosts, with_glibc),
+        "relationships": relations(tree, components, hosts, compiled_in, with_glibc),
         "hasExtractedLicensingInfos": extracted(tree, components, texts),
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
