@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import email
 import filecmp
 import hashlib
 import json
@@ -220,6 +221,17 @@ def test_a_wheels_library_that_was_changed_is_refused(tmp_path):
     package.write_bytes(b"as it is!")
     with pytest.raises(BundleError, match="libsome.so with these bytes"):
         origins.origins_of([package])
+
+
+@pytest.mark.parametrize("metadata, supplier", [
+    ("Author-email: The Team <team@example.org>\n", "Organization: The Team (team@example.org)"),
+    ("Author: A. Person\nAuthor-email: a@example.org\n", "Organization: A. Person (a@example.org)"),
+    ("Author-email: a@example.org\n", "Organization: a@example.org"),
+    ("Author: A. Person\n", "Organization: A. Person"),
+    ("Name: some\n", "NOASSERTION"),
+])
+def test_a_supplier_is_written_as_spdx_wants_it(metadata, supplier):
+    assert origins.supplier_of(email.message_from_string(metadata)) == supplier
 
 
 @pytest.mark.parametrize("text, licence", [

@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import email.message
 import email.parser
+import email.utils
 import functools
 import hashlib
 import pathlib
@@ -134,6 +135,15 @@ def licence_files(wheel: pathlib.Path) -> tuple[pathlib.Path, ...]:
     return tuple(named)
 
 
+def supplier_of(metadata: email.message.Message) -> str:
+    """As SPDX 2.3, 7.5 has it: a name, and in brackets the address."""
+    name, address = email.utils.parseaddr(metadata["Author-email"] or "")
+    name = metadata["Author"] or name or address
+    if not name:
+        return "NOASSERTION"
+    return f"Organization: {name}" + (f" ({address})" if address not in ("", name) else "")
+
+
 def wheel_origin(wheel: pathlib.Path) -> Origin:
     metadata: email.message.Message = email.parser.Parser().parsestr((wheel / "METADATA").read_text(errors="replace"))
     name, version = metadata["Name"], metadata["Version"]
@@ -141,10 +151,9 @@ def wheel_origin(wheel: pathlib.Path) -> Origin:
     if not texts:
         raise BundleError(f"the wheel {name} {version} has no licence text in {wheel}")
     licence = SPDX_NAMES.get(metadata["License-Expression"] or metadata["License"] or "", "")
-    author = metadata["Author"] or metadata["Author-email"]
     return Origin(
         name=name, version=version, kind="Python wheel", licence=licence, texts=texts, url=metadata["Home-page"] or "",
-        supplier=f"Organization: {author}" if author else "NOASSERTION", purl=f"pkg:pypi/{name.lower()}@{version}")
+        supplier=supplier_of(metadata), purl=f"pkg:pypi/{name.lower()}@{version}")
 
 
 # --- any ---
