@@ -48,7 +48,7 @@ def read_report(path: pathlib.Path) -> Measured:
         return measured_of(report)
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise BadInput(f"{path}: not a whole report of bertha load --json: {error!r}") from error
 
 

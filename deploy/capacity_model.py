@@ -7,6 +7,7 @@ import fractions
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 NETWORK_SHARE = 0.8  # of a network interface that calls may fill: above it queues form outside of the server
 MAX_CONNECTIONS = 16_384  # limits.max_connections of a pod
@@ -53,7 +54,8 @@ def merged(points: Sequence[Point]) -> Point:
         known = [(getattr(p, name), p.calls) for p in points if getattr(p, name) is not None]
         return sum(value * weight for value, weight in known) / sum(weight for _, weight in known) if known else None
 
-    return Point(points[0].rate, **{name: mean(name) for name in RISING}, calls=calls)
+    means: dict[str, Any] = {name: mean(name) for name in RISING}
+    return Point(points[0].rate, **means, calls=calls)
 
 
 class Curve:
@@ -94,7 +96,8 @@ class Curve:
             a, b = getattr(low, name), getattr(high, name)
             return None if a is None or b is None else a + part * (b - a)
 
-        return Point(rate, **{name: between(name) for name in RISING})
+        values: dict[str, Any] = {name: between(name) for name in RISING}
+        return Point(rate, **values)
 
     def faster(self, factor: float) -> Curve:
         """Of a pod that does everything in so much less time."""

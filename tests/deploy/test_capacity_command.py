@@ -143,6 +143,7 @@ CHANGES = {
     "another quantile": (lambda r: r["objective"].update(quantile=0.9), "p90"),
     "another machine": (lambda r: r["server"].update(address="10.0.0.7:8001"), "--cores"),
     "only invalid runs": (lambda r: [run.update(valid=False) for run in r["runs"]], "no valid run"),
+    "no address": (lambda r: r["server"].update(address=None), "not a whole report"),
     "half a report": (lambda r: r.pop("machine"), "not a whole report")}
 
 

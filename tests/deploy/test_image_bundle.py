@@ -178,7 +178,7 @@ def sources_of_headers(build_dir) -> set[str]:
     """Debian source packages of the system's headers that the shipped folders' objects were compiled with."""
     known = subprocess.run(["ninja", "-t", "deps"], cwd=build_dir, capture_output=True, text=True, check=True).stdout
     ours = re.findall(r"^(?:batcher|clients|models|proto|server|tokenizer)/\S+: #deps.*\n((?:    .*\n)*)", known, re.M)
-    headers = sorted({line.strip() for lines in ours for line in lines.splitlines() if line.startswith("    /usr/include/")})
+    headers = {line.strip() for lines in ours for line in lines.splitlines() if line.startswith("    /usr/include/")}
     packages = sorted(set(origins.debian_owners([pathlib.Path(header) for header in headers]).values()))
     return set(elf.run("dpkg-query", "-W", "-f", "${source:Package}\n", *packages).split())
 

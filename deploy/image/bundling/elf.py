@@ -30,7 +30,7 @@ def run(*command: str | pathlib.Path, check: bool = True, **options) -> str:
     """What it prints, in the C locale; without the caller's ideas of where libraries are."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LD_")} | {"LC_ALL": "C"}
     if shutil.which(str(command[0])) is None:
-        raise BundleError(f"{command[0]} is not there; what is needed: scripts/requirements/debian-build.txt, debian-bundle.txt")
+        raise BundleError(f"{command[0]} is not there; install scripts/requirements/debian-build.txt and -bundle.txt")
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, env=environment, **options)
     if check and done.returncode:
         raise BundleError(f"{' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
