@@ -67,7 +67,6 @@ def run(root: pathlib.Path, *command: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, preexec_fn=inside(root), env=ENVIRONMENT, capture_output=True, text=True)
 
 
-
 def ask(root: pathlib.Path, daemon: subprocess.Popen) -> dict:
     """What there is to tell while it runs. /proc of this process is the old one, with other numbers."""
     said = {}
