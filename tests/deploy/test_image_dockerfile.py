@@ -120,6 +120,15 @@ def test_what_it_starts_needs_no_shell_and_is_in_the_bundle():
     assert entry == ["/opt/bertha/bin/berthad"] and health[0] == "bertha" and words[0] == "--config"
 
 
+def test_the_health_check_gives_up_by_itself_and_says_why():
+    """Before the engine ends it, which says nothing."""
+    (check,) = [rest for word, rest in last_stage().steps if word == "HEALTHCHECK"]
+    options, _, command = check.partition(" CMD ")
+    words = json.loads(command)
+    assert "--timeout" in words
+    assert int(words[words.index("--timeout") + 1]) < int(re.search(r"--timeout=(\d+)s", options)[1])
+
+
 def test_stages_run_the_scripts_that_the_tests_run():
     for stage in stages(DOCKERFILE.read_text(), {}):
         for word, rest in stage.steps:
