@@ -17,8 +17,11 @@ file(GLOB nvidia_lib_dirs ${BERTHA_SITE_PACKAGES}/nvidia/*/lib)
 
 add_library(bertha_torch INTERFACE)
 target_include_directories(bertha_torch SYSTEM INTERFACE ${torch_dir}/include ${torch_dir}/include/torch/csrc/api/include)
-# Torch's checks name their header (__FILE__): a program that is shipped says torch/..., not where it was built.
-target_compile_options(bertha_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fmacro-prefix-map=${BERTHA_SITE_PACKAGES}/=>)
+# Torch's checks name the file that they stand in (__FILE__), its headers or ours: a program that is shipped says
+# torch/... or models/..., not where it was built.
+foreach(dir ${CMAKE_SOURCE_DIR} ${BERTHA_SITE_PACKAGES})
+  target_compile_options(bertha_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fmacro-prefix-map=${dir}/=>)
+endforeach()
 target_link_directories(bertha_torch INTERFACE ${torch_dir}/lib)
 target_link_options(bertha_torch INTERFACE -Wl,--as-needed -Wl,--allow-shlib-undefined -Wl,--disable-new-dtags)
 foreach(dir ${torch_dir}/lib ${nvidia_lib_dirs})

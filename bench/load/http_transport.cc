@@ -111,9 +111,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Connect();
   }
 
+  /// Not stream_.cancel(): a step that has ended, but whose handler has not run, would be followed by the next one.
   void Cancel() {
     cancelled_ = true;
-    stream_.cancel();
+    Close();
   }
 
  private:
@@ -141,7 +142,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (error && bytes == 0) return self->Retry(error);
       if (error) return self->Fail(error);
       const auto status = static_cast<int>(self->response_.result_int());
-      self->Finish(CodeOfHttp(status), absl::StrCat("HTTP status ", status), self->response_.keep_alive());
+      self->Finish(CodeOfHttp(status), absl::StrCat("HTTP status ", status),
+                   self->response_.keep_alive() && !self->cancelled_);
     });
   }
 
