@@ -8,7 +8,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "server/connection_judge.h"
 
@@ -22,6 +24,14 @@ class Channelz {
 
   /// The connection is closed.
   void Forget(const std::string& peer) { sockets_.erase(peer); }
+
+  /// Forgets those of all others: gRPC does not tell which are closed, and lists the ones of other servers too.
+  void ForgetAllBut(const std::unordered_set<std::string_view>& peers) {
+    std::erase_if(sockets_, [&](const auto& socket) { return !peers.contains(socket.first); });
+  }
+
+  /// Connections that are remembered.
+  size_t size() const { return sockets_.size(); }
 
  private:
   /// Learns of connections that are younger than the last look.

@@ -22,6 +22,8 @@ constexpr char kThreadName[] = "grpc-accept";
 constexpr batcher::Duration kWarnEvery = std::chrono::seconds(10);
 /// Descriptors that are not for connections: models, logs, other listeners.
 constexpr size_t kOtherDescriptors = 256;
+/// Connections beside the open ones whose numbers in channelz may be remembered, before it is worth to forget them.
+constexpr size_t kRemembered = 1024;
 
 /// Raises the limit of open files as far as it may be, and leaves room for what is not a connection.
 ConnectionTable::Options WithinFileLimit(ConnectionTable::Options limits) {
@@ -160,6 +162,7 @@ void GrpcListener::Sweep() {
     active = true;
     Look(fd, bytes, connection);
   });
+  if (channelz_.size() > 2 * table_.size() + kRemembered) channelz_.ForgetAllBut(table_.Peers());
   schedule_.OnLook(began, clock_.Now(), active, table_.size() > 0);
 }
 

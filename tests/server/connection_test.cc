@@ -107,11 +107,13 @@ TEST_CASE("LookingTakesAFortiethOfACoreAtMost") {
   CHECK(schedule.next() == kStart + milliseconds(400));
 }
 
-/// Connects to 127.0.0.1:`port`.
-int Connect(int port) {
+/// Connects to 127.0.0.1:`port`, from 127.0.0.`source`.
+int Connect(int port, int source) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xffu) + static_cast<uint32_t>(source));
+  REQUIRE(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
   address.sin_port = htons(static_cast<uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
@@ -120,7 +122,7 @@ int Connect(int port) {
 
 /// Both ends of a connection.
 struct Pair {
-  explicit Pair(const ListeningSockets& sockets) : client(Connect(sockets.port())) {
+  explicit Pair(const ListeningSockets& sockets, int source = 1) : client(Connect(sockets.port(), source)) {
     while ((server = accept(sockets.fds().front(), nullptr, nullptr)) < 0) {
     }
   }
@@ -130,6 +132,13 @@ struct Pair {
   }
   int client, server = -1;
 };
+
+/// Sends `text`, and waits until the server could read it.
+void Send(const Pair& pair, const std::string& text) {
+  REQUIRE(write(pair.client, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  char byte;
+  REQUIRE(recv(pair.server, &byte, 1, MSG_PEEK) == 1);
+}
 
 const auto kNothing = [](int, uint64_t, ConnectionTable::Connection&) {};
 
@@ -162,9 +171,7 @@ TEST_CASE("AnyAddressIncludesIpv4") {
   const Pair pair(*sockets);
   ConnectionTable table({});
   REQUIRE(table.Add(pair.server).ok());
-  REQUIRE(write(pair.client, std::string(8192, 'x').data(), 8192) == 8192);
-  char byte;
-  REQUIRE(recv(pair.server, &byte, 1, MSG_PEEK) == 1);
+  Send(pair, std::string(8192, 'x'));
   std::string peer;
   table.Sweep([&](int, uint64_t, ConnectionTable::Connection& connection) { peer = connection.peer; });
   CHECK_THAT(peer, Catch::StartsWith("ipv4:127.0.0.1:"));
@@ -189,6 +196,22 @@ TEST_CASE("ConnectionsBeyondTheLimitAreRefusedUntilOneIsClosed") {
   }
 }
 
+TEST_CASE("AClientThatClosedOneOfItsConnectionsMayOpenAnotherAtOnceHoweverManyOthersThereAre") {
+  const auto sockets = ListeningSockets::Open("127.0.0.1:0");
+  ConnectionTable table({.max_per_client = 2});
+  std::vector<std::unique_ptr<Pair>> pairs;
+  for (size_t i = 0; i < 4 * ConnectionTable::kVisitedAtOnce; ++i) {
+    pairs.push_back(std::make_unique<Pair>(*sockets, /*source=*/static_cast<int>(1 + i / 2)));
+    REQUIRE(table.Add(pairs.back()->server).ok());
+  }
+  const Pair another(*sockets, /*source=*/100);
+  CHECK_FALSE(table.Add(another.server).ok());
+  pairs[2 * 99].reset();
+  CHECK(table.Add(another.server).ok());
+  const Pair one_more(*sockets, /*source=*/100);
+  CHECK_FALSE(table.Add(one_more.server).ok());
+}
+
 TEST_CASE("ADescriptorThatIsGivenAgainIsAnotherConnection") {
   const auto sockets = ListeningSockets::Open("127.0.0.1:0");
   ConnectionTable table({});
@@ -202,15 +225,90 @@ TEST_CASE("ADescriptorThatIsGivenAgainIsAnotherConnection") {
   CHECK(table.size() == 0);
 }
 
+/// A table of so many connections.
+struct Many {
+  explicit Many(size_t count) : sockets(ListeningSockets::Open("127.0.0.1:0")) {
+    for (size_t i = 0; i < count; ++i) {
+      pairs.push_back(std::make_unique<Pair>(*sockets));
+      REQUIRE(table.Add(pairs.back()->server).ok());
+    }
+  }
+  const absl::StatusOr<ListeningSockets> sockets;
+  ConnectionTable table{{}};
+  std::vector<std::unique_ptr<Pair>> pairs;
+};
+
+TEST_CASE("OneOfManyThatReceivedSomethingIsLookedAtAtOnceWhetherOrNotItWasReadAlready") {
+  Many many(8 * ConnectionTable::kVisitedAtOnce);
+  many.table.Sweep(kNothing);
+  for (const bool read_already : {false, true}) {
+    const Pair& busy = *many.pairs.back();  // it would be visited last
+    std::string text(8192, 'x');
+    Send(busy, text);
+    const auto read = [&] { REQUIRE(recv(busy.server, text.data(), text.size(), MSG_WAITALL) == 8192); };
+    if (read_already) read();
+    std::vector<int> seen;
+    many.table.Sweep([&](int fd, uint64_t bytes, ConnectionTable::Connection& connection) {
+      connection.judge.Judge({.bytes_received = bytes}, kStart);
+      seen.push_back(fd);
+    });
+    CHECK(seen == std::vector<int>{busy.server});
+    if (!read_already) read();
+  }
+}
+
+TEST_CASE("OneThatReadsNothingIsFoundInTurnAlthoughWhatItSentWasReadAlready") {
+  Many many(3 * ConnectionTable::kVisitedAtOnce);
+  const Pair& busy = *many.pairs.back();
+  std::string text(1 << 16, 'x');
+  while (send(busy.server, text.data(), text.size(), MSG_DONTWAIT) > 0) {
+  }
+  many.table.Sweep(kNothing);
+  Send(busy, text.substr(0, 8192));
+  REQUIRE(recv(busy.server, text.data(), 8192, MSG_WAITALL) == 8192);
+  std::vector<int> seen;
+  const auto look = [&](int fd, uint64_t, ConnectionTable::Connection&) { seen.push_back(fd); };
+  for (int i = 0; i < 3; ++i) many.table.Sweep(look);
+  CHECK(seen == std::vector<int>{busy.server});
+}
+
+TEST_CASE("ManyClosedConnectionsAreForgottenInTurnAndNoOpenOne") {
+  Many many(3 * ConnectionTable::kVisitedAtOnce);
+  for (size_t i = 1; i < many.pairs.size(); ++i) many.pairs[i].reset();
+  many.table.Sweep(kNothing);
+  CHECK(many.table.size() > ConnectionTable::kVisitedAtOnce);
+  CHECK(many.table.Peers().size() == many.table.size());
+  for (int i = 0; i < 3; ++i) many.table.Sweep(kNothing);
+  CHECK(many.table.size() == 1);
+  CHECK(many.table.Find(many.pairs[0]->server) != nullptr);
+}
+
+TEST_CASE("BytesThatComeInSmallPartsAddUpUntilTheyAreWorthALook") {
+  const auto sockets = ListeningSockets::Open("127.0.0.1:0");
+  const Pair pair(*sockets);
+  ConnectionTable table({});
+  REQUIRE(table.Add(pair.server).ok());
+  std::vector<uint64_t> seen;
+  std::string buffer(3000, 'x');
+  for (int i = 0; i < 4; ++i) {
+    REQUIRE(write(pair.client, buffer.data(), buffer.size()) == 3000);
+    REQUIRE(recv(pair.server, buffer.data(), buffer.size(), MSG_WAITALL) == 3000);
+    table.Sweep([&](int, uint64_t bytes, ConnectionTable::Connection& connection) {
+      connection.judge.Judge({.bytes_received = bytes}, kStart);
+      seen.push_back(bytes);
+    });
+  }
+  CHECK(seen == std::vector<uint64_t>{6000, 12'000});
+}
+
 TEST_CASE("OnlyConnectionsThatReceivedSomethingAreLookedAtAndCanBeEnded") {
   const auto sockets = ListeningSockets::Open("127.0.0.1:0");
   const Pair quiet(*sockets), busy(*sockets);
   ConnectionTable table({});
   REQUIRE(table.Add(quiet.server).ok());
   REQUIRE(table.Add(busy.server).ok());
-  REQUIRE(write(busy.client, std::string(8192, 'x').data(), 8192) == 8192);
+  Send(busy, std::string(8192, 'x'));
   char byte;
-  REQUIRE(recv(busy.server, &byte, 1, MSG_PEEK) == 1);
   std::vector<int> seen;
   table.Sweep([&](int fd, uint64_t bytes, ConnectionTable::Connection& connection) {
     CHECK(bytes == 8192);
