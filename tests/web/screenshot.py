@@ -37,4 +37,6 @@ def main(url, file, text=TEXT):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
     main(*sys.argv[1:])
